@@ -1,0 +1,1 @@
+"""Who commits: conflict window and commit times."""

@@ -1,0 +1,1 @@
+"""Descriptors of tables, indexes, schemas and roles, and the views that show them."""

@@ -1,0 +1,1 @@
+"""The shells: event loop, sockets, threads, processes."""

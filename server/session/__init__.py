@@ -1,0 +1,1 @@
+"""Sessions and transactions: what a connection remembers."""

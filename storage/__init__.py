@@ -1,0 +1,1 @@
+"""The MVCC replica on LMDB, its keys and its rows."""
