@@ -1,0 +1,47 @@
+"""Errors that a client sees: SQLSTATE and the text that DSQL or PostgreSQL gives (PostgreSQL, appendix A)."""
+
+from collections.abc import Mapping
+
+
+class PgError(Exception):
+    """An error with a SQLSTATE: the client's fault, a conflict, or a state of the world that the client must know.
+
+    `position` is 1-based, in characters of the statement's text. `severity` is ERROR, or FATAL when the
+    connection ends with it.
+    """
+
+    def __init__(
+        self,
+        sqlstate: str,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        severity: str = "ERROR",
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        self.severity = severity
+        self.fields = dict(fields or {})
+        """Further protocol fields by their letter: s schema, t table, c column, d datatype, n constraint."""
+
+
+def conflict() -> PgError:
+    """Another transaction committed a conflicting change first (dsql-reference §5.1)."""
+    return PgError("40001", "change conflicts with another transaction (OC000)")
+
+
+def schema_changed() -> PgError:
+    """The catalog that the transaction used is no longer the one in force (dsql-reference §5.3)."""
+    return PgError("40001", "schema has been updated by another transaction (OC001)")
+
+
+def unsupported(message: str) -> PgError:
+    """DSQL refuses it: SQLSTATE 0A000 (dsql-reference §0)."""
+    return PgError("0A000", message)
