@@ -1,0 +1,131 @@
+"""What the catalog knows: immutable descriptors, stored one per catalog row (DESIGN §6.7).
+
+Every descriptor carries `version`, the catalog version that last changed it: a transaction that used it may
+rebase onto a newer catalog only while that number stays the same.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+Oid: TypeAlias = int
+
+FIRST_USER_OID = 16384
+
+
+class Column(msgspec.Struct, frozen=True, gc=False):
+    """One attribute; its position in `Table.columns` is attnum - 1 and its place in the stored row."""
+
+    name: str
+    type_oid: Oid
+    typmod: int = -1
+    not_null: bool = False
+    default: str | None = None
+    """SQL text of the default (or generation) expression."""
+    dropped: bool = False
+    storage: str | None = None
+
+
+class IndexKey(msgspec.Struct, frozen=True, gc=False):
+    """One key column of an index."""
+
+    column: int
+    """attnum, from 1."""
+    nulls_first: bool = False
+
+
+class Index(msgspec.Struct, frozen=True):
+    """A secondary index, or (primary) the order of the table itself."""
+
+    oid: Oid
+    name: str
+    keys: tuple[IndexKey, ...]
+    include: tuple[int, ...] = ()
+    unique: bool = False
+    nulls_not_distinct: bool = False
+    primary: bool = False
+    constraint: bool = False
+    """It belongs to a PRIMARY KEY or UNIQUE constraint of the same name."""
+    state: str = "valid"
+    """building, valid, or invalid; all three are maintained by every commit, only valid ones are read."""
+
+
+class Check(msgspec.Struct, frozen=True, gc=False):
+    """A CHECK constraint."""
+
+    oid: Oid
+    name: str
+    expression: str
+    """SQL text."""
+    validated: bool = True
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A table. Rows live under its oid in primary-key order; without a primary key, under a hidden 16-byte key."""
+
+    oid: Oid
+    schema_oid: Oid
+    name: str
+    owner: Oid
+    columns: tuple[Column, ...]
+    primary_key: Index | None = None
+    indexes: tuple[Index, ...] = ()
+    """Secondary indexes, the ones of UNIQUE constraints among them."""
+    checks: tuple[Check, ...] = ()
+    acl: tuple[tuple[Oid, str, Oid], ...] = ()
+    """(grantee, privilege letters, grantor); the owner's are implied while empty."""
+    version: int = 0
+    comment: str | None = None
+
+
+class Schema(msgspec.Struct, frozen=True):
+    oid: Oid
+    name: str
+    owner: Oid
+    acl: tuple[tuple[Oid, str, Oid], ...] = ()
+    version: int = 0
+
+
+class Role(msgspec.Struct, frozen=True):
+    oid: Oid
+    name: str
+    login: bool = True
+    inherit: bool = True
+    verifier: str | None = None
+    """SCRAM-SHA-256 verifier of `opendsql password`."""
+    member_of: tuple[Oid, ...] = ()
+    version: int = 0
+
+
+class Job(msgspec.Struct, frozen=True):
+    """An asynchronous job (dsql-reference §6)."""
+
+    job_id: str
+    job_type: str
+    status: str
+    details: str
+    object_oid: Oid
+    object_name: str
+    start_time: int
+    """Microseconds since 2000-01-01, UTC; so is update_time."""
+    update_time: int | None
+    table_oid: Oid = 0
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """One cluster's catalog at one version; shared by all sessions that are at it."""
+
+    cluster: int
+    version: int
+    """The commit_ts of the last change; 0 before the first."""
+    next_oid: Oid
+    tables: Mapping[Oid, Table]
+    schemas: Mapping[Oid, Schema]
+    roles: Mapping[Oid, Role]
+    relation_names: Mapping[tuple[Oid, str], Oid]
+    """(schema, name) of tables and indexes to the oid of the relation."""
+    index_tables: Mapping[Oid, Oid]
+    """Index oid to the oid of its table."""
+    schema_names: Mapping[str, Oid]
+    role_names: Mapping[str, Oid]
