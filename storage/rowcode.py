@@ -1,0 +1,43 @@
+"""How a row becomes bytes: one msgpack array, a column per attribute number (format on disk, ARCHITECTURE).
+
+    row      = msgpack array [column 1, column 2, ...], in order of attribute number
+    column   = nil | bool | int | float64 | str | bin | array
+
+    SQL type                          stored as
+    boolean                           bool
+    smallint, integer, bigint         int
+    date                              int, days since 2000-01-01
+    time, timestamp, timestamptz      int, microseconds since midnight, or since 2000-01-01 (UTC)
+    real, double precision            float64
+    text, varchar, char               str (UTF-8)
+    bytea, uuid                       bin (a uuid has 16 bytes)
+    numeric                           str, its decimal text with its scale: `1.50`, `NaN`, `-Infinity`
+    interval                          array [months, days, microseconds]
+
+A row may be shorter than its table: columns that ALTER TABLE ADD COLUMN appended later are absent, and
+`unpack` returns the columns that are there. A row is never empty bytes: an empty body is a tombstone (storage.mvcc).
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+pack: Callable[[Sequence[object]], bytes] = msgspec.msgpack.Encoder().encode
+"""Columns -> row. One encoder for the process; it keeps no state between calls."""
+
+unpack: Callable[[bytes], list[object]] = msgspec.msgpack.Decoder(list[object]).decode
+"""Row -> the columns that it holds. Raises `msgspec.DecodeError` for bytes that are no row."""
+
+
+def numeric_to_column(value: Decimal) -> str:
+    """The stored text of a numeric, scale kept; never in exponent form (PostgreSQL 8.1.2)."""
+    return format(value, "f") if value.is_finite() else _SPECIAL[str(value)]
+
+
+def numeric_from_column(text: str) -> Decimal:
+    """The numeric that `numeric_to_column` stored."""
+    return Decimal(text)
+
+
+_SPECIAL = {"NaN": "NaN", "Infinity": "Infinity", "-Infinity": "-Infinity"}
