@@ -1,0 +1,73 @@
+"""What a session's settings and the catalog tell to the input and output of types (PostgreSQL, chapter 20.11)."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from server.errors import PgError
+from server.sql.zones import UTC, Zone
+
+RegInput: TypeAlias = Callable[[str, str], int]
+"""(type name such as regclass, text) -> oid; raises PgError with PostgreSQL's text when there is no such object."""
+RegOutput: TypeAlias = Callable[[str, int], str]
+"""(type name, oid) -> the object's name as PostgreSQL prints it (the number itself when there is none)."""
+
+
+def no_catalog_input(kind: str, text: str) -> int:
+    """Without a catalog no name is known."""
+    nouns = {
+        "regclass": ("42P01", "relation"),
+        "regtype": ("42704", "type"),
+        "regproc": ("42883", "function"),
+        "regprocedure": ("42883", "function"),
+        "regnamespace": ("3F000", "schema"),
+        "regrole": ("42704", "role"),
+    }
+    sqlstate, noun = nouns.get(kind, ("42704", "object"))
+    raise PgError(sqlstate, f'{noun} "{text}" does not exist')
+
+
+def no_catalog_output(kind: str, oid: int) -> str:
+    """Without a catalog an oid has no name."""
+    return str(oid)
+
+
+class Env:
+    """The settings that types depend on; a session makes a new one when a setting changes.
+
+    `datestyle` is ISO, SQL, Postgres or German; `dateorder` MDY, DMY or YMD; `intervalstyle` postgres,
+    postgres_verbose, sql_standard or iso_8601; `now` is the transaction's start in µs since 2000-01-01 UTC.
+    """
+
+    __slots__ = (
+        "bytea_output",
+        "dateorder",
+        "datestyle",
+        "extra_float_digits",
+        "intervalstyle",
+        "now",
+        "reg_input",
+        "reg_output",
+        "zone",
+    )
+
+    def __init__(
+        self,
+        zone: Zone = UTC,
+        datestyle: str = "ISO",
+        dateorder: str = "MDY",
+        intervalstyle: str = "postgres",
+        extra_float_digits: int = 1,
+        bytea_output: str = "hex",
+        now: int = 0,
+        reg_input: RegInput = no_catalog_input,
+        reg_output: RegOutput = no_catalog_output,
+    ) -> None:
+        self.zone = zone
+        self.datestyle = datestyle
+        self.dateorder = dateorder
+        self.intervalstyle = intervalstyle
+        self.extra_float_digits = extra_float_digits
+        self.bytea_output = bytea_output
+        self.now = now
+        self.reg_input = reg_input
+        self.reg_output = reg_output

@@ -1,0 +1,63 @@
+"""The form that every type's input and output functions have."""
+
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from server.errors import PgError
+from server.sql.env import Env
+
+Input: TypeAlias = Callable[[str, int, Env], Any]
+Output: TypeAlias = Callable[[Any, Env], str]
+Receive: TypeAlias = Callable[[bytes, int, Env], Any]
+Send: TypeAlias = Callable[[Any, Env], bytes]
+
+
+class Io(NamedTuple):
+    """The four functions of a type, how its values sort, and how they are stored where msgpack lacks them."""
+
+    input: Input
+    output: Output
+    receive: Receive
+    send: Send
+    key_kind: str | None = None
+    sort_key: Callable[[Any], Any] | None = None
+    pack: Callable[[Any], Any] | None = None
+    unpack: Callable[[Any], Any] | None = None
+
+
+SPACES = " \t\n\r\v\f"
+"""What C's isspace accepts in the C locale."""
+
+
+def bad_syntax(name: str, text: str) -> PgError:
+    """The text is no value of the type (22P02)."""
+    return PgError("22P02", f'invalid input syntax for type {name}: "{text}"')
+
+
+def fixed(layout: str) -> Callable[[bytes], tuple[Any, ...]]:
+    """A reader of one fixed binary layout that fails as pq_getmsg* do (08P01, 22P03)."""
+    reader = struct.Struct(layout)
+    size = reader.size
+    unpack = reader.unpack
+
+    def read(data: bytes) -> tuple[Any, ...]:
+        if len(data) == size:
+            return unpack(data)
+        if len(data) < size:
+            raise PgError("08P01", "insufficient data left in message")
+        raise PgError("22P03", "incorrect binary data format")
+
+    return read
+
+
+def pseudo(name: str, display: str) -> Io:
+    """A type without values: PostgreSQL's pseudo-types refuse every input and output."""
+
+    def refuse_input(text: Any, typmod: int, env: Env) -> Any:
+        raise PgError("0A000", f"cannot accept a value of type {name}")
+
+    def refuse_output(value: Any, env: Env) -> Any:
+        raise PgError("0A000", f"cannot display a value of type {name}")
+
+    return Io(refuse_input, refuse_output, refuse_input, refuse_output)
