@@ -1,0 +1,51 @@
+"""What is asked of an adjudicator and what it answers."""
+
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+from journal.record import Key, Lock, Timestamp, Write
+
+
+class CommitRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One transaction that wants to commit (DESIGN §6.2)."""
+
+    txid: bytes
+    """16 bytes, unique for ever."""
+    start_ts: Timestamp
+    writes: list[Write]
+    locks: list[Lock]
+    checks: list[Key] = []
+    """Catalog markers read by this transaction: a later write of one aborts it (`Reason.SCHEMA`). One-sided
+    (AR §3.13): a check is not recorded, so nobody conflicts with it."""
+    guards: list[Key] = []
+    """One-sided like `checks`, but the answer is `Reason.CONFLICT`: for the backfill of an index."""
+
+
+class Reason(IntEnum):
+    """Why a transaction was aborted."""
+
+    CONFLICT = 1
+    """Another transaction committed a conflicting class on `Aborted.key` after start_ts (OC000)."""
+    SCHEMA = 2
+    """The catalog marker `Aborted.key` was written after start_ts (OC001)."""
+    TOO_OLD = 3
+    """start_ts lies below the conflict floor: what was committed after it is no longer known (A5, A11)."""
+
+
+class Committed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="committed"):
+    """The transaction takes effect at `commit_ts`, provided that its record is appended."""
+
+    commit_ts: Timestamp
+
+
+class Aborted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="aborted"):
+    """The transaction has no effect, and no record with its txid will ever appear (Q5)."""
+
+    reason: Reason
+    key: Key
+    """The key at fault; empty for `Reason.TOO_OLD`."""
+
+
+Verdict: TypeAlias = Committed | Aborted

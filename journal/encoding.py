@@ -1,0 +1,158 @@
+"""Bytes of a record: the format of the log on disk and on the wire, version 1.
+
+A record is one frame. Integers are unsigned and big-endian.
+
+    +--------+------+----------------------------------------------------------------------+
+    | offset | size | field                                                                |
+    +--------+------+----------------------------------------------------------------------+
+    |      0 |    3 | magic, "ODJ"                                                         |
+    |      3 |    1 | version, 1                                                           |
+    |      4 |    1 | kind: 1 commits, 2 claim                                             |
+    |      5 |    8 | position                                                             |
+    |     13 |    8 | epoch                                                                |
+    |     21 |    8 | last_ts: newest commit_ts in the log up to and including this record |
+    |     29 |   32 | hash of the record before (zeros before the first)                   |
+    |     61 |   16 | request id                                                           |
+    |     77 |    n | body: msgpack [owner, [commit, ...]]                                 |
+    | 77 + n |   32 | hash of this record: BLAKE2b-256 of everything before                |
+    +--------+------+----------------------------------------------------------------------+
+
+    commit = [txid, start_ts, commit_ts, [[key, value or nil, lock class], ...], [[key, lock class], ...]]
+
+The hash is both the checksum of the frame and its link in the chain: it covers the hash of the record before,
+so whoever trusts the hash at one position can prove every record down to the oldest that is kept (J1).
+A reader refuses a version that it does not know; a new version never changes the first four bytes.
+"""
+
+import struct
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from journal.broken import require
+from journal.record import Commit, Header, Position, Record, Timestamp
+
+VERSION = 1
+HASH_SIZE = 32
+NO_HASH = bytes(HASH_SIZE)
+"""What the first record of a log names as the hash of the record before."""
+MAX_RECORD = 64 << 20
+"""Bytes; a longer record is refused when it is sealed (the caller bounds its groups)."""
+
+_MAGIC = b"ODJ"
+_HEAD = struct.Struct(">3sBBQQQ32s16s")
+_KINDS = {"commits": 1, "claim": 2}
+_KIND_NAMES = {number: name for name, number in _KINDS.items()}
+
+
+class Undecodable(Exception):
+    """These bytes are not a whole, unaltered record of a version that we know."""
+
+
+class Sealed(NamedTuple):
+    """A record as bytes, with what the log must know to judge it without decoding it again."""
+
+    position: Position
+    epoch: int
+    claim: bool
+    first_ts: Timestamp
+    """The oldest commit_ts inside; 0 for a claim."""
+    last_ts: Timestamp
+    previous: bytes
+    request_id: bytes
+    hash: bytes
+    data: bytes
+
+
+class Frame(NamedTuple):
+    """The verified fixed part of a stored record; its body is decoded on demand."""
+
+    position: Position
+    epoch: int
+    claim: bool
+    last_ts: Timestamp
+    previous: bytes
+    request_id: bytes
+    hash: bytes
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    owner: str
+    commits: list[Commit]
+
+
+_encode_body = msgspec.msgpack.Encoder().encode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+
+
+def seal(record: Record, last_ts: Timestamp = 0) -> Sealed:
+    """Encode `record`; a claim, which has no commits, is given the newest commit_ts before it as `last_ts`.
+
+    Raises `Broken` when the commits are not in order of commit_ts (J2) or the frame exceeds `MAX_RECORD`.
+    """
+    header = record.header
+    commits = record.commits
+    first_ts = 0
+    if commits:
+        first_ts = last_ts = commits[0].commit_ts
+        for commit in commits[1:]:
+            require(commit.commit_ts > last_ts, "J2: commits of a group in order of commit_ts")
+            last_ts = commit.commit_ts
+    claim = record.kind == "claim"
+    require(claim != bool(commits), "J4: a record is either a claim or a group of commits")
+    head = _HEAD.pack(
+        _MAGIC,
+        VERSION,
+        _KINDS[record.kind],
+        header.position,
+        header.epoch,
+        last_ts,
+        header.previous,
+        record.request_id,
+    )
+    frame = head + _encode_body(_Body(record.owner, commits))
+    digest = blake2b(frame, digest_size=HASH_SIZE).digest()
+    data = frame + digest
+    require(len(data) <= MAX_RECORD, "a record is at most 64 MiB")
+    return Sealed(
+        header.position,
+        header.epoch,
+        claim,
+        first_ts,
+        last_ts,
+        header.previous,
+        record.request_id,
+        digest,
+        data,
+    )
+
+
+def open_frame(data: bytes) -> Frame:
+    """Check magic, version and hash of `data` and return its fixed part; raises `Undecodable`."""
+    if len(data) < _HEAD.size + HASH_SIZE:
+        raise Undecodable("too short")
+    magic, version, kind, position, epoch, last_ts, previous, request_id = _HEAD.unpack_from(data)
+    if magic != _MAGIC:
+        raise Undecodable("not a journal record")
+    if version != VERSION:
+        raise Undecodable(f"record of version {version}; this program knows version {VERSION}")
+    view = memoryview(data)
+    digest = blake2b(view[:-HASH_SIZE], digest_size=HASH_SIZE).digest()
+    if digest != view[-HASH_SIZE:]:
+        raise Undecodable("wrong hash")
+    if kind not in _KIND_NAMES:
+        raise Undecodable(f"unknown kind {kind}")
+    return Frame(position, epoch, _KIND_NAMES[kind] == "claim", last_ts, previous, request_id, digest)
+
+
+def decode(data: bytes) -> tuple[Record, bytes]:
+    """Return the record and its hash; raises `Undecodable` unless every bit is as it was sealed."""
+    frame = open_frame(data)
+    try:
+        body = _decode_body(memoryview(data)[_HEAD.size : -HASH_SIZE])
+    except msgspec.DecodeError as error:
+        raise Undecodable(str(error)) from error
+    header = Header(frame.position, frame.epoch, frame.previous)
+    kind = "claim" if frame.claim else "commits"
+    return Record(header, kind, frame.request_id, body.owner, body.commits), frame.hash
