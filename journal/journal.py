@@ -27,7 +27,7 @@ Left out. There is no batching, no waiting and no thread here: a carrier (`journ
 the regions and come with them. Source of the interface: AR §3.21; invariants J1 to J6: AR §2.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from journal.broken import require
 from journal.encoding import NO_HASH, Sealed
@@ -54,9 +54,12 @@ class Conflict(NamedTuple):
 
 
 class Ambiguous(NamedTuple):
-    """The answer was lost: read from `expected + 1` and look for the request id. Never given by a local carrier."""
+    """The answer was lost: read on and look for the request id. A local carrier never says so."""
 
     request_id: bytes
+
+
+Outcome: TypeAlias = Tail | Conflict | Ambiguous
 
 
 class Trimmed(NamedTuple):
@@ -111,13 +114,11 @@ class Log(Protocol):
     def durable(self) -> Position:
         """The last position that survives any crash."""
 
-    def claim(
-        self, expected: Position, epoch: int, owner: str, request_id: bytes
-    ) -> Tail | Conflict | Ambiguous:
+    def claim(self, expected: Position, epoch: int, owner: str, request_id: bytes) -> Outcome:
         """Take the log over: append a claim after `expected` with a higher epoch, and make it durable."""
 
-    def append(self, record: Sealed) -> Tail | Conflict | Ambiguous:
-        """Append after position `record.position - 1` in epoch `record.epoch`; raises `Full`, `FlushFailed`."""
+    def append(self, record: Sealed) -> Outcome:
+        """Append after position `record.position - 1`; raises `Full`, `FlushFailed`."""
 
     def sync(self) -> None:
         """Make everything appended durable; raises `FlushFailed`."""
@@ -147,8 +148,8 @@ class Fence:
             return record.epoch <= tail.epoch
         return record.epoch != tail.epoch
 
-    def advance(self, record: Sealed) -> Tail:
-        """`record` is in place: move the tail onto it."""
+    def next_tail(self, record: Sealed) -> Tail:
+        """What the tail will be once `record`, which was not refused, is in place; raises `Broken`."""
         tail = self.tail
         require(record.position == tail.position + 1, "J1: positions are dense")
         require(record.previous == tail.hash, "J1: a record names the hash of the record before")
@@ -158,5 +159,4 @@ class Fence:
         else:
             require(record.epoch == tail.epoch, "J4: a record carries the epoch in force")
             require(record.first_ts > tail.last_ts, "J2: commit_ts increases with position")
-        self.tail = Tail(record.position, record.epoch, record.hash, record.last_ts)
-        return self.tail
+        return Tail(record.position, record.epoch, record.hash, record.last_ts)

@@ -83,7 +83,7 @@ def _open_environment(path: Path, map_size: int, sync: bool) -> lmdb.Environment
     """Open LMDB at `path`, with a smaller map where the address space refuses `map_size`."""
     while True:
         try:
-            return lmdb.open(str(path), map_size=map_size, metasync=False, sync=sync, meminit=False)
+            return lmdb.open(str(path), map_size=map_size, metasync=False, sync=sync)
         except lmdb.MemoryError:
             if map_size <= _SMALLEST_MAP:
                 raise
@@ -171,7 +171,9 @@ class LmdbLog:
     def claim(self, expected: Position, epoch: int, owner: str, request_id: bytes) -> Tail | Conflict:
         """Take the log over: append a claim after `expected` with a higher epoch, and make it durable."""
         tail = self.tail
-        header = Header(expected + 1, epoch, tail.hash if expected == tail.position else bytes(32))
+        if expected != tail.position:
+            return self._claimed(expected + 1, epoch, request_id) or Conflict(tail)
+        header = Header(expected + 1, epoch, tail.hash)
         result = self.append(seal(Record(header, "claim", request_id, owner, []), tail.last_ts))
         if isinstance(result, Tail):
             self.sync()
@@ -186,10 +188,10 @@ class LmdbLog:
         try:
             if self._fence.refuses(record):
                 return self._answer_to_refused(record)
+            tail = self._fence.next_tail(record)
             self._write(record)
-            previous = self._fence.tail.position
-            tail = self._fence.advance(record)
-            self.durable = previous if self._synced else tail.position
+            self._fence.tail = tail
+            self.durable = tail.position - 1 if self._synced else tail.position
             return tail
         finally:
             self._busy = False
@@ -210,7 +212,7 @@ class LmdbLog:
             self._busy = False
 
     def read(self, first: Position, limit: int = 256) -> list[Entry] | Trimmed:
-        """Durable records from `first` on, at most `limit` and about 8 MiB; none at the end. Raises `Damaged`."""
+        """Durable records from `first` on, at most `limit` and about 8 MiB; raises `Damaged`."""
         durable = self.durable
         entries: list[Entry] = []
         size = 0
@@ -220,6 +222,8 @@ class LmdbLog:
                 return Trimmed(oldest)
             for position in range(first, min(first + limit, durable + 1)):
                 data = transaction.get(_key(position))
+                if data is None:
+                    raise Damaged(position, "it is missing")
                 entries.append(_checked(position, data, entries[-1].hash if entries else None))
                 size += len(data)
                 if size >= READ_BYTES:
@@ -227,9 +231,10 @@ class LmdbLog:
         return entries
 
     def trim(self, upto: Position, limit: int = 1024) -> Position:
-        """Drop up to `limit` durable records at positions <= `upto` in one transaction; returns the new `first`.
+        """Drop up to `limit` durable records at positions <= `upto`; returns the new `first`.
 
-        The caller repeats until `first > upto` and never names a position that a consumer or snapshot needs (J7).
+        One transaction. The caller repeats until `first > upto` and never names a position that a consumer or
+        a snapshot needs (J7).
         """
         self._enter()
         try:
@@ -305,6 +310,17 @@ class LmdbLog:
             return Tail(record.position, record.epoch, record.hash, record.last_ts)
         return Conflict(self._fence.tail)
 
+    def _claimed(self, position: Position, epoch: int, request_id: bytes) -> Tail | None:
+        """The claim at `position` if it is this very one, whose answer was lost (J6)."""
+        with self._environment.begin() as transaction:
+            data = transaction.get(_key(position)) if position > 0 else None
+        if data is None:
+            return None
+        frame = _framed(position, data)
+        if not frame.claim or frame.epoch != epoch or frame.request_id != request_id:
+            return None
+        return Tail(position, epoch, frame.hash, frame.last_ts)
+
     def _load(self, verify_from: Position) -> None:
         try:
             with self._environment.begin() as transaction:
@@ -351,9 +367,7 @@ def _framed(position: Position, data: bytes | None) -> Frame:
     return frame
 
 
-def _checked(position: Position, data: bytes | None, previous: bytes | None) -> Entry:
-    if data is None:
-        raise Damaged(position, "it is missing")
+def _checked(position: Position, data: bytes, previous: bytes | None) -> Entry:
     try:
         record, digest = decode(data)
     except Undecodable as error:
