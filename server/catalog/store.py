@@ -1,0 +1,181 @@
+"""Catalog rows: their keys and values, and the shared catalog of a cluster as commits change it (DESIGN §6.7).
+
+Reserved index ids of every cluster (format on disk, ARCHITECTURE):
+
+    1 version    one row: [next oid]; every change of the catalog writes it, so two concurrent ones conflict
+    2 schemas    key + 4-byte oid -> Schema        4 roles   key + 4-byte oid -> Role
+    3 tables     key + 4-byte oid -> Table         5 jobs    key + job id     -> Job
+
+Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The row of an object is also its
+marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from journal.record import Write
+from server.catalog.descriptor import FIRST_USER_OID, Catalog, Job, Oid, Role, Schema, Table
+from storage import keycode
+
+VERSION, SCHEMAS, TABLES, ROLES, JOBS = 1, 2, 3, 4, 5
+LAST_RESERVED = 15
+
+PUBLIC_OID = 2200
+PG_CATALOG_OID = 11
+INFORMATION_SCHEMA_OID = 13000
+SYS_OID = 13900
+ADMIN_OID = 10
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_table = msgspec.msgpack.Decoder(Table).decode
+_decode_schema = msgspec.msgpack.Decoder(Schema).decode
+_decode_role = msgspec.msgpack.Decoder(Role).decode
+_decode_job = msgspec.msgpack.Decoder(Job).decode
+_decode_version = msgspec.msgpack.Decoder(list[int]).decode
+
+
+class Versions(Protocol):
+    """What reading the catalog needs of storage."""
+
+    def get(self, key: bytes, ts: int) -> bytes | None: ...
+
+    def scan_items(
+        self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False
+    ) -> tuple[list[tuple[bytes, bytes]], bytes | None]: ...
+
+
+def version_key(cluster: int) -> bytes:
+    """The one row that every change of the catalog writes."""
+    return keycode.prefix(cluster, VERSION)
+
+
+def object_key(cluster: int, space: int, oid: Oid) -> bytes:
+    """The row of a schema, table or role."""
+    return keycode.prefix(cluster, space) + oid.to_bytes(4, "big")
+
+
+def table_key(cluster: int, oid: Oid) -> bytes:
+    return object_key(cluster, TABLES, oid)
+
+
+def job_key(cluster: int, job_id: str) -> bytes:
+    return keycode.prefix(cluster, JOBS) + job_id.encode()
+
+
+def encode(descriptor: Schema | Table | Role | Job) -> bytes:
+    """The value of an object's row."""
+    return _encode(descriptor)
+
+
+def encode_version(next_oid: Oid) -> bytes:
+    return _encode([next_oid])
+
+
+def decode_job(value: bytes) -> Job:
+    return _decode_job(value)
+
+
+def is_catalog_key(key: bytes) -> bool:
+    """Whether the key lies in one of the reserved spaces."""
+    return key[4:7] == b"\0\0\0" and key[7] <= LAST_RESERVED
+
+
+def bootstrap(cluster: int) -> list[Write]:
+    """The writes of a fresh cluster: one commit (DESIGN §8)."""
+    exclusive = 3
+    rows: list[tuple[bytes, bytes]] = [
+        (version_key(cluster), encode_version(FIRST_USER_OID)),
+        (object_key(cluster, SCHEMAS, PUBLIC_OID), encode(Schema(PUBLIC_OID, "public", ADMIN_OID))),
+        (object_key(cluster, ROLES, ADMIN_OID), encode(Role(ADMIN_OID, "admin"))),
+    ]
+    return [Write(key, value, exclusive) for key, value in rows]
+
+
+def make(
+    cluster: int,
+    version: int,
+    next_oid: Oid,
+    tables: dict[Oid, Table],
+    schemas: dict[Oid, Schema],
+    roles: dict[Oid, Role],
+) -> Catalog:
+    """A catalog with its indexes by name."""
+    relation_names: dict[tuple[Oid, str], Oid] = {}
+    index_tables: dict[Oid, Oid] = {}
+    for table in tables.values():
+        relation_names[table.schema_oid, table.name] = table.oid
+        for index in table.indexes:
+            relation_names[table.schema_oid, index.name] = index.oid
+            index_tables[index.oid] = table.oid
+        if table.primary_key is not None:
+            relation_names[table.schema_oid, table.primary_key.name] = table.primary_key.oid
+            index_tables[table.primary_key.oid] = table.oid
+    return Catalog(
+        cluster=cluster,
+        version=version,
+        next_oid=next_oid,
+        tables=tables,
+        schemas=schemas,
+        roles=roles,
+        relation_names=relation_names,
+        index_tables=index_tables,
+        schema_names={schema.name: schema.oid for schema in schemas.values()},
+        role_names={role.name: role.oid for role in roles.values()},
+    )
+
+
+def load(versions: Versions, cluster: int, ts: int, version: int) -> Catalog | None:
+    """Read a cluster's catalog as of `ts`; None when there is no such cluster."""
+    row = versions.get(version_key(cluster), ts)
+    if row is None:
+        return None
+    return make(
+        cluster,
+        version,
+        _decode_version(row)[0],
+        {table.oid: table for table in map(_decode_table, _scan(versions, cluster, TABLES, ts))},
+        {schema.oid: schema for schema in map(_decode_schema, _scan(versions, cluster, SCHEMAS, ts))},
+        {role.oid: role for role in map(_decode_role, _scan(versions, cluster, ROLES, ts))},
+    )
+
+
+def _scan(versions: Versions, cluster: int, space: int, ts: int) -> Iterator[bytes]:
+    lo = keycode.prefix(cluster, space)
+    hi = keycode.successor(lo)
+    start: bytes | None = lo
+    while start is not None:
+        items, start = versions.scan_items(start, hi, ts, 1024)
+        for _key, value in items:
+            yield value
+
+
+def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int) -> Catalog:
+    """The catalog after a commit with these writes; the same object when none of them is a catalog row."""
+    tables, schemas, roles = dict(catalog.tables), dict(catalog.schemas), dict(catalog.roles)
+    spaces: dict[int, tuple[dict[Oid, Any], Any]] = {
+        TABLES: (tables, _decode_table),
+        SCHEMAS: (schemas, _decode_schema),
+        ROLES: (roles, _decode_role),
+    }
+    next_oid = catalog.next_oid
+    touched = False
+    for write in writes:
+        if not is_catalog_key(write.key):
+            continue
+        space = write.key[7]
+        if space == VERSION:
+            touched = True
+            if write.value is not None:
+                next_oid = _decode_version(write.value)[0]
+        elif space in spaces:
+            objects, decode = spaces[space]
+            oid = int.from_bytes(write.key[8:12], "big")
+            if write.value is None:
+                objects.pop(oid, None)
+            else:
+                objects[oid] = msgspec.structs.replace(decode(write.value), version=commit_ts)
+    if not touched:
+        return catalog
+    return make(catalog.cluster, commit_ts, next_oid, tables, schemas, roles)

@@ -1,0 +1,266 @@
+"""One transaction: a snapshot, a write buffer, and the request that COMMIT sends (DESIGN §5, §6).
+
+Problem. A transaction must see the database as of one moment, plus what it did itself, and nobody else may see
+any of it before COMMIT; at COMMIT somebody must be able to decide, from this object alone, whether it conflicts.
+
+Rule. `start_ts` is fixed at BEGIN. Reads go to the replica as of start_ts, overlaid with the buffer. Writes are
+post-images, by key; each has the lock class that the conflict matrix needs (AR §1.11). Nothing waits for anybody.
+
+    BEGIN            start_ts = 100
+    UPDATE k         buffer: k -> new row, NON_KEY          (the replica still holds k@90)
+    SELECT k         -> new row, from the buffer
+                     ... another transaction commits k@105 ...
+    SELECT k         -> new row still: one snapshot
+    COMMIT           request (start 100, writes {k: NON_KEY}) -> 105 > 100: aborted, OC000
+
+A statement must not see what it writes itself (an INSERT ... SELECT from its own table would never end), so a
+statement's writes wait in `fresh` and join the buffer at its end. Uniqueness looks at both.
+
+Limits are enforced here because the buffer and the record rest on them (dsql-reference §4): rows at the
+statement that crosses the limit, bytes at COMMIT, age at the next statement or COMMIT.
+
+Left out: savepoints. DSQL has none, so an error needs no undo: the whole buffer is dropped.
+"""
+
+import itertools
+import os
+import time
+from bisect import bisect_left
+from typing import Protocol
+
+from adjudicator.messages import CommitRequest
+from journal.record import Lock, LockClass, Write
+from server.catalog.descriptor import Catalog, Oid
+from server.catalog.store import TABLES, object_key, version_key
+from server.errors import PgError
+from server.sql.limits import Limits
+
+Batch = tuple[list[bytes], bytes | None]
+Items = tuple[list[tuple[bytes, bytes]], bytes | None]
+
+_process = os.urandom(8)
+_sequence = itertools.count(1)
+
+
+def unique_id() -> bytes:
+    """16 bytes that no other transaction or hidden row key ever has: 8 random ones per process, then a count."""
+    return _process + next(_sequence).to_bytes(8, "big")
+
+
+class Versions(Protocol):
+    """The replica's read side."""
+
+    def get(self, key: bytes, ts: int) -> bytes | None: ...
+
+    def scan(self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False) -> Batch: ...
+
+    def scan_items(self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False) -> Items: ...
+
+    def count(self, lo: bytes, hi: bytes, ts: int, limit: int = 4096) -> tuple[int, bytes | None]: ...
+
+
+class Transaction:
+    """See the module's text. `implicit`: it ends with the statement, or at Sync."""
+
+    __slots__ = (
+        "_begun",
+        "_keys",
+        "catalog",
+        "cluster",
+        "ddl",
+        "dml",
+        "fresh",
+        "guards",
+        "implicit",
+        "limits",
+        "locks",
+        "now",
+        "read_only",
+        "row_keys",
+        "start_ts",
+        "txid",
+        "used",
+        "versions",
+        "writes",
+    )
+
+    def __init__(
+        self, versions: Versions, catalog: Catalog, start_ts: int, limits: Limits, *, implicit: bool = False
+    ) -> None:
+        self.versions = versions
+        self.catalog = catalog
+        self.cluster = catalog.cluster
+        self.start_ts = start_ts
+        self.limits = limits
+        self.implicit = implicit
+        self.read_only = False
+        self.now = time.time_ns()
+        """Wall clock at BEGIN, nanoseconds since 1970: what now() shows."""
+        self._begun = time.monotonic()
+        self.writes: dict[bytes, tuple[bytes | None, int]] = {}
+        self.fresh: dict[bytes, tuple[bytes | None, int]] = {}
+        self.locks: dict[bytes, int] = {}
+        self.guards: list[bytes] = []
+        self.row_keys: set[bytes] = set()
+        """Keys of the table rows written: what the row limit counts."""
+        self.used: set[Oid] = set()
+        """Tables whose descriptors this transaction relied on."""
+        self.ddl = False
+        self.dml = False
+        self._keys: list[bytes] | None = None
+        self.txid = b""
+
+    # --- reads: the snapshot, overlaid with the buffer ---
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row at `key`, or None."""
+        if self.writes:
+            found = self.writes.get(key)
+            if found is not None:
+                return found[0]
+        return self.versions.get(key, self.start_ts)
+
+    def current(self, key: bytes) -> bytes | None:
+        """As `get`, with what the statement at hand wrote: for uniqueness."""
+        found = self.fresh.get(key)
+        if found is not None:
+            return found[0]
+        return self.get(key)
+
+    def scan(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> Batch:
+        """Row bytes in key order in [lo, hi) and where to go on: the next lo, or hi when reverse."""
+        if not self.writes or not self._overlay(lo, hi):
+            return self.versions.scan(lo, hi, self.start_ts, limit, reverse)
+        items, more = self.scan_items(lo, hi, limit, reverse)
+        return [value for _key, value in items], more
+
+    def scan_items(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> Items:
+        """As `scan`, with keys."""
+        items, more = self.versions.scan_items(lo, hi, self.start_ts, limit, reverse)
+        if not self.writes:
+            return items, more
+        covered_lo, covered_hi = lo, hi
+        if more is not None:
+            covered_lo, covered_hi = (more, hi) if reverse else (lo, more)
+        own = self._overlay(covered_lo, covered_hi)
+        if not own:
+            return items, more
+        merged = dict(items)
+        for key in own:
+            value = self.writes[key][0]
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = value
+        return sorted(merged.items(), reverse=reverse), more
+
+    def count(self, lo: bytes, hi: bytes, limit: int = 4096) -> tuple[int, bytes | None]:
+        """How many rows lie in [lo, hi); visits at most `limit` keys of the replica."""
+        if not self.writes or not self._overlay(lo, hi):
+            return self.versions.count(lo, hi, self.start_ts, limit)
+        items, more = self.scan_items(lo, hi, limit)
+        return len(items), more
+
+    def _overlay(self, lo: bytes, hi: bytes) -> list[bytes]:
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = sorted(self.writes)
+        return keys[bisect_left(keys, lo) : bisect_left(keys, hi)]
+
+    # --- writes ---
+
+    def put(self, key: bytes, value: bytes, lock: int) -> None:
+        """Buffer a post-image."""
+        self._buffer(key, value, lock)
+
+    def delete(self, key: bytes, lock: int) -> None:
+        """Buffer a deletion."""
+        self._buffer(key, None, lock)
+
+    def _buffer(self, key: bytes, value: bytes | None, lock: int) -> None:
+        before = self.fresh.get(key) or self.writes.get(key)
+        if before is not None and before[1] > lock:
+            lock = before[1]
+        self.fresh[key] = (value, lock)
+
+    def count_row(self, key: bytes) -> None:
+        """A table row is about to be written: PgError 54000 above the row limit."""
+        rows = self.row_keys
+        rows.add(key)
+        if len(rows) > self.limits.transaction_rows:
+            raise PgError("54000", "transaction row limit exceeded")
+
+    def lock(self, key: bytes, lock_class: int) -> None:
+        """FOR UPDATE, FOR KEY SHARE, foreign keys: decided at COMMIT, nothing waits."""
+        if self.locks.get(key, 0) < lock_class:
+            self.locks[key] = lock_class
+
+    def end_statement(self) -> None:
+        """What the statement wrote becomes visible to the next one."""
+        if self.fresh:
+            self.writes.update(self.fresh)
+            self.fresh = {}
+            self._keys = None
+
+    # --- ends ---
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._begun
+
+    def check_age(self) -> None:
+        """PgError 54000 for a transaction older than the limit; by a monotonic clock, never by start_ts."""
+        age = time.monotonic() - self._begun
+        limit = self.limits.transaction_age_s
+        if age > limit:
+            raise PgError(
+                "54000",
+                f"transaction age limit of {limit:.0f}s exceeded",
+                detail=f"Current transaction age {age:.0f}s exceeds {limit:.0f}s",
+            )
+
+    @property
+    def is_adjudicated(self) -> bool:
+        """Whether COMMIT must ask: it wrote or locked something. Otherwise it commits locally (Q6)."""
+        return bool(self.writes or self.locks)
+
+    def size(self) -> int:
+        """Bytes that count towards the size limit: keys, values and an overhead per row and index entry."""
+        overhead = self.limits.write_overhead_bytes
+        total = (len(self.writes) + len(self.locks)) * overhead
+        for key, (value, _lock) in self.writes.items():
+            total += len(key) + (len(value) if value is not None else 0)
+        return total + sum(map(len, self.locks))
+
+    def check_size(self) -> None:
+        """PgError 54000 at COMMIT for a transaction above the size limit."""
+        size, limit = self.size(), self.limits.transaction_bytes
+        if size > limit:
+            mib = -(-size // (1 << 20))
+            raise PgError(
+                "54000",
+                f"transaction size limit {limit >> 20}mb exceeded",
+                detail=f"Current transaction size {mib}mb > {limit >> 20}mb",
+            )
+
+    def request(self, *, rebase: bool) -> CommitRequest:
+        """What COMMIT sends to the adjudicator; `rebase` False makes any newer catalog a reason to abort."""
+        self.txid = unique_id()
+        locks = self.locks
+        writes = []
+        for key, (value, lock) in self.writes.items():
+            if locks and locks.get(key, 0) > lock:
+                lock = locks[key]
+            writes.append(Write(key, value, lock))
+        kept = [Lock(key, lock) for key, lock in locks.items() if key not in self.writes]
+        if rebase:
+            checks = [object_key(self.cluster, TABLES, oid) for oid in self.used]
+        else:
+            checks = [version_key(self.cluster)]
+        return CommitRequest(self.txid, self.start_ts, writes, kept, checks, self.guards)
+
+
+EXCLUSIVE = int(LockClass.EXCLUSIVE)
+NON_KEY = int(LockClass.NON_KEY)
+KEY_SHARE = int(LockClass.KEY_SHARE)
+BLIND = int(LockClass.BLIND)
