@@ -66,7 +66,6 @@ class Array:
         return f"Array({self.elements!r}, {self.dims!r}, {self.lbounds!r})"
 
 
-
 _LEVEL_STARTED, _ELEM_STARTED, _QUOTED_STARTED, _QUOTED_DONE = "level", "elem", "quoted", "quoted done"
 _LEVEL_DONE, _ELEM_DELIMITED, _LEVEL_DELIMITED, _NO_LEVEL = "level done", "elem,", "level,", "none"
 _MAY_ESCAPE = (_LEVEL_STARTED, _ELEM_STARTED, _QUOTED_STARTED, _ELEM_DELIMITED)
@@ -327,7 +326,9 @@ def array_io(element: "Type") -> Io:
                 parts += (_LENGTH.pack(len(data)), data)
         return b"".join(parts)
 
-    return Io(array_in, array_out, array_recv, array_send, sort_key=lambda value: value.order(element.sort_key))
+    return Io(
+        array_in, array_out, array_recv, array_send, sort_key=lambda value: value.order(element.sort_key)
+    )
 
 
 def _receive_head(data: bytes, element: "Type") -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -343,7 +344,8 @@ def _receive_head(data: bytes, element: "Type") -> tuple[tuple[int, ...], tuple[
         raise PgError("22P03", "invalid array flags")
     if oid != element.oid:
         raise PgError(
-            "42804", f"binary data has array element type {oid} instead of expected {element.oid} ({element.display})"
+            "42804",
+            f"binary data has array element type {oid} instead of expected {element.oid} ({element.display})",
         )
     at = _HEAD.size + ndim * _DIM.size
     if len(data) < at:

@@ -1,5 +1,9 @@
 """Every scalar type's functions by pg_type.typname, gathered from the modules that hold them."""
 
+from server.sql.numeric import NUMERIC
+from server.sql.type_float import FLOATS
 from server.sql.type_io import Io
+from server.sql.type_scalar import SCALARS
+from server.sql.type_text import TEXTS
 
-IO: dict[str, Io] = {}
+IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC}

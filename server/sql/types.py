@@ -128,7 +128,9 @@ def make_type(io: Io, oid: int, name: str, display: str, array_oid: int, categor
         "preferred": False, "length": -1, "by_value": False, "align": "i", "storage": "x",
         "kind": "b", "collation": 0, "element": None,
     } | facts  # fmt: skip
-    return Type(oid=oid, name=name, display=display, array_oid=array_oid, category=category, **io._asdict(), **rest)
+    return Type(
+        oid=oid, name=name, display=display, array_oid=array_oid, category=category, **io._asdict(), **rest
+    )
 
 
 def register(made: Type) -> Type:
@@ -150,7 +152,9 @@ def make_array(element: Type) -> Type:
 def _load() -> None:
     """Fill the tables from the facts above; arrays follow their elements."""
     for line in _FACTS.strip().splitlines():
-        oid, name, display, array, category, preferred, length, by_value, align, storage, kind, collation = line.split("|")
+        oid, name, display, array, category, preferred, length, by_value, align, storage, kind, collation = (
+            line.split("|")
+        )
         register(
             make_type(
                 IO.get(name) or pseudo(name, display), int(oid), name, display, int(array), category,

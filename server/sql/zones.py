@@ -73,7 +73,11 @@ def fixed_zone(seconds_east: int) -> Zone:
     """The zone that SET TIME ZONE with a number or interval makes: named in POSIX form, such as <-08>+08."""
     magnitude = abs(seconds_east)
     hours, minutes, seconds = magnitude // 3600, magnitude // 60 % 60, magnitude % 60
-    text = f"{hours:02d}" + (f":{minutes:02d}" if minutes or seconds else "") + (f":{seconds:02d}" if seconds else "")
+    text = (
+        f"{hours:02d}"
+        + (f":{minutes:02d}" if minutes or seconds else "")
+        + (f":{seconds:02d}" if seconds else "")
+    )
     east, west = ("+", "-") if seconds_east >= 0 else ("-", "+")
     return Zone(f"<{east}{text}>{west}{text}", seconds_east, f"{east}{text}")
 
