@@ -15,7 +15,8 @@
     interval                          array [months, days, microseconds]
 
 A row may be shorter than its table: columns that ALTER TABLE ADD COLUMN appended later are absent, and
-`unpack` returns the columns that are there. A row is never empty bytes: an empty body is a tombstone (storage.mvcc).
+`unpack` returns the columns that are there. A row is never empty bytes: an empty body is a tombstone
+(storage.mvcc).
 """
 
 from collections.abc import Callable, Sequence
