@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677; PostgreSQL chapter 55.3), without I/O or randomness."""
+"""SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677; PostgreSQL 55.3), without I/O or randomness."""
 
 import base64
 import binascii
@@ -128,7 +128,7 @@ class Exchange:
             if flag != "p=tls-server-end-point":
                 raise _malformed("The client selected SCRAM-SHA-256-PLUS without tls-server-end-point.")
         elif flag == "y":
-            # The client believes that we cannot bind; if we offered it, somebody in between removed the offer.
+            # The client believes that we cannot bind; if we offered it, somebody removed the offer.
             if self._plus_offered:
                 raise _fatal("28000", "SCRAM channel binding negotiation error")
         elif flag != "n":

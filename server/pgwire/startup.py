@@ -58,7 +58,7 @@ class Policy:
 class Startup:
     """One connection's way in."""
 
-    def __init__(self, policy: Policy, peer: str, out: list[bytes]) -> None:
+    def __init__(self, policy: Policy, peer: str, out: list[bytes], refusal: PgError | None) -> None:
         self.user = ""
         self.database = ""
         self.options: dict[str, str] = {}
@@ -67,6 +67,7 @@ class Startup:
         self._policy = policy
         self._peer = peer
         self._out = out
+        self._refusal = refusal
         self._gss_answered = False
         self._tls_answered = False
         self._exchange: scram.Exchange | None = None
@@ -126,6 +127,8 @@ class Startup:
 
     def _ask(self) -> Next:
         policy = self._policy
+        if self._refusal is not None:
+            raise self._refusal
         if policy.tls_required and not self.is_tls:
             who = f'host "{self._peer}", user "{self.user}", database "{self.database}"'
             raise fatal("28000", f"no pg_hba.conf entry for {who}, no encryption")
