@@ -1,0 +1,91 @@
+"""Operators as data: PostgreSQL's pg_operator for the functions that are implemented."""
+
+from server.sql.functions import FUNCTION_BY_OID, Operator, register_operator
+from server.sql.types import BY_NAME
+
+# name commutator negator, then oid:left,right:function's oid; indented lines continue
+_FACTS = r"""
+# # - 1876:int2,int2:1894 1882:int4,int4:1900 1888:int8,int8:1906
+% - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156
+& & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
+* * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 686:int8,int8:465
+  690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839 824:int2,int8:943
++ + - 550:int2,int2:176 551:int4,int4:177 552:int2,int4:178 553:int4,int2:179 684:int8,int8:463
+  688:int8,int4:1274 692:int4,int8:1278 818:int8,int2:837 822:int2,int8:841
++ - - 1916:,int8:1910 1917:,int2:1911 1918:,int4:1912
+- - - 484:,int8:462 554:int2,int2:180 555:int4,int4:181 556:int2,int4:182 557:int4,int2:183 558:,int4:212
+  559:,int2:213 685:int8,int8:464 689:int8,int4:1275 693:int4,int8:1279 819:int8,int2:838 823:int2,int8:942
+/ - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 687:int8,int8:466
+  691:int8,int4:1277 695:int4,int8:1281 821:int8,int2:840 825:int2,int8:948
+< > >= 37:int4,int8:854 58:bool,bool:56 95:int2,int2:64 97:int4,int4:66 255:name,text:241 261:text,name:248
+  412:int8,int8:469 418:int8,int4:476 534:int2,int4:160 535:int4,int2:161 609:oid,oid:716
+  622:float4,float4:289 631:char,char:1246 645:oidvector,oidvector:677 660:name,name:655 664:text,text:740
+  672:float8,float8:295 1058:bpchar,bpchar:1049 1072:anyarray,anyarray:391 1095:date,date:1087
+  1110:time,time:1102 1122:float4,float8:301 1132:float8,float4:307 1322:timestamptz,timestamptz:1154
+  1332:interval,interval:1164 1552:timetz,timetz:1354 1754:numeric,numeric:1722 1864:int2,int8:1852
+  1870:int8,int2:1858 1957:bytea,bytea:1949 2062:timestamp,timestamp:2054 2974:uuid,uuid:2954
+  2990:record,record:2983 3242:jsonb,jsonb:4039
+<< - - 1878:int2,int4:1896 1884:int4,int4:1902 1890:int8,int4:1908
+<= >= > 80:int4,int8:856 256:name,text:242 262:text,name:249 414:int8,int8:471 420:int8,int4:478
+  522:int2,int2:148 523:int4,int4:149 540:int2,int4:166 541:int4,int2:167 611:oid,oid:717
+  624:float4,float4:290 632:char,char:72 647:oidvector,oidvector:678 661:name,name:656 665:text,text:741
+  673:float8,float8:296 1059:bpchar,bpchar:1050 1074:anyarray,anyarray:393 1096:date,date:1088
+  1111:time,time:1103 1124:float4,float8:302 1134:float8,float4:308 1323:timestamptz,timestamptz:1155
+  1333:interval,interval:1165 1553:timetz,timetz:1355 1694:bool,bool:1691 1755:numeric,numeric:1723
+  1866:int2,int8:1854 1872:int8,int2:1860 1958:bytea,bytea:1950 2063:timestamp,timestamp:2055
+  2976:uuid,uuid:2955 2992:record,record:2985 3244:jsonb,jsonb:4041
+<> <> = 36:int4,int8:853 85:bool,bool:84 259:name,text:245 265:text,name:252 411:int8,int8:468
+  417:int8,int4:475 518:int4,int4:144 519:int2,int2:145 531:text,text:157 538:int2,int4:164 539:int4,int2:165
+  608:oid,oid:185 621:float4,float4:288 630:char,char:70 643:name,name:659 644:oidvector,oidvector:619
+  671:float8,float8:294 1057:bpchar,bpchar:1053 1071:anyarray,anyarray:390 1094:date,date:1091
+  1109:time,time:1106 1121:float4,float8:300 1131:float8,float4:306 1321:timestamptz,timestamptz:1153
+  1331:interval,interval:1163 1551:timetz,timetz:1353 1753:numeric,numeric:1719 1863:int2,int8:1851
+  1869:int8,int2:1857 1956:bytea,bytea:1953 2061:timestamp,timestamp:2053 2973:uuid,uuid:2959
+  2989:record,record:2982 3241:jsonb,jsonb:4038 3315:xid,xid:3308
+= = <> 15:int4,int8:852 91:bool,bool:60 92:char,char:61 93:name,name:62 94:int2,int2:63 96:int4,int4:65
+  98:text,text:67 254:name,text:240 260:text,name:247 352:xid,xid:68 410:int8,int8:467 416:int8,int4:474
+  532:int2,int4:158 533:int4,int2:159 607:oid,oid:184 620:float4,float4:287 649:oidvector,oidvector:679
+  670:float8,float8:293 1054:bpchar,bpchar:1048 1070:anyarray,anyarray:744 1093:date,date:1086
+  1108:time,time:1145 1120:float4,float8:299 1130:float8,float4:305 1320:timestamptz,timestamptz:1152
+  1330:interval,interval:1162 1550:timetz,timetz:1352 1752:numeric,numeric:1718 1862:int2,int8:1850
+  1868:int8,int2:1856 1955:bytea,bytea:1948 2060:timestamp,timestamp:2052 2972:uuid,uuid:2956
+  2988:record,record:2981 3240:jsonb,jsonb:4043
+> < <= 59:bool,bool:57 76:int4,int8:855 258:name,text:244 264:text,name:251 413:int8,int8:470
+  419:int8,int4:477 520:int2,int2:146 521:int4,int4:147 536:int2,int4:162 537:int4,int2:163 610:oid,oid:1638
+  623:float4,float4:291 633:char,char:73 646:oidvector,oidvector:681 662:name,name:657 666:text,text:742
+  674:float8,float8:297 1060:bpchar,bpchar:1051 1073:anyarray,anyarray:392 1097:date,date:1089
+  1112:time,time:1104 1123:float4,float8:303 1133:float8,float4:309 1324:timestamptz,timestamptz:1157
+  1334:interval,interval:1167 1554:timetz,timetz:1357 1756:numeric,numeric:1720 1865:int2,int8:1853
+  1871:int8,int2:1859 1959:bytea,bytea:1951 2064:timestamp,timestamp:2057 2975:uuid,uuid:2958
+  2991:record,record:2984 3243:jsonb,jsonb:4040
+>= <= < 82:int4,int8:857 257:name,text:243 263:text,name:250 415:int8,int8:472 430:int8,int4:479
+  524:int2,int2:151 525:int4,int4:150 542:int2,int4:168 543:int4,int2:169 612:oid,oid:1639
+  625:float4,float4:292 634:char,char:74 648:oidvector,oidvector:680 663:name,name:658 667:text,text:743
+  675:float8,float8:298 1061:bpchar,bpchar:1052 1075:anyarray,anyarray:396 1098:date,date:1090
+  1113:time,time:1105 1125:float4,float8:304 1135:float8,float4:310 1325:timestamptz,timestamptz:1156
+  1335:interval,interval:1166 1555:timetz,timetz:1356 1695:bool,bool:1692 1757:numeric,numeric:1721
+  1867:int2,int8:1855 1873:int8,int2:1861 1960:bytea,bytea:1952 2065:timestamp,timestamp:2056
+  2977:uuid,uuid:2957 2993:record,record:2986 3245:jsonb,jsonb:4042
+>> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
+@ - - 473:,int8:1230 682:,int2:1253 773:,int4:1251
+| | - 1875:int2,int2:1893 1881:int4,int4:1899 1887:int8,int8:1905
+~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907
+"""
+
+
+def _load() -> None:
+    for line in _FACTS.strip().replace("\n  ", " ").splitlines():
+        name, commutator, negator, *entries = line.split()
+        for entry in entries:
+            oid, types, function = entry.rsplit(":", 2)
+            left, right = types.split(",")
+            implementation = FUNCTION_BY_OID[int(function)]
+            register_operator(
+                Operator(
+                    int(oid), name, BY_NAME[left] if left else None, BY_NAME[right], implementation.result,
+                    implementation, None if commutator == "-" else commutator, None if negator == "-" else negator,
+                )
+            )  # fmt: skip
+
+
+_load()
