@@ -52,8 +52,8 @@ COMPLEMENT = bytes(range(255, -1, -1))
 FIRST_CHUNK = 4
 """Keys read before a range has shown that it holds more; each further chunk is `GROWTH` times as long."""
 GROWTH = 8
-END = b"\xff" * 9
-"""Above every key: clusters are numbered below 2^32 - 1."""
+END = b"\xff" * 4096
+"""Above every key: DSQL's end near 2,000 bytes (dsql-reference §4)."""
 _BOUND = SHORT + 1
 """A longer bound says no more about keys of at most `SHORT` bytes."""
 _header = itemgetter(slice(0, 8))
@@ -230,7 +230,7 @@ class Versions:
         return (counted, rest) if (rest := cursor.key()) < hi else (counted, None)
 
     def size_estimate(self, lo: bytes, hi: bytes, limit: int = 1024) -> tuple[int, int, bool]:
-        """Keys of [lo, hi), their bytes with the newest versions, and whether that is all, or the first `limit`."""
+        """Keys of [lo, hi), bytes with their newest versions, and whether that is all or the first `limit`."""
         pairs, rest = self._newest(lo, hi, limit, False)
         return len(pairs), sum(len(key) + len(version) for key, version in pairs), rest is None
 
