@@ -16,11 +16,15 @@ from server.errors import PgError
 _U16 = struct.Struct("!H")
 _I16 = struct.Struct("!h")
 _I32 = struct.Struct("!i")
+# Bound once: they are called several times per message.
+_unpack_u16 = _U16.unpack_from
+_unpack_i16 = _I16.unpack_from
+_unpack_i32 = _I32.unpack_from
 _FIELD = struct.Struct("!IhIhih")
 _ROW_HEAD = struct.Struct("!cIH")
 _HEAD = struct.Struct("!cI")
-_TEXT_FORMAT = (0,)
 _NONE: tuple[()] = ()
+_UNNAMED_ALL = bytes(5)
 _NULL = b"\xff\xff\xff\xff"
 _LENGTHS = tuple(_I32.pack(n) for n in range(512))
 _LENGTH_OF = _I32.pack
@@ -48,10 +52,14 @@ def text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        lead = raw[error.start]
-        size = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 if lead < 0xF8 else 1
-        shown = " ".join(f"0x{byte:02x}" for byte in raw[error.start : error.start + size])
-        raise PgError("22021", f'invalid byte sequence for encoding "UTF8": {shown}') from None
+        raise _invalid_encoding(error) from None
+
+
+def _invalid_encoding(error: UnicodeDecodeError) -> PgError:
+    lead = error.object[error.start]
+    size = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 if lead < 0xF8 else 1
+    shown = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.start + size])
+    return PgError("22021", f'invalid byte sequence for encoding "UTF8": {shown}')
 
 
 def _string(buffer: bytes, position: int, end: int) -> tuple[str, int]:
@@ -82,35 +90,49 @@ def read_parse(buffer: bytes, position: int, end: int) -> tuple[str, str, tuple[
 def read_bind(
     buffer: bytes, position: int, end: int
 ) -> tuple[str, str, Sequence[int], list[bytes | None], Sequence[int]]:
-    """Portal, statement, parameter formats, parameter values, result formats."""
-    portal, position = _string(buffer, position, end)
-    statement, position = _string(buffer, position, end)
-    formats, position = _formats(buffer, position, end)
-    count, position = _count(buffer, position, end)
+    """Portal, statement, parameter formats, parameter values, result formats.
+
+    Reads may run past `end` into what follows in the buffer; one comparison at the end finds that.
+    """
+    try:
+        stop = buffer.index(0, position, end)
+        portal = buffer[position:stop].decode() if stop > position else ""
+        position = stop + 1
+        stop = buffer.index(0, position, end)
+        statement = buffer[position:stop].decode() if stop > position else ""
+        formats, position = _formats(buffer, stop + 1)
+        (count,) = _unpack_u16(buffer, position)
+        position += 2
+        values: list[bytes | None] = []
+        for _ in range(count):
+            (size,) = _unpack_i32(buffer, position)
+            position += 4
+            if size >= 0:
+                start = position
+                position += size
+                values.append(buffer[start:position])
+            elif size == -1:
+                values.append(None)
+            else:
+                raise violation("insufficient data left in message")
+        result_formats, position = _formats(buffer, position)
+    except struct.error:
+        raise violation("insufficient data left in message") from None
+    except UnicodeDecodeError as error:
+        raise _invalid_encoding(error) from None
+    except ValueError:
+        raise violation("invalid string in message") from None
+    if position != end:
+        raise _size_error(position, end)
     if len(formats) > 1 and len(formats) != count:
         raise violation(f"bind message has {len(formats)} parameter formats but {count} parameters")
-    values: list[bytes | None] = []
-    for _ in range(count):
-        start = position + 4
-        if start > end:
-            raise violation("insufficient data left in message")
-        (size,) = _I32.unpack_from(buffer, position)
-        if size == -1:
-            values.append(None)
-            position = start
-            continue
-        position = start + size
-        if size < 0 or position > end:
-            raise violation("insufficient data left in message")
-        values.append(buffer[start:position])
-    result_formats, position = _formats(buffer, position, end)
-    if position != end:
-        raise violation("invalid message format")
     return portal, statement, formats, values, result_formats
 
 
 def read_target(buffer: bytes, position: int, end: int, message: str) -> tuple[bool, str]:
     """Body of Describe and Close: whether it names a statement (else a portal), and the name."""
+    if end - position == 2 and buffer[position] == 0x50 and buffer[position + 1] == 0:
+        return False, ""
     if position >= end:
         raise violation("no data left in message")
     kind = buffer[position]
@@ -124,29 +146,29 @@ def read_target(buffer: bytes, position: int, end: int, message: str) -> tuple[b
 
 def read_execute(buffer: bytes, position: int, end: int) -> tuple[str, int]:
     """Portal and row limit; 0 (and, as in PostgreSQL, anything negative) means all rows."""
+    if buffer[position:end] == _UNNAMED_ALL:
+        return "", 0
     portal, position = _string(buffer, position, end)
     if position + 4 != end:
         raise _size_error(position + 4, end)
-    (limit,) = _I32.unpack_from(buffer, position)
+    (limit,) = _unpack_i32(buffer, position)
     return portal, limit if limit > 0 else 0
 
 
 def _count(buffer: bytes, position: int, end: int) -> tuple[int, int]:
     if position + 2 > end:
         raise violation("insufficient data left in message")
-    return _U16.unpack_from(buffer, position)[0], position + 2
+    return _unpack_u16(buffer, position)[0], position + 2
 
 
-def _formats(buffer: bytes, position: int, end: int) -> tuple[Sequence[int], int]:
-    count, position = _count(buffer, position, end)
+def _formats(buffer: bytes, position: int) -> tuple[Sequence[int], int]:
+    (count,) = _unpack_u16(buffer, position)
+    position += 2
+    if count == 1:
+        return _unpack_i16(buffer, position), position + 2
     if count == 0:
         return _NONE, position
-    stop = position + 2 * count
-    if stop > end:
-        raise violation("insufficient data left in message")
-    if count == 1:
-        return _I16.unpack_from(buffer, position), stop
-    return struct.unpack_from(f"!{count}h", buffer, position), stop
+    return struct.unpack_from(f"!{count}h", buffer, position), position + 2 * count
 
 
 def _size_error(needed: int, end: int) -> PgError:

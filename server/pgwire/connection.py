@@ -68,7 +68,7 @@ OUTPUT_THRESHOLD = 64 << 10
 INPUT_THRESHOLD = 256 << 10
 """Bytes that may wait while the connection is not reading messages."""
 
-_HEAD = struct.Struct("!BI")
+_unpack_head = struct.Struct("!BI").unpack_from
 _LENGTH = struct.Struct("!I")
 
 
@@ -152,8 +152,8 @@ class Connection:
         self._needed = 4
         self._due = 0
         self._work: Work | None = None
-        self._after: Step = _nothing
-        self._on_error: Step = _nothing
+        self._after: Step | None = None
+        self._on_error: Step | None = None
 
     # What the shell calls
 
@@ -161,7 +161,11 @@ class Connection:
         """Take bytes from the client and do what they ask, as far as it goes."""
         if self.closing:
             return
-        self._chunks.append(data)
+        if self.buffered:
+            self._chunks.append(data)
+        else:
+            self._buffer = data
+            self._position = 0
         self.buffered += len(data)
         if self.waiting is None:
             if self.held:
@@ -248,9 +252,7 @@ class Connection:
     def _read(self) -> None:
         chunks = self._chunks
         if chunks:
-            if self._position < len(self._buffer):
-                chunks.insert(0, self._buffer[self._position :])
-            self._buffer = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._buffer = b"".join((self._buffer[self._position :], *chunks))
             self._position = 0
             chunks.clear()
         if self._mode is None:
@@ -273,7 +275,7 @@ class Connection:
             while budget:
                 if size - position < 5:
                     return
-                kind, length = _HEAD.unpack_from(buffer, position)
+                kind, length = _unpack_head(buffer, position)
                 stop = position + 1 + length
                 entry = mode.get(kind)
                 if entry is None or not 4 <= length <= MESSAGE_LIMIT:
@@ -288,7 +290,8 @@ class Connection:
                 budget -= 1
                 work = call(self, buffer, start, stop)
                 if work is None:
-                    after(self)
+                    if after is not None:
+                        after(self)
                 else:
                     self._work, self._after = work, after
                     self._drive()
@@ -370,7 +373,8 @@ class Connection:
                 self.waiting = wanted
                 return
         self._work = None
-        self._after(self)
+        if self._after is not None:
+            self._after(self)
 
     def _drop_work(self) -> None:
         work, self._work = self._work, None
@@ -392,7 +396,8 @@ class Connection:
         self.out.append(codec.error_response(error))
         self._due = len(self.out)
         session.failed(error)
-        self._on_error(self)
+        if self._on_error is not None:
+            self._on_error(self)
 
     def _fatal(self, error: PgError) -> None:
         error.severity = "FATAL"
@@ -441,9 +446,6 @@ class Connection:
     def _after_copy(self) -> None:
         """CopyDone or CopyFail inside an extended exchange."""
         self._mode = _COPY_EXTENDED if self._logged_in().copying else _READY
-
-    def _nothing(self) -> None:
-        pass
 
     # Messages: read one, call the session
 
@@ -502,23 +504,22 @@ class Connection:
 
 Call = Callable[[Connection, bytes, int, int], Work | None]
 Step = Callable[[Connection], None]
-Entry = tuple[Call, Step, Step]
+Entry = tuple[Call, Step | None, Step | None]
 Mode = dict[int, Entry]
 
-_nothing: Step = Connection._nothing
-_IGNORED: Entry = (Connection._ignore, _nothing, _nothing)
+_IGNORED: Entry = (Connection._ignore, None, None)
 _SYNC: Entry = (Connection._sync, Connection._ready, Connection._ready)
-_TERMINATE: Entry = (Connection._terminate, _nothing, _nothing)
+_TERMINATE: Entry = (Connection._terminate, None, None)
 
 _READY: Mode = {
-    ord("B"): (Connection._bind, _nothing, Connection._skip),
-    ord("D"): (Connection._describe, _nothing, Connection._skip),
+    ord("B"): (Connection._bind, None, Connection._skip),
+    ord("D"): (Connection._describe, None, Connection._skip),
     ord("E"): (Connection._execute, Connection._after_execute, Connection._skip),
     ord("S"): _SYNC,
-    ord("P"): (Connection._parse, _nothing, Connection._skip),
+    ord("P"): (Connection._parse, None, Connection._skip),
     ord("Q"): (Connection._query, Connection._after_query, Connection._ready),
-    ord("C"): (Connection._close, _nothing, Connection._skip),
-    ord("H"): (Connection._flush, _nothing, Connection._skip),
+    ord("C"): (Connection._close, None, Connection._skip),
+    ord("H"): (Connection._flush, None, Connection._skip),
     ord("F"): (Connection._function_call, Connection._ready, Connection._ready),
     ord("X"): _TERMINATE,
     # What a client had sent of a COPY that has failed meanwhile.
@@ -528,7 +529,7 @@ _READY: Mode = {
 }
 _SKIP = {**dict.fromkeys(_READY, _IGNORED), ord("S"): _SYNC, ord("X"): _TERMINATE}
 _COPY_SIMPLE: Mode = {
-    ord("d"): (Connection._copy_data, _nothing, Connection._ready),
+    ord("d"): (Connection._copy_data, None, Connection._ready),
     ord("c"): (Connection._copy_done, Connection._after_query, Connection._ready),
     ord("f"): (Connection._copy_fail, Connection._after_query, Connection._ready),
     ord("H"): _IGNORED,
@@ -536,7 +537,7 @@ _COPY_SIMPLE: Mode = {
     ord("X"): _TERMINATE,
 }
 _COPY_EXTENDED: Mode = {
-    ord("d"): (Connection._copy_data, _nothing, Connection._skip),
+    ord("d"): (Connection._copy_data, None, Connection._skip),
     ord("c"): (Connection._copy_done, Connection._after_copy, Connection._skip),
     ord("f"): (Connection._copy_fail, Connection._after_copy, Connection._skip),
     ord("H"): _IGNORED,

@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from journal.broken import Broken
 from server.errors import PgError
@@ -227,16 +227,15 @@ class Client(asyncio.Protocol):
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting it
         peer = transport.get_extra_info("peername")
         connection = self._listener.opened(self, peer[0] if peer else "[local]")
         if connection is None or self._listener.stopping:
             self._listener.lost(self, None)
-            transport.abort()
+            self._transport.abort()
             return
         self.connection = connection
-        transport.set_write_buffer_limits(high=self._listener.limits.output_bytes)
+        self._transport.set_write_buffer_limits(high=self._listener.limits.output_bytes)
         _configure(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
