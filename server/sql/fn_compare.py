@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from server.sql.functions import define
 from server.sql.type_array import Array
 from server.sql.types import BY_NAME, Type
-from server.sql.types import BY_NAME
 
 # left right, then oid:name of =, <>, <, <=, >, >=
 _FACTS = """

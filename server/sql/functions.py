@@ -211,7 +211,12 @@ def parse_signature(text: str) -> Signature:
     pairs = [arg.rpartition(":") for arg in args.split(",") if arg]
     names = tuple(pair[0] for pair in pairs) if any(pair[0] for pair in pairs) else ()
     return Signature(
-        int(oid), name, tuple(TYPE_BY_NAME[pair[2]] for pair in pairs), names, TYPE_BY_NAME[result], frozenset(flags)
+        int(oid),
+        name,
+        tuple(TYPE_BY_NAME[pair[2]] for pair in pairs),
+        names,
+        TYPE_BY_NAME[result],
+        frozenset(flags),
     )
 
 

@@ -53,7 +53,8 @@ def _ntile(partition: WindowPartition) -> list[Any]:
     small, larger = divmod(partition.size, buckets)
     border = larger * (small + 1)
     return [
-        i // (small + 1) + 1 if i < border else larger + (i - border) // small + 1 for i in range(partition.size)
+        i // (small + 1) + 1 if i < border else larger + (i - border) // small + 1
+        for i in range(partition.size)
     ]
 
 
