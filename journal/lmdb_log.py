@@ -102,6 +102,7 @@ def _create(path: Path, sync: bool) -> None:
     environment.close()
     os.rename(making / "data.mdb", path / "data.mdb")
     _fsync_directory(path)
+    _fsync_directory(path.parent)
     shutil.rmtree(making)
 
 
