@@ -92,7 +92,7 @@ def encoder(kinds: Kinds, nulls_first: tuple[bool, ...] | None = None, start: by
 
 
 def decode(kinds: Kinds, data: bytes, offset: int = 8) -> list[object]:
-    """The column values of a key from `offset` on (8: after the prefix); fewer when the key has only leading ones.
+    """The column values of a key from `offset` on (8: after the prefix); or of those it has.
 
     A numeric comes back equal, without its scale; a float -0 as 0.
     """

@@ -230,7 +230,7 @@ class Versions:
         return (counted, rest) if (rest := cursor.key()) < hi else (counted, None)
 
     def size_estimate(self, lo: bytes, hi: bytes, limit: int = 1024) -> tuple[int, int, bool]:
-        """Keys of [lo, hi), bytes with their newest versions, and whether that is all or the first `limit`."""
+        """Keys of [lo, hi), bytes with their newest versions, and whether `limit` did not cut them."""
         pairs, rest = self._newest(lo, hi, limit, False)
         return len(pairs), sum(len(key) + len(version) for key, version in pairs), rest is None
 

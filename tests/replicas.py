@@ -1,0 +1,16 @@
+"""Commits for replicas under test, in one line each."""
+
+from collections.abc import Mapping
+
+from journal.record import Commit, Write
+from storage.replica import Replica
+
+
+def commit(ts: int, writes: Mapping[bytes, bytes | None]) -> Commit:
+    """A transaction that commits at `ts`; None deletes."""
+    return Commit(ts.to_bytes(16, "big"), ts - 1, ts, [Write(k, v, 3) for k, v in writes.items()], [])
+
+
+def apply(replica: Replica, ts: int, writes: Mapping[bytes, bytes | None], now: int = 0) -> None:
+    """Apply that transaction as the next record, whose hash is its time."""
+    replica.apply([commit(ts, writes)], replica.applied_position + 1, ts.to_bytes(32, "big"), now)
