@@ -1,9 +1,10 @@
 """Every scalar type's functions by pg_type.typname, gathered from the modules that hold them."""
 
 from server.sql.numeric import NUMERIC
+from server.sql.type_datetime import DATETIMES
 from server.sql.type_float import FLOATS
 from server.sql.type_io import Io
 from server.sql.type_scalar import SCALARS
 from server.sql.type_text import TEXTS
 
-IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC}
+IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC, **DATETIMES}
