@@ -1,7 +1,7 @@
 """Work: what a session does that does not end at once, as a generator that its driver resumes."""
 
 from collections.abc import Callable, Generator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -53,5 +53,5 @@ class Wait(Generic[T]):
             callback()
 
 
-Work = Generator[Slice | Wait[object], None, None]
+Work = Generator[Slice | Wait[Any], None, None]
 """Yields `SLICE`, or a `Wait` (resumed by `next` once it is done; already done ones cost no turn)."""

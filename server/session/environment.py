@@ -1,0 +1,55 @@
+"""What statements of one session see beside their transaction: settings, names, identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.catalog.descriptor import Catalog
+from server.session.settings import Settings, parse_path
+from server.sql.env import Env
+from server.sql.zones import parse_zone
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+_EPOCH_US = 946_684_800_000_000
+"""2000-01-01 in microseconds since 1970."""
+
+
+class SessionEnv(Env):
+    """The environment of expressions: made anew when a setting changes, pointed at each new transaction."""
+
+    __slots__ = ("catalog", "database", "key", "search_path", "session", "session_user", "settings", "user")
+
+    def __init__(self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession) -> None:
+        style, order = settings["DateStyle"].split(", ")
+        super().__init__(
+            zone=parse_zone(settings["TimeZone"]),
+            datestyle=style,
+            dateorder=order,
+            intervalstyle=settings["IntervalStyle"],
+            extra_float_digits=int(settings["extra_float_digits"]),
+            bytea_output=settings["bytea_output"],
+        )
+        self.settings = settings
+        self.user = user
+        self.session_user = user
+        self.database = database
+        self.catalog = catalog
+        self.session = session
+        path = parse_path(settings["search_path"])
+        self.search_path = tuple(user if name == "$user" else name for name in path)
+        self.key = (
+            user,
+            settings["DateStyle"],
+            settings["TimeZone"],
+            self.intervalstyle,
+            self.extra_float_digits,
+            self.search_path,
+        )
+        """What a plan depends on beside its text and the catalog; plans are shared by sessions of equal key."""
+
+    def enter(self, catalog: Catalog, now_ns: int) -> None:
+        """A transaction begins: its catalog, and what now() shows."""
+        self.catalog = catalog
+        self.now = now_ns // 1000 - _EPOCH_US

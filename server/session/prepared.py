@@ -1,0 +1,183 @@
+"""A statement made ready: parsed, bound, planned, with its parameter decoders and row encoders."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+from server.pgwire import codec
+from server.sql import ast, types
+from server.sql.context import Context
+from server.sql.env import Env
+from server.sql.tree import OutputColumn
+from server.sql.types import Type
+
+Encoder = Callable[[Sequence[Any]], bytes]
+Decoder = Callable[[bytes], Any]
+
+
+class Executable(Protocol):
+    """A plan: of a query, or of INSERT, UPDATE, DELETE.
+
+    `run` yields batches of result rows, empty ones as heartbeats; plans that modify count in `ctx.affected`.
+    `direct`, where there is one, does the whole statement in one call.
+    """
+
+    direct: Callable[[Context], Sequence[tuple[Any, ...]]] | None
+
+    def run(self, ctx: Context) -> Any: ...
+
+
+class Prepared:
+    """One statement for one catalog and one `SessionEnv.key`. Shared between sessions; immutable but for caches."""
+
+    __slots__ = (
+        "_decoders",
+        "_descriptions",
+        "_encoders",
+        "catalog",
+        "columns",
+        "is_query",
+        "lifted",
+        "modifies",
+        "param_types",
+        "parameter_description",
+        "parsed",
+        "plan",
+        "tables",
+        "tag",
+    )
+
+    def __init__(
+        self,
+        parsed: ast.ParsedStatement | None,
+        catalog: Catalog,
+        *,
+        plan: Executable | None = None,
+        columns: tuple[OutputColumn, ...] = (),
+        param_types: tuple[Type, ...] = (),
+        lifted: int = 0,
+        tag: str = "",
+        tables: tuple[tuple[int, str], ...] = (),
+        modifies: bool = False,
+    ) -> None:
+        self.parsed = parsed
+        """None: the empty statement."""
+        self.catalog = catalog
+        self.plan = plan
+        """None: a utility statement."""
+        self.columns = columns
+        self.param_types = param_types
+        """The client's parameters, then the lifted literals."""
+        self.lifted = lifted
+        self.tag = tag
+        self.tables = tables
+        self.modifies = modifies
+        self.is_query = tag == "SELECT"
+        client = param_types[: len(param_types) - lifted]
+        self.parameter_description = codec.parameter_description([each.oid for each in client])
+        self._decoders: dict[tuple[int, ...], list[Decoder]] = {}
+        self._encoders: dict[tuple[int, ...], Encoder] = {}
+        self._descriptions: dict[tuple[int, ...], bytes] = {}
+
+    def row_description(self, formats: tuple[int, ...]) -> bytes:
+        """RowDescription for these result formats, or NoData."""
+        found = self._descriptions.get(formats)
+        if found is None:
+            found = self._descriptions[formats] = describe(self.columns, formats)
+        return found
+
+    def encoder(self, formats: tuple[int, ...], env: Env) -> Encoder:
+        """A function from a result row to its DataRow."""
+        found = self._encoders.get(formats)
+        if found is None:
+            found = self._encoders[formats] = row_encoder([column.type for column in self.columns], formats, env)
+        return found
+
+    def decode(self, formats: Sequence[int], values: Sequence[bytes | None], env: Env) -> list[Any]:
+        """The client's parameters as Python values; raises PgError, 08P01 for a wrong number of them."""
+        client = len(self.param_types) - self.lifted
+        if len(values) != client:
+            raise PgError(
+                "08P01",
+                f"bind message supplies {len(values)} parameters, but prepared statement "
+                f'"" requires {client}',
+            )
+        if not client:
+            return []
+        key = tuple(formats)
+        decoders = self._decoders.get(key)
+        if decoders is None:
+            decoders = self._decoders[key] = self._make_decoders(key, client, env)
+        return [None if raw is None else decoder(raw) for decoder, raw in zip(decoders, values)]
+
+    def _make_decoders(self, formats: tuple[int, ...], count: int, env: Env) -> list[Decoder]:
+        spread = expand_formats(formats, count)
+        return [
+            types.binary_decoder(each, -1, env) if binary else types.text_decoder(each, -1, env)
+            for each, binary in zip(self.param_types, spread)
+        ]
+
+
+def expand_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:
+    """One format per column: none given means text, one means all (PostgreSQL 55.7, Bind)."""
+    for code in formats:
+        if code not in (0, 1):
+            raise PgError("22023", f"unsupported format code: {code}")
+    if not formats:
+        return (0,) * count
+    if len(formats) == 1:
+        return (formats[0],) * count
+    if len(formats) != count:
+        raise PgError("08P01", f"bind message has {len(formats)} result formats but query has {count} columns")
+    return tuple(formats)
+
+
+def describe(columns: Sequence[OutputColumn], formats: Sequence[int]) -> bytes:
+    """RowDescription, or NoData without columns."""
+    if not columns:
+        return codec.NO_DATA
+    return codec.row_description(
+        codec.Column(
+            column.name,
+            column.table_oid,
+            column.attnum,
+            column.type.oid,
+            column.type.length,
+            column.typmod,
+            code,
+        )
+        for column, code in zip(columns, formats)
+    )
+
+
+_LENGTHS = [struct.pack("!i", size) for size in range(1024)]
+_pack_length = struct.Struct("!i").pack
+_pack_head = struct.Struct("!cIH").pack
+
+
+def row_encoder(column_types: Sequence[Type], formats: Sequence[int], env: Env) -> Encoder:
+    """Build the function that makes a DataRow, straight-line code for this shape of row."""
+    count = len(column_types)
+    names: dict[str, Any] = {"HEAD": _pack_head, "SIZES": _LENGTHS, "SIZE": _pack_length}
+    lines = ["def encode(row):"]
+    if count:
+        lines.append(" (" + "".join(f"v{place}," for place in range(count)) + ") = row")
+    for place, (each, binary) in enumerate(zip(column_types, formats)):
+        make = types.binary_encoder if binary else types.text_encoder
+        names[f"e{place}"] = make(each, env)
+        lines += [
+            f" if v{place} is None: v{place} = NULL",
+            " else:",
+            f"  b = e{place}(v{place}); n = len(b)",
+            f"  v{place} = (SIZES[n] if n < 1024 else SIZE(n)) + b",
+        ]
+    names["NULL"] = b"\xff\xff\xff\xff"
+    body = " + ".join(f"v{place}" for place in range(count)) or "b''"
+    lines += [f" b = {body}", f" return HEAD(b'D', len(b) + 6, {count}) + b"]
+    exec(compile("\n".join(lines), "<row encoder>", "exec"), names)
+    encode: Encoder = names["encode"]
+    return encode

@@ -1,0 +1,141 @@
+"""From a statement's text to a `Prepared`, and the caches between them (DESIGN §11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+from server.session.environment import SessionEnv
+from server.session.prepared import Executable, Prepared
+from server.sql import ast, scanner, types
+from server.sql.bind import bind
+from server.sql.dml import plan_modification
+from server.sql.parse import parse
+from server.sql.plan import plan_query
+from server.sql.tree import Bound, Query
+from server.sql.types import Type
+
+CACHE_SIZE = 2048
+"""Texts per kind of session; the oldest goes."""
+
+OPTIMIZABLE = (
+    ast.SelectStmt,
+    ast.ValuesStmt,
+    ast.SetOperation,
+    ast.InsertStmt,
+    ast.UpdateStmt,
+    ast.DeleteStmt,
+)
+
+Plans = dict[str, Prepared]
+
+
+def remember(plans: Plans, key: str, prepared: Prepared) -> None:
+    """Put into a bounded cache."""
+    if len(plans) >= CACHE_SIZE:
+        del plans[next(iter(plans))]
+    plans[key] = prepared
+
+
+def plan_bound(bound: Bound) -> Executable:
+    """The plan of a bound statement."""
+    statement = bound.statement
+    if isinstance(statement, Query):
+        return plan_query(statement, bound.catalog)
+    return plan_modification(statement, bound.catalog)
+
+
+def prepare(
+    parsed: ast.ParsedStatement,
+    catalog: Catalog,
+    env: SessionEnv,
+    oids: Sequence[int] = (),
+    literals: Sequence[tuple[str, str]] = (),
+) -> Prepared:
+    """Bind and plan one parsed statement; a utility statement is only described. Raises PgError."""
+    if isinstance(parsed.statement, OPTIMIZABLE):
+        return prepare_statement(parsed, catalog, env, oids, literals)
+    columns, tag = describe_utility(parsed.statement, env)
+    return Prepared(parsed, catalog, columns=columns, tag=tag)
+
+
+def prepare_statement(
+    parsed: ast.ParsedStatement,
+    catalog: Catalog,
+    env: SessionEnv,
+    oids: Sequence[int] = (),
+    literals: Sequence[tuple[str, str]] = (),
+) -> Prepared:
+    """Bind and plan SELECT, VALUES, INSERT, UPDATE, DELETE. Raises PgError, `scanner.NotLiftable`."""
+    bound = bind(parsed.statement, catalog, env, _declared(oids, parsed.parameters), literals)
+    return Prepared(
+        parsed,
+        catalog,
+        plan=plan_bound(bound),
+        columns=bound.columns,
+        param_types=bound.param_types,
+        lifted=len(literals),
+        tag=bound.tag,
+        tables=bound.tables,
+        modifies=modifies(bound),
+    )
+
+
+def modifies(bound: Bound) -> bool:
+    """Whether the statement writes, itself or in WITH."""
+    statement = bound.statement
+    return not isinstance(statement, Query) or any(
+        not isinstance(cte.query, Query) for cte in statement.ctes
+    )
+
+
+def _declared(oids: Sequence[int], count: int) -> list[Type | None]:
+    """The parameter types that the client declared; 0 and 705 (unknown) leave the choice to the binder."""
+    declared: list[Type | None] = []
+    for number, oid in enumerate(oids, 1):
+        if oid in (0, 705):
+            declared.append(None)
+            continue
+        found = types.BY_OID.get(oid)
+        if found is None:
+            raise PgError("42704", f"type with OID {oid} does not exist")
+        if found.kind == "p":
+            raise PgError("42P18", f"could not determine data type of parameter ${number}")
+        declared.append(found)
+    declared.extend([None] * (count - len(declared)))
+    return declared
+
+
+def describe_utility(statement: ast.Statement, env: SessionEnv) -> tuple[Any, str]:
+    """Result columns and tag of a utility statement, for Describe."""
+    from server.session.utility import columns_of
+
+    return columns_of(statement, env), ""
+
+
+def parse_all(sql: str) -> list[ast.ParsedStatement]:
+    """All statements of a query string; raises PgError 42601."""
+    return parse(sql)
+
+
+def literal_values(prepared: Prepared, literals: Sequence[tuple[str, str]], env: SessionEnv) -> list[Any]:
+    """Values of the lifted literals of a text whose shape is `prepared`'s; raises PgError as the literal would."""
+    first = len(prepared.param_types) - prepared.lifted
+    values: list[Any] = []
+    for (kind, text), wanted in zip(literals, prepared.param_types[first:]):
+        if kind == "i" or kind == "I":
+            values.append(int(text))
+        else:
+            values.append(wanted.input(text, -1, env))
+    return values
+
+
+def prepare_lifted(lifted: scanner.Lifted, catalog: Catalog, env: SessionEnv) -> Prepared | None:
+    """The plan of a text with its literals lifted out; None when the grammar or the binder needs one of them."""
+    try:
+        parsed = scanner.parse_lifted(lifted)
+        return prepare_statement(parsed, catalog, env, (), lifted.literals)
+    except scanner.NotLiftable:
+        return None

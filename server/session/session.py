@@ -1,0 +1,617 @@
+"""A session: statements, portals, the transaction it is in, and the calls that the connection makes.
+
+The status byte follows PostgreSQL's (chapter 55.2.2): I outside a transaction block, T inside, E inside a failed
+one. An implicit transaction begins with a statement outside a block and ends at Sync, or with a simple query.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.catalog.descriptor import Catalog
+from server.errors import PgError, schema_changed
+from server.pgwire import codec
+from server.session import preparing
+from server.session.environment import SessionEnv
+from server.session.prepared import Prepared, expand_formats
+from server.session.settings import ALL, Settings
+from server.session.transaction import Transaction
+from server.session.work import SLICE, Slice, Wait, Work
+from server.sql import ast, scanner
+from server.sql.context import Context
+
+if TYPE_CHECKING:
+    from server.runtime.node import Node
+
+SLICE_S = 0.001
+"""How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
+MAX_STATEMENTS = 10_000
+_ABORTED = PgError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+_EMPTY: tuple[()] = ()
+
+
+class Portal:
+    """A bound statement, and where its execution stands."""
+
+    __slots__ = ("ctx", "done", "formats", "params", "prepared", "rest", "rows", "sent", "tag")
+
+    def __init__(self, prepared: Prepared, params: list[Any], formats: tuple[int, ...]) -> None:
+        self.prepared = prepared
+        self.params = params
+        self.formats = formats
+        self.ctx: Context | None = None
+        self.rows: Iterator[Sequence[Any]] | None = None
+        """Batches of result rows, once it runs."""
+        self.rest: list[Any] = []
+        """Rows of the last batch that the row limit held back."""
+        self.sent = 0
+        self.done = False
+        self.tag = ""
+
+
+class SqlSession:
+    """See `server.pgwire.session_protocol.Session`."""
+
+    def __init__(self, node: Node, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> None:
+        self.node = node
+        self.out = out
+        self.user = user
+        self.database = database
+        self.cluster = node.default_cluster
+        self.settings = Settings(options)
+        self.catalog: Catalog = node.catalog(self.cluster)
+        """The catalog that this session last met; OC001 compares with it."""
+        self.env = SessionEnv(self.settings, user, database, self.catalog, self)
+        self.plans = node.plans(self.env.key)
+        self.settings.changed.clear()
+        self.status = b"I"
+        self.copying = False
+        self.copy: Any = None
+        self.txn: Transaction | None = None
+        self.statements: dict[str, Prepared] = {}
+        self.portals: dict[str, Portal] = {}
+        self.ctx: Context | None = None
+        self.process_id = node.enter(self)
+        self.secret = os.urandom(4)
+        self._complete: bytes | None = None
+        """CommandComplete of the implicit transaction's last statement, retracted if its commit fails."""
+        self.state = "idle"
+        self.query_text = ""
+
+    # --- connection's calls: identity and ends ---
+
+    def parameters(self) -> Mapping[str, str]:
+        """ParameterStatus at start-up."""
+        return {setting.name: self.settings[setting.name] for setting in ALL.values() if setting.reported}
+
+    def cancel(self) -> None:
+        """Running work raises 57014 at its next batch."""
+        if self.ctx is not None:
+            self.ctx.cancelled = True
+
+    def close(self) -> None:
+        """The connection is gone: its transaction ends without effect."""
+        self.txn = None
+        self.portals.clear()
+        self.node.leave(self)
+
+    def failed(self, error: PgError) -> None:
+        """An error was reported: the transaction is aborted."""
+        self.copying = False
+        self.copy = None
+        self.ctx = None
+        self._complete = None
+        txn = self.txn
+        if txn is None:
+            return
+        if txn.implicit:
+            self._end(committed=False)
+        else:
+            self.txn = Transaction(txn.versions, txn.catalog, txn.start_ts, txn.limits)
+            self.status = b"E"
+            self.portals.clear()
+
+    # --- simple query ---
+
+    def query(self, sql: str) -> Work | None:
+        """Run every statement of `sql`."""
+        self.query_text = sql
+        self.portals.pop("", None)
+        found = self._cached(sql)
+        if found is not None:
+            prepared, params = found
+            if prepared.plan is not None and prepared.plan.direct is not None and self.txn is None:
+                if not prepared.modifies:
+                    self._query_at_once(prepared, params)
+                    return None
+            return self._query_work([(prepared, params)])
+        return self._query_text(sql)
+
+    def _cached(self, sql: str) -> tuple[Prepared, list[Any]] | None:
+        """The plan of this very text, or of its shape, for the catalog in force."""
+        catalog = self.txn.catalog if self.txn is not None else self.node.catalog(self.cluster)
+        if catalog is not self.catalog or self.status == b"E":
+            return None
+        prepared = self.plans.get(sql)
+        if prepared is not None:
+            return (prepared, []) if prepared.catalog is catalog else None
+        lifted = scanner.lift(sql)
+        if lifted is None:
+            return None
+        prepared = self.plans.get(lifted.key)
+        if prepared is None or prepared.catalog is not catalog:
+            prepared = preparing.prepare_lifted(lifted, catalog, self.env) if self.txn is not None else None
+            return None
+        return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+
+    def _query_at_once(self, prepared: Prepared, params: list[Any]) -> None:
+        """A read by key outside a transaction block: no generator, no commit."""
+        txn = self._begin(implicit=True)
+        ctx = self._context(txn, params)
+        self._check_privileges(prepared)
+        formats = (0,) * len(prepared.columns)
+        rows = prepared.plan.direct(ctx)  # type: ignore[union-attr,misc]
+        self.ctx = None
+        out = self.out
+        out.append(prepared.row_description(formats))
+        encode = prepared.encoder(formats, self.env)
+        for row in rows:
+            out.append(encode(row))
+        out.append(codec.command_complete(f"{prepared.tag} {len(rows)}"))
+        if txn.locks:
+            raise AssertionError("a direct read locks nothing")
+        self._end(committed=True)
+
+    def _query_text(self, sql: str) -> Work:
+        """Parse, then run one statement after the other; all of them are one implicit transaction."""
+        statements = preparing.parse_all(sql)
+        if not statements:
+            self.out.append(codec.EMPTY_QUERY)
+            return
+        lifted = scanner.lift(sql) if len(statements) == 1 else None
+        for parsed in statements:
+            yield from self._run_parsed(parsed, sql if len(statements) == 1 else None, lifted)
+            while self.copying:
+                return
+        yield from self._finish_implicit()
+
+    def _run_parsed(self, parsed: ast.ParsedStatement, text: str | None, lifted: scanner.Lifted | None) -> Work:
+        self._refuse_aborted(parsed.statement)
+        if not isinstance(parsed.statement, preparing.OPTIMIZABLE):
+            yield from self._utility(parsed)
+            return
+        txn = self.txn or self._begin(implicit=True)
+        txn.check_age()
+        self._meet(txn.catalog, parsed)
+        prepared, params = self._prepare_query(parsed, txn.catalog, text, lifted)
+        yield from self._run_whole(prepared, params)
+
+    def _prepare_query(
+        self, parsed: ast.ParsedStatement, catalog: Catalog, text: str | None, lifted: scanner.Lifted | None
+    ) -> tuple[Prepared, list[Any]]:
+        shared = not self.txn.ddl if self.txn is not None else True
+        if lifted is not None:
+            prepared = preparing.prepare_lifted(lifted, catalog, self.env)
+            if prepared is not None:
+                if shared:
+                    preparing.remember(self.plans, lifted.key, prepared)
+                return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+        prepared = preparing.prepare(parsed, catalog, self.env)
+        if text is not None and shared:
+            preparing.remember(self.plans, text, prepared)
+        return prepared, []
+
+    def _query_work(self, found: list[tuple[Prepared, list[Any]]]) -> Work:
+        for prepared, params in found:
+            self._refuse_aborted(prepared.parsed.statement)  # type: ignore[union-attr]
+            if prepared.plan is None:
+                yield from self._utility(prepared.parsed)  # type: ignore[arg-type]
+            else:
+                txn = self.txn or self._begin(implicit=True)
+                txn.check_age()
+                yield from self._run_whole(prepared, params)
+        if not self.copying:
+            yield from self._finish_implicit()
+
+    def _run_whole(self, prepared: Prepared, params: list[Any]) -> Work:
+        """RowDescription, all rows, CommandComplete: a statement of a simple query."""
+        portal = Portal(prepared, params, (0,) * len(prepared.columns))
+        if prepared.columns:
+            self.out.append(prepared.row_description(portal.formats))
+        yield from self._run(portal, 0)
+
+    # --- extended protocol ---
+
+    def parse(self, name: str, sql: str, oids: Sequence[int]) -> Work | None:
+        """Make a prepared statement."""
+        self.query_text = sql
+        if name and name in self.statements:
+            raise PgError("42P05", f'prepared statement "{name}" already exists')
+        if len(self.statements) >= MAX_STATEMENTS:
+            raise PgError("54000", "too many prepared statements")
+        prepared = self._parse_one(sql, oids)
+        self.statements[name] = prepared
+        self.out.append(codec.PARSE_COMPLETE)
+        return None
+
+    def _parse_one(self, sql: str, oids: Sequence[int]) -> Prepared:
+        txn = self.txn
+        catalog = txn.catalog if txn is not None else self.node.catalog(self.cluster)
+        key = sql if not oids else f"{sql}\0{','.join(map(str, oids))}"
+        if catalog is self.catalog and self.status != b"E":
+            found = self.plans.get(key)
+            if found is not None and found.catalog is catalog:
+                return found
+        statements = preparing.parse_all(sql)
+        if len(statements) > 1:
+            raise PgError("42601", "cannot insert multiple commands into a prepared statement")
+        if not statements:
+            return Prepared(None, catalog)
+        parsed = statements[0]
+        self._refuse_aborted(parsed.statement)
+        if txn is None:
+            txn = self._begin(implicit=True)
+        if isinstance(parsed.statement, preparing.OPTIMIZABLE):
+            self._meet(txn.catalog, parsed)
+        prepared = preparing.prepare(parsed, txn.catalog, self.env, oids)
+        if not txn.ddl:
+            preparing.remember(self.plans, key, prepared)
+        return prepared
+
+    def statement(self, name: str) -> Prepared:
+        """A prepared statement by name; PgError 26000."""
+        prepared = self.statements.get(name)
+        if prepared is None:
+            if name:
+                raise PgError("26000", f'prepared statement "{name}" does not exist')
+            raise PgError("26000", "unnamed prepared statement does not exist")
+        return prepared
+
+    def bind(
+        self,
+        portal: str,
+        statement: str,
+        formats: Sequence[int],
+        values: Sequence[bytes | None],
+        result_formats: Sequence[int],
+    ) -> Work | None:
+        """Make a portal."""
+        prepared = self.statement(statement)
+        if portal and portal in self.portals:
+            raise PgError("42P03", f'cursor "{portal}" already exists')
+        if prepared.parsed is not None:
+            if self.status == b"E":
+                self._refuse_aborted(prepared.parsed.statement)
+            if prepared.plan is not None:
+                txn = self.txn or self._begin(implicit=True)
+                if prepared.catalog is not txn.catalog:
+                    prepared = self._again(statement, prepared, txn.catalog)
+        params = prepared.decode(formats, values, self.env)
+        shape = expand_formats(result_formats, len(prepared.columns))
+        self.portals[portal] = Portal(prepared, params, shape)
+        self.out.append(codec.BIND_COMPLETE)
+        return None
+
+    def _again(self, name: str, prepared: Prepared, catalog: Catalog) -> Prepared:
+        """The catalog moved since the statement was prepared: OC001 by the rule, else bind and plan again."""
+        parsed = prepared.parsed
+        assert parsed is not None
+        self._meet(catalog, parsed, prepared)
+        client = prepared.param_types[: len(prepared.param_types) - prepared.lifted]
+        fresh = preparing.prepare(parsed, catalog, self.env, [each.oid for each in client])
+        if [(c.name, c.type) for c in fresh.columns] != [(c.name, c.type) for c in prepared.columns]:
+            raise PgError("0A000", "cached plan must not change result type")
+        self.statements[name] = fresh
+        return fresh
+
+    def describe_statement(self, name: str) -> Work | None:
+        """ParameterDescription and RowDescription or NoData."""
+        prepared = self.statement(name)
+        self.out.append(prepared.parameter_description)
+        self.out.append(prepared.row_description((0,) * len(prepared.columns)))
+        return None
+
+    def describe_portal(self, name: str) -> Work | None:
+        """RowDescription or NoData."""
+        portal = self._portal(name)
+        self.out.append(portal.prepared.row_description(portal.formats))
+        return None
+
+    def _portal(self, name: str) -> Portal:
+        portal = self.portals.get(name)
+        if portal is None:
+            raise PgError("34000", f'portal "{name}" does not exist')
+        return portal
+
+    def execute(self, portal: str, max_rows: int) -> Work | None:
+        """Run a portal, up to `max_rows` rows."""
+        found = self._portal(portal)
+        prepared = found.prepared
+        if prepared.parsed is None:
+            self.out.append(codec.EMPTY_QUERY)
+            return None
+        if self.status == b"E":
+            self._refuse_aborted(prepared.parsed.statement)
+        if prepared.plan is None:
+            return self._utility(prepared.parsed, found)
+        txn = self.txn or self._begin(implicit=True)
+        txn.check_age()
+        if prepared.plan.direct is not None and found.rows is None and not max_rows and not found.done:
+            self._execute_at_once(found, txn)
+            return None
+        return self._run(found, max_rows)
+
+    def _execute_at_once(self, portal: Portal, txn: Transaction) -> None:
+        prepared = portal.prepared
+        ctx = self._context(txn, portal.params)
+        self._check_privileges(prepared)
+        self._count_statement(prepared, txn)
+        rows = prepared.plan.direct(ctx)  # type: ignore[union-attr,misc]
+        self.ctx = None
+        portal.done = True
+        out = self.out
+        if rows:
+            encode = prepared.encoder(portal.formats, self.env)
+            for row in rows:
+                out.append(encode(row))
+        portal.sent = len(rows)
+        txn.end_statement()
+        self._complete_with(_tag(prepared, ctx, len(rows)), txn)
+
+    def close_statement(self, name: str) -> None:
+        self.statements.pop(name, None)
+        self.out.append(codec.CLOSE_COMPLETE)
+
+    def close_portal(self, name: str) -> None:
+        self.portals.pop(name, None)
+        self.out.append(codec.CLOSE_COMPLETE)
+
+    def sync(self) -> Work | None:
+        """End the implicit transaction."""
+        txn = self.txn
+        if txn is None or not txn.implicit:
+            self._complete = None
+            return None
+        if not txn.writes and not txn.locks and txn.catalog is self.node.catalog(self.cluster):
+            self._end(committed=True)
+            return None
+        return self._finish_implicit()
+
+    # --- running ---
+
+    def _context(self, txn: Transaction, params: Sequence[Any]) -> Context:
+        ctx = Context(txn, params, self.env, txn.catalog, txn.limits.query_memory_bytes)
+        self.ctx = ctx
+        return ctx
+
+    def _check_privileges(self, prepared: Prepared) -> None:
+        if prepared.tables and self.user != "admin":
+            self.node.check_privileges(self.env.catalog, self.user, prepared.tables)
+
+    def _count_statement(self, prepared: Prepared, txn: Transaction) -> None:
+        """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
+        for oid, _privilege in prepared.tables:
+            txn.used.add(oid)
+        if prepared.modifies:
+            if txn.ddl:
+                raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+            if txn.read_only:
+                raise PgError("25006", f"cannot execute {prepared.tag} in a read-only transaction")
+            txn.dml = True
+
+    def _run(self, portal: Portal, max_rows: int) -> Work:
+        """Send rows until the portal's end or the limit, giving the loop a turn every slice."""
+        prepared = portal.prepared
+        txn = self.txn
+        assert txn is not None and prepared.plan is not None
+        if portal.rows is None and not portal.done:
+            self._check_privileges(prepared)
+            self._count_statement(prepared, txn)
+            portal.ctx = self._context(txn, portal.params)
+            portal.rows = prepared.plan.run(portal.ctx)
+        self.ctx = ctx = portal.ctx
+        encode = prepared.encoder(portal.formats, self.env)
+        sent = 0
+        until = time.monotonic() + SLICE_S
+        while not portal.done:
+            batch = portal.rest or next(portal.rows, None)  # type: ignore[arg-type]
+            portal.rest = []
+            if batch is None:
+                portal.done = True
+                break
+            if max_rows and sent + len(batch) >= max_rows:
+                keep = max_rows - sent
+                batch, portal.rest = batch[:keep], list(batch[keep:])
+            self.out.extend(map(encode, batch))
+            sent += len(batch)
+            if max_rows and sent >= max_rows:
+                break
+            if time.monotonic() > until:
+                yield SLICE
+                until = time.monotonic() + SLICE_S
+            if ctx is not None:
+                ctx.tick()
+        self.ctx = None
+        portal.sent += sent
+        if not portal.done:
+            self.out.append(codec.PORTAL_SUSPENDED)
+            return
+        txn.end_statement()
+        self._complete_with(_tag(prepared, ctx, sent), txn)
+
+    def _complete_with(self, tag: str, txn: Transaction) -> None:
+        message = codec.command_complete(tag)
+        self.out.append(message)
+        self._complete = message if txn.implicit else None
+
+    def _utility(self, parsed: ast.ParsedStatement, portal: Portal | None = None) -> Work:
+        from server.session.utility import run_utility
+
+        yield from run_utility(self, parsed, portal)
+
+    # --- transactions ---
+
+    def _begin(self, *, implicit: bool) -> Transaction:
+        node = self.node
+        catalog = node.catalog(self.cluster)
+        txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
+        self.txn = txn
+        self.env.enter(catalog, txn.now)
+        self.settings.begin()
+        return txn
+
+    def begin_block(self, read_only: bool) -> None:
+        """BEGIN: open a block, or turn the implicit transaction into one."""
+        if self.txn is None:
+            self._begin(implicit=False)
+        assert self.txn is not None
+        self.txn.implicit = False
+        self.txn.read_only = read_only
+        self.status = b"T"
+
+    def commit(self) -> Work:
+        """Decide the transaction at hand; raises PgError (it is then rolled back by `failed`)."""
+        txn = self.txn
+        assert txn is not None
+        txn.implicit = True
+        """From here on an error leaves no block behind."""
+        if txn.is_adjudicated:
+            txn.check_age()
+            txn.check_size()
+            wait = self.node.submit(txn)
+            yield wait
+            wait.value()
+            if txn.ddl:
+                self.catalog = self.node.catalog(self.cluster)
+        else:
+            if not txn.implicit:
+                txn.check_age()
+            self._check_rebase(txn)
+        self._end(committed=True)
+
+    def rollback(self) -> None:
+        self._end(committed=False)
+
+    def _finish_implicit(self) -> Work:
+        txn = self.txn
+        if txn is None or not txn.implicit:
+            self._complete = None
+            return
+        message = self._complete
+        try:
+            yield from self.commit()
+        except PgError:
+            if message is not None:
+                self._retract(message)
+            raise
+        self._complete = None
+
+    def _retract(self, message: bytes) -> None:
+        """Take back a CommandComplete that is still unsent: its transaction did not commit."""
+        out = self.out
+        for place in range(len(out) - 1, -1, -1):
+            if out[place] is message:
+                del out[place]
+                return
+
+    def _end(self, committed: bool) -> None:
+        self.txn = None
+        self._complete = None
+        self.status = b"I"
+        if self.portals:
+            self.portals.clear()
+        self.settings.end(committed)
+        if self.settings.changed:
+            self.apply_settings()
+
+    def apply_settings(self) -> None:
+        """After settings changed: a new environment, other plans, and ParameterStatus for the reported ones."""
+        changed = self.settings.changed
+        for key in sorted(changed):
+            if ALL[key].reported:
+                self.out.append(codec.parameter_status(ALL[key].name, self.settings[key]))
+        changed.clear()
+        catalog, now = self.env.catalog, self.env.now
+        self.env = SessionEnv(self.settings, self.user, self.database, catalog, self)
+        self.env.now = now
+        self.plans = self.node.plans(self.env.key)
+        for name, prepared in self.statements.items():
+            if prepared.parsed is not None and prepared.plan is not None:
+                self.statements[name] = _stale(prepared)
+
+    def _refuse_aborted(self, statement: ast.Statement) -> None:
+        if self.status == b"E" and not (
+            isinstance(statement, ast.TransactionStmt) and statement.kind in ("commit", "rollback")
+        ):
+            raise PgError(_ABORTED.sqlstate, _ABORTED.message)
+
+    # --- catalog ---
+
+    def _meet(self, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None) -> None:
+        """The session meets a catalog: OC001 when an object that the statement uses changed since the last one.
+
+        The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3, DESIGN §6.7).
+        """
+        old = self.catalog
+        if old is catalog or (self.txn is not None and self.txn.ddl):
+            return
+        self.catalog = catalog
+        if not self.node.rebase:
+            raise schema_changed()
+        used = prepared.tables if prepared is not None else self._tables_in(old, parsed)
+        for oid, _privilege in used:
+            before, now = old.tables.get(oid), catalog.tables.get(oid)
+            if before is not None and (now is None or now.version != before.version):
+                raise schema_changed()
+
+    def _tables_in(self, catalog: Catalog, parsed: ast.ParsedStatement) -> tuple[tuple[int, str], ...]:
+        """The tables that a statement meant in an older catalog; none when it meant nothing there."""
+        try:
+            return preparing.prepare(parsed, catalog, self.env).tables
+        except PgError:
+            return ()
+
+    def _check_rebase(self, txn: Transaction) -> None:
+        """A transaction that only read commits locally, unless what it used changed meanwhile."""
+        current = self.node.catalog(self.cluster)
+        if current is txn.catalog or txn.ddl:
+            return
+        self.catalog = current
+        for oid in txn.used:
+            before, now = txn.catalog.tables.get(oid), current.tables.get(oid)
+            if before is not None and (now is None or now.version != before.version):
+                raise schema_changed()
+        if not self.node.rebase:
+            raise schema_changed()
+
+
+def _stale(prepared: Prepared) -> Prepared:
+    """The same statement, to be bound again before its next use: settings changed that its plan depends on."""
+    return Prepared(
+        prepared.parsed,
+        _NOWHERE,
+        plan=prepared.plan,
+        columns=prepared.columns,
+        param_types=prepared.param_types,
+        lifted=prepared.lifted,
+        tag=prepared.tag,
+        tables=prepared.tables,
+        modifies=prepared.modifies,
+    )
+
+
+_NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
+
+
+def _tag(prepared: Prepared, ctx: Context | None, rows: int) -> str:
+    """The command tag: what was modified, or how many rows were sent."""
+    if prepared.tag == "SELECT":
+        return f"SELECT {rows}"
+    affected = ctx.affected if ctx is not None else 0
+    return f"INSERT 0 {affected}" if prepared.tag == "INSERT" else f"{prepared.tag} {affected}"
+
+
+__all__ = ["Generator", "Portal", "Slice", "SqlSession", "Wait"]

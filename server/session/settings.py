@@ -1,0 +1,311 @@
+"""Settings: what SET, SHOW and start-up options know (dsql-reference §8.3; PostgreSQL chapter 20)."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from server.errors import PgError
+from server.sql.env import Env
+from server.sql.zones import Zone, parse_zone
+
+SERVER_VERSION = "16.15"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `check` turns a value as written into the value that SHOW shows, or raises PgError."""
+
+    name: str
+    default: str
+    check: Callable[[str], str] | None = None
+    """None: SHOW knows it, SET does not (DSQL's allow-list)."""
+    description: str = ""
+    is_list: bool = False
+    reported: bool = False
+    """A change is told to the client in ParameterStatus."""
+
+
+def _invalid(name: str, value: str) -> PgError:
+    return PgError("22023", f'invalid value for parameter "{name}": "{value}"')
+
+
+_TRUE = ("on", "true", "yes", "1")
+_FALSE = ("off", "false", "no", "0")
+
+
+def _boolean(name: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        word = value.lower()
+        if word == "o" or not word:
+            raise PgError("22023", f'parameter "{name}" requires a Boolean value')
+        if any(true.startswith(word) for true in _TRUE):
+            return "on"
+        if any(false.startswith(word) for false in _FALSE):
+            return "off"
+        raise PgError("22023", f'parameter "{name}" requires a Boolean value')
+
+    return check
+
+
+def _application_name(value: str) -> str:
+    return "".join(char if " " <= char <= "~" else "?" for char in value)[:63]
+
+
+def _client_encoding(value: str) -> str:
+    if re.sub(r"[^a-z0-9]", "", value.lower()) not in ("utf8", "unicode"):
+        raise _invalid("client_encoding", value)
+    return "UTF8"
+
+
+_STYLES = {"iso": "ISO", "sql": "SQL", "postgres": "Postgres", "german": "German"}
+_ORDERS = {
+    "mdy": "MDY",
+    "us": "MDY",
+    "noneuropean": "MDY",
+    "noneuro": "MDY",
+    "dmy": "DMY",
+    "euro": "DMY",
+    "european": "DMY",
+    "ymd": "YMD",
+}
+
+
+def _datestyle(value: str) -> str:
+    style, order = "ISO", "MDY"
+    for word in value.lower().replace(",", " ").split():
+        if word == "default":
+            style, order = "ISO", "MDY"
+        elif word in _STYLES:
+            style = _STYLES[word]
+            if style == "German":
+                order = "DMY"
+        elif word in _ORDERS:
+            order = _ORDERS[word]
+        else:
+            raise PgError(
+                "22023",
+                f'invalid value for parameter "DateStyle": "{value}"',
+                detail=f'Unrecognized key word: "{word}".',
+            )
+    return f"{style}, {order}"
+
+
+def _intervalstyle(value: str) -> str:
+    word = value.lower()
+    if word not in ("postgres", "postgres_verbose", "sql_standard", "iso_8601"):
+        raise PgError(
+            "22023",
+            f'invalid value for parameter "IntervalStyle": "{value}"',
+            hint="Available values: postgres, postgres_verbose, sql_standard, iso_8601.",
+        )
+    return word
+
+
+def _extra_float_digits(value: str) -> str:
+    try:
+        number = int(value)
+    except ValueError:
+        raise _invalid("extra_float_digits", value) from None
+    if not -15 <= number <= 3:
+        raise PgError(
+            "22023", f'{number} is outside the valid range for parameter "extra_float_digits" (-15 .. 3)'
+        )
+    return str(number)
+
+
+def _timezone(value: str) -> str:
+    return parse_zone(value).name
+
+
+def _search_path(value: str) -> str:
+    return value
+
+
+_ENABLES = (
+    "bitmapscan",
+    "hashjoin",
+    "indexonlyscan",
+    "indexscan",
+    "material",
+    "mergejoin",
+    "nestloop",
+    "seqscan",
+)
+
+ALL: dict[str, Setting] = {
+    setting.name.lower(): setting
+    for setting in (
+        Setting("application_name", "", _application_name, "Name of the application.", reported=True),
+        Setting("client_encoding", "UTF8", _client_encoding, "Client's character set.", reported=True),
+        Setting("DateStyle", "ISO, MDY", _datestyle, "Display format of dates.", is_list=True, reported=True),
+        Setting("extra_float_digits", "1", _extra_float_digits, "Digits displayed for floats."),
+        Setting("IntervalStyle", "postgres", _intervalstyle, "Display format of intervals.", reported=True),
+        Setting("TimeZone", "UTC", _timezone, "Time zone of timestamps.", reported=True),
+        Setting("search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True),
+        *(Setting(f"enable_{name}", "on", _boolean(f"enable_{name}"), "Planner hint.") for name in _ENABLES),
+        Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
+        Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
+        Setting("server_version", SERVER_VERSION, description="Server version."),
+        Setting("server_version_num", "160015", description="Server version as an integer."),
+        Setting("server_encoding", "UTF8", description="Character set of the database."),
+        Setting("integer_datetimes", "on"),
+        Setting("standard_conforming_strings", "on"),
+        Setting("is_superuser", "off"),
+        Setting("in_hot_standby", "off"),
+        Setting("default_transaction_read_only", "off"),
+        Setting("default_transaction_isolation", "repeatable read"),
+        Setting("transaction_isolation", "repeatable read"),
+        Setting("transaction_read_only", "off"),
+        Setting("max_connections", "20"),
+        Setting("max_identifier_length", "63"),
+        Setting("block_size", "8192"),
+        Setting("bytea_output", "hex"),
+        Setting("client_min_messages", "notice"),
+        Setting("default_tablespace", ""),
+        Setting("statement_timeout", "0"),
+        Setting("lock_timeout", "0"),
+        Setting("idle_in_transaction_session_timeout", "0"),
+        Setting("row_security", "on"),
+        Setting("work_mem", "4MB"),
+    )
+}
+
+
+def parse_path(value: str) -> tuple[str, ...]:
+    """Names of a search_path value, unquoted and folded as PostgreSQL's SplitIdentifierString does."""
+    names = []
+    rest = value.strip()
+    while rest:
+        if rest[0] == '"':
+            end = rest.find('"', 1)
+            while end != -1 and rest[end + 1 : end + 2] == '"':
+                end = rest.find('"', end + 2)
+            if end == -1:
+                raise PgError("22023", f'invalid value for parameter "search_path": "{value}"')
+            names.append(rest[1:end].replace('""', '"'))
+            rest = rest[end + 1 :].lstrip()
+        else:
+            word, comma, rest = rest.partition(",")
+            names.append(word.strip().lower())
+            rest = comma + rest
+        if not rest:
+            break
+        if rest[0] != ",":
+            raise PgError("22023", f'invalid value for parameter "search_path": "{value}"')
+        rest = rest[1:].lstrip()
+    return tuple(names)
+
+
+def quote_list(values: tuple[str, ...]) -> str:
+    """SET's list as text: each element quoted where it must be (flatten_set_variable_args)."""
+    shown = []
+    for value in values:
+        plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", value)
+        shown.append(value if plain else '"' + value.replace('"', '""') + '"')
+    return ", ".join(shown)
+
+
+def unsettable(name: str) -> PgError:
+    return PgError("0A000", f'setting configuration parameter "{name}" not supported')
+
+
+def unrecognized(name: str) -> PgError:
+    return PgError("42704", f'unrecognized configuration parameter "{name}"')
+
+
+class Settings:
+    """A session's settings: values that differ from the default, and what SET LOCAL must restore."""
+
+    __slots__ = ("_before", "_boot", "_local", "_values", "changed")
+
+    def __init__(self, boot: Mapping[str, str]) -> None:
+        """`boot`: start-up options; they become the values that RESET restores. Raises PgError."""
+        self._boot: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._before: dict[str, str | None] | None = None
+        self._local: dict[str, str | None] = {}
+        self.changed: set[str] = set()
+        for name, value in boot.items():
+            self._boot[name.lower()] = self._checked(name, value)
+
+    @staticmethod
+    def _checked(name: str, value: str) -> str:
+        setting = ALL.get(name.lower())
+        if setting is None or setting.check is None:
+            raise unsettable(name)
+        return setting.check(value)
+
+    def get(self, name: str) -> str | None:
+        """The value that SHOW shows; None for a name nobody knows."""
+        key = name.lower()
+        value = self._values.get(key)
+        if value is None:
+            value = self._boot.get(key)
+        if value is None and key in ALL:
+            value = ALL[key].default
+        return value
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise unrecognized(name)
+        return value
+
+    def set(self, name: str, value: str | None, *, local: bool = False) -> None:
+        """SET (value None: to the default); `local`: until the end of the transaction. Raises PgError."""
+        key = name.lower()
+        checked = self._checked(name, value) if value is not None else None
+        if value is None:
+            setting = ALL.get(key)
+            if setting is None or setting.check is None:
+                raise unsettable(name)
+        if self._before is not None:
+            self._before.setdefault(key, self._values.get(key))
+            if local:
+                self._local.setdefault(key, self._values.get(key))
+            else:
+                self._local.pop(key, None)
+        self._assign(key, checked)
+
+    def reset_all(self) -> None:
+        for key in list(self._values):
+            if self._before is not None:
+                self._before.setdefault(key, self._values[key])
+            self._assign(key, None)
+
+    def _assign(self, key: str, value: str | None) -> None:
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+        self.changed.add(key)
+
+    def begin(self) -> None:
+        """A transaction starts: an abort restores what is in force now."""
+        self._before = {}
+        self._local = {}
+
+    def end(self, committed: bool) -> None:
+        """SET LOCAL ends with the transaction; everything set in it is undone by an abort."""
+        undo = self._local if committed else self._before
+        for key, value in (undo or {}).items():
+            self._assign(key, value)
+        self._before = None
+        self._local = {}
+
+
+def environment(settings: Settings, **hooks: object) -> Env:
+    """What types need of the settings; made anew when one of them changes."""
+    style, order = settings["DateStyle"].split(", ")
+    zone: Zone = parse_zone(settings["TimeZone"])
+    env = Env(
+        zone=zone,
+        datestyle=style,
+        dateorder=order,
+        intervalstyle=settings["IntervalStyle"],
+        extra_float_digits=int(settings["extra_float_digits"]),
+        bytea_output=settings["bytea_output"],
+    )
+    for name, hook in hooks.items():
+        setattr(env, name, hook)
+    return env

@@ -1,0 +1,281 @@
+"""Statements that are not planned: transactions, settings, EXPLAIN, COPY, DDL, CALL (PostgreSQL, part VI)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.catalog import ddl
+from server.errors import PgError
+from server.pgwire import codec
+from server.session import copying, preparing
+from server.session.environment import SessionEnv
+from server.session.prepared import describe, row_encoder
+from server.session.settings import ALL, quote_list, unrecognized
+from server.session.work import Slice, Wait, Work
+from server.sql import ast, types
+from server.sql.tree import OutputColumn
+
+if TYPE_CHECKING:
+    from server.session.session import Portal, SqlSession
+
+Handler = Callable[["SqlSession", Any, "Portal | None"], Work]
+Rows = Sequence[tuple[Any, ...]]
+
+_QUERY_PLAN = (OutputColumn("QUERY PLAN", types.TEXT),)
+_NO_TRANSACTION = PgError("25P01", "there is no transaction in progress")
+
+
+def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal | None) -> Work:
+    """Run one utility statement; its rows, if any, and CommandComplete are appended. Raises PgError."""
+    statement = parsed.statement
+    session._refuse_aborted(statement)
+    if isinstance(statement, ast.Unsupported):
+        raise PgError("0A000", statement.message)
+    handler = _HANDLERS.get(type(statement))
+    if handler is not None:
+        yield from handler(session, statement, portal)
+    elif isinstance(statement, ddl.STATEMENTS):
+        yield from _ddl(session, statement, portal)
+    else:
+        raise PgError("0A000", f"unsupported statement: {type(statement).__name__.removesuffix('Stmt')}")
+
+
+def columns_of(statement: ast.Statement, env: SessionEnv) -> tuple[OutputColumn, ...]:
+    """The result columns of a utility statement, for Describe; empty when it returns no rows."""
+    if isinstance(statement, ast.ExplainStmt):
+        return _QUERY_PLAN
+    if isinstance(statement, ast.VariableShowStmt):
+        return _show_columns(statement.name)
+    if isinstance(statement, ast.CallStmt):
+        return _CALL_COLUMNS
+    if isinstance(statement, ddl.STATEMENTS):
+        return ddl.columns_of(statement)
+    return ()
+
+
+def send(session: SqlSession, portal: Portal | None, columns: tuple[OutputColumn, ...], rows: Rows) -> None:
+    """Append a small result: in a simple query with RowDescription, else in the portal's formats."""
+    formats = portal.formats if portal is not None else (0,) * len(columns)
+    if portal is None:
+        session.out.append(describe(columns, formats))
+    encode = row_encoder([column.type for column in columns], formats, session.env)
+    session.out.extend(map(encode, rows))
+
+
+def complete(session: SqlSession, tag: str) -> None:
+    session.out.append(codec.command_complete(tag))
+
+
+def warn(session: SqlSession, error: PgError, severity: str = "WARNING") -> None:
+    session.out.append(codec.notice_response(error, severity))
+
+
+# --- transactions (dsql-reference §5.5) ---
+
+
+def _transaction(session: SqlSession, statement: ast.TransactionStmt, portal: Portal | None) -> Work:
+    kind = statement.kind
+    options = dict(statement.options)
+    if kind in ("begin", "start"):
+        _begin(session, options)
+        complete(session, "BEGIN" if kind == "begin" else "START TRANSACTION")
+    elif kind == "commit":
+        yield from _commit(session, options)
+    elif kind == "rollback":
+        _rollback(session, options)
+    elif kind in ("savepoint", "release", "rollback to"):
+        raise PgError("0A000", f"unsupported transaction statement: {kind.upper()}")
+    else:
+        raise PgError("0A000", f"unsupported transaction statement: {kind.upper()}")
+
+
+def check_isolation(level: object) -> None:
+    """DSQL has one level (dsql-reference §5.5)."""
+    if level is not None and level != "repeatable read":
+        raise PgError("0A000", f"Unsupported isolation level: {str(level).upper()}")
+
+
+def _begin(session: SqlSession, options: dict[str, object]) -> None:
+    check_isolation(options.get("isolation"))
+    if session.status == b"T":
+        warn(session, PgError("25001", "there is already a transaction in progress"))
+        return
+    session.begin_block(bool(options.get("read only")))
+
+
+def _commit(session: SqlSession, options: dict[str, object]) -> Work:
+    if options.get("chain"):
+        raise PgError("0A000", "COMMIT AND CHAIN not supported")
+    if session.status == b"E":
+        session.rollback()
+        complete(session, "ROLLBACK")
+        return
+    if session.status == b"I":
+        warn(session, _NO_TRANSACTION)
+    if session.txn is not None:
+        yield from session.commit()
+    complete(session, "COMMIT")
+
+
+def _rollback(session: SqlSession, options: dict[str, object]) -> None:
+    if options.get("chain"):
+        raise PgError("0A000", "ROLLBACK AND CHAIN not supported")
+    if session.status == b"I":
+        warn(session, _NO_TRANSACTION)
+    if session.txn is not None:
+        session.rollback()
+    complete(session, "ROLLBACK")
+
+
+def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, portal: Portal | None) -> Work:
+    if session.status == b"I":
+        warn(session, PgError("25P01", "SET CONSTRAINTS can only be used in transaction blocks"))
+    complete(session, "SET CONSTRAINTS")
+    return
+    yield
+
+
+# --- settings (dsql-reference §8.3) ---
+
+
+def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | None) -> Work:
+    kind, name = statement.kind, statement.name
+    if kind == "multi":
+        options = dict(statement.options)
+        check_isolation(options.get("isolation"))
+        raise PgError("0A000", f'setting configuration parameter "{name}" not supported')
+    if kind == "reset all":
+        session.settings.reset_all()
+    else:
+        value: str | None = None
+        if kind == "value":
+            setting = ALL.get(name.lower())
+            is_list = setting is not None and setting.is_list
+            value = quote_list(statement.args) if is_list and len(statement.args) != 1 else ", ".join(statement.args)
+            if is_list and len(statement.args) == 1 and name.lower() == "search_path":
+                value = quote_list(statement.args)
+        if statement.local and session.status == b"I" and session.txn is None:
+            warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
+        else:
+            session.settings.set(name, value, local=statement.local)
+    if session.settings.changed:
+        session.apply_settings()
+    complete(session, "RESET" if kind in ("reset", "reset all") else "SET")
+    return
+    yield
+
+
+def _show_columns(name: str) -> tuple[OutputColumn, ...]:
+    if name == "all":
+        return tuple(OutputColumn(each, types.TEXT) for each in ("name", "setting", "description"))
+    setting = ALL.get(name)
+    return (OutputColumn(setting.name if setting is not None else name, types.TEXT),)
+
+
+def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal | None) -> Work:
+    name = statement.name
+    rows: list[tuple[Any, ...]]
+    if name == "all":
+        named = sorted(ALL.values(), key=lambda setting: setting.name.lower())
+        rows = [(setting.name, session.settings[setting.name], setting.description) for setting in named]
+    else:
+        value = session.settings.get(name)
+        if name == "transaction_read_only" and session.txn is not None:
+            value = "on" if session.txn.read_only else "off"
+        if value is None:
+            raise unrecognized(name)
+        rows = [(value,)]
+    send(session, portal, _show_columns(name), rows)
+    complete(session, "SHOW")
+    return
+    yield
+
+
+# --- EXPLAIN, ANALYZE, CALL, COPY, DDL ---
+
+
+def _explain(session: SqlSession, statement: ast.ExplainStmt, portal: Portal | None) -> Work:
+    from server.session.explaining import explain
+
+    txn = session.txn or session._begin(implicit=True)
+    session._meet(txn.catalog, ast.ParsedStatement(statement.query, ""))
+    lines = yield from explain(session, statement, txn)
+    send(session, portal, _QUERY_PLAN, [(line,) for line in lines])
+    complete(session, "EXPLAIN")
+    if portal is None:
+        return
+
+
+def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | None) -> Work:
+    if statement.vacuum:
+        raise PgError("0A000", "unsupported VACUUM statement")
+    if session.status == b"T":
+        raise PgError("25001", "ANALYZE cannot run inside a transaction block")
+    txn = session.txn or session._begin(implicit=True)
+    for relation in statement.relations:
+        ddl.find_table(txn.catalog, session.env, relation)
+    complete(session, "ANALYZE")
+    return
+    yield
+
+
+_CALL_COLUMNS = (OutputColumn("wait_for_job", types.BOOL),)
+
+
+def _call(session: SqlSession, statement: ast.CallStmt, portal: Portal | None) -> Work:
+    from server.session.calling import call
+
+    rows = yield from call(session, statement)
+    send(session, portal, _CALL_COLUMNS, rows)
+    complete(session, "CALL")
+
+
+def _copy(session: SqlSession, statement: ast.CopyStmt, portal: Portal | None) -> Work:
+    txn = session.txn or session._begin(implicit=True)
+    txn.check_age()
+    yield from copying.start(session, statement, txn)
+
+
+def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
+    txn = session.txn or session._begin(implicit=True)
+    txn.check_age()
+    if txn.read_only:
+        raise PgError("25006", f"cannot execute {ddl.tag_of(statement)} in a read-only transaction")
+    if txn.ddl:
+        raise PgError("0A000", "multiple ddl statements not supported in a transaction")
+    if txn.dml:
+        raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+    result = ddl.execute(statement, txn, session.env)
+    session.env.catalog = txn.catalog
+    for notice in result.notices:
+        warn(session, notice, "NOTICE")
+    if result.columns:
+        send(session, portal, result.columns, result.rows)
+    session._complete_with(result.tag, txn)
+    return
+    yield
+
+
+def _deallocate(session: SqlSession, statement: ast.DeallocateStmt, portal: Portal | None) -> Work:
+    if statement.name is not None:
+        raise PgError("0A000", "unsupported statement: Deallocate")
+    session.statements.clear()
+    complete(session, "DEALLOCATE ALL")
+    return
+    yield
+
+
+_HANDLERS: dict[type, Handler] = {
+    ast.TransactionStmt: _transaction,
+    ast.ConstraintsSetStmt: _set_constraints,
+    ast.VariableSetStmt: _set,
+    ast.VariableShowStmt: _show,
+    ast.ExplainStmt: _explain,
+    ast.VacuumStmt: _analyze,
+    ast.CallStmt: _call,
+    ast.CopyStmt: _copy,
+    ast.DeallocateStmt: _deallocate,
+}
+
+__all__ = ["Generator", "Slice", "Wait", "columns_of", "preparing", "run_utility"]
