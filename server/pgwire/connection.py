@@ -35,6 +35,7 @@ through: then the node must stop rather than answer anybody.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pygwire import messages as pg
 
@@ -131,7 +132,7 @@ class Connection:
         """`peer`: the client's address; `refusal`: a FATAL error for whoever asks for a session."""
         self.out: list[bytes] = []
         self.session: Session | None = None
-        self.waiting: Slice | Wait[object] | None = None
+        self.waiting: Slice | Wait[Any] | None = None
         """Not None: call `turn`, soon for SLICE, when it is done for a Wait."""
         self.held = False
         """Set by the shell while the client does not read; after clearing it call `turn`."""
