@@ -102,6 +102,7 @@ class Replica(Versions):
         self._boot = ""
         self._retention_ns = RETENTION_NS
         self._is_synced = True
+        self._is_open = True
         self._held: list[Timestamp] = []
         """Times at which snapshots are being read: nothing that they see is trimmed."""
 
@@ -210,10 +211,12 @@ class Replica(Versions):
         self._is_synced = True
 
     def close(self) -> None:
-        """Sync and close."""
-        self.sync()
-        self.release()
-        self._engine.close()
+        """Sync and close; a second time nothing."""
+        if self._is_open:
+            self.sync()
+            self.release()
+            self._engine.close()
+            self._is_open = False
 
     @staticmethod
     def wipe(path: Path | str) -> None:

@@ -1,4 +1,4 @@
-"""A replica answers as a sorted list of versions would, for keys of every length, through trims and restarts."""
+"""A replica answers as a list of versions would, for keys of every length, through trims and restarts."""
 
 import tempfile
 from pathlib import Path
