@@ -1,0 +1,5 @@
+"""`python -m opendsql`: the same as the `opendsql` command."""
+
+from opendsql import main
+
+main()

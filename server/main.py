@@ -1,0 +1,106 @@
+"""The command line (DESIGN §12)."""
+
+import errno
+import ipaddress
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from server.pgwire import scram
+from server.runtime import serving
+from server.runtime.node import InUse
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="opendsql")
+def cli() -> None:
+    """An open, runnable reimplementation of Amazon Aurora DSQL."""
+    logging.basicConfig(
+        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5432, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory.")
+@click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
+@click.option("--auth", type=click.Choice(["trust", "password", "iam"]), help="trust on loopback unless given.")
+@click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="The admin's password.")
+@click.option("--tls", "tls_mode", type=click.Choice(["offer", "require"]), default="offer", show_default=True)
+@click.option("--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001.")
+def serve(
+    host: str,
+    port: int,
+    data: Path,
+    memory: bool,
+    auth: str | None,
+    password_file: Path | None,
+    tls_mode: str,
+    rebase: bool,
+) -> None:
+    """Run one region on this machine."""
+    loopback = is_loopback(host)
+    if auth == "iam":
+        usage("--auth iam is not available yet")
+    if not loopback and auth not in ("password", "iam"):
+        usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
+    verifier = None
+    if auth == "password":
+        password = password_file.read_text().rstrip("\n") if password_file else os.environ.get("OPENDSQL_PASSWORD")
+        if not password:
+            usage("--auth password needs --password-file or OPENDSQL_PASSWORD")
+        verifier = scram.make_verifier(password, os.urandom(16))
+    options = serving.Options(
+        host=host,
+        port=port,
+        data=data,
+        memory=memory,
+        auth=auth or "trust",
+        tls_required=tls_mode == "require" or not loopback,
+        admin_verifier=verifier,
+        rebase=rebase,
+    )
+    sys.exit(run_serve(options))
+
+
+def run_serve(options: serving.Options) -> int:
+    """Run and map what goes wrong to the exit codes."""
+    try:
+        if options.memory:
+            with serving.memory_directory() as path:
+                options.data = path
+                return serving.run(options)
+        return serving.run(options)
+    except InUse as error:
+        click.echo(f"opendsql: data directory in use: {error}", err=True)
+        return EXIT_IN_USE
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            click.echo(f"opendsql: port in use: {options.host}:{options.port}", err=True)
+            return EXIT_IN_USE
+        click.echo(f"opendsql: {error}", err=True)
+        return EXIT_FAILURE
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def usage(message: str) -> None:
+    """One line on stderr, exit code 2."""
+    click.echo(f"opendsql: {message}", err=True)
+    sys.exit(EXIT_USAGE)

@@ -1,0 +1,151 @@
+"""`opendsql serve`: one region in one process, from the data directory to the ready line and back."""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journal.broken import Broken
+from server.pgwire.connection import Counters
+from server.runtime import tls
+from server.runtime.gate import CatalogGate
+from server.runtime.listener import Limits as ListenerLimits
+from server.runtime.listener import Listener
+from server.runtime.node import Node
+from server.session.session import SqlSession
+from server.sql.limits import Limits
+
+log = logging.getLogger("opendsql.serve")
+
+STOP_GRACE_S = 5.0
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line says."""
+
+    host: str = "127.0.0.1"
+    port: int = 5432
+    data: Path = Path("data")
+    memory: bool = False
+    auth: str = "trust"
+    tls_required: bool = False
+    admin_verifier: str | None = None
+    rebase: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+class Server:
+    """The node and its listener. `stopped` is set when it is to end; `failure` tells why it must."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.stopped = asyncio.Event()
+        self.failure: BaseException | None = None
+        self.counters = Counters()
+        self.node = Node(
+            options.data,
+            limits=options.limits,
+            memory=options.memory,
+            rebase=options.rebase,
+            broken=self.broken,
+        )
+        self.gate = CatalogGate(
+            options.auth, lambda: self.node.catalog(self.node.default_cluster), options.admin_verifier
+        )
+        self.listener: Listener | None = None
+        self.port = 0
+
+    def open_session(self, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> SqlSession:
+        """A session of an authenticated client."""
+        return SqlSession(self.node, user, database, options, out)
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session of this node."""
+        self.node.cancel(process_id, secret)
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken or the journal failed: answer nobody, end the process."""
+        if self.failure is None:
+            self.failure = error
+            log.critical("node stops error=%r", error, exc_info=error)
+        if self.listener is not None:
+            self.listener.stopping = True
+            self.listener.abort()
+        self.stopped.set()
+
+    async def start(self) -> None:
+        """Open everything and listen; raises OSError when the port is taken."""
+        await self.node.start()
+        now = datetime.datetime.now(datetime.UTC)
+        names = [] if self.options.host in ("0.0.0.0", "::", "") else [self.options.host]
+        server_tls = tls.open_directory(self.options.data / "tls", names, now)
+        limits = self.options.limits
+        self.listener = Listener(
+            self,
+            limits=ListenerLimits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
+            tls=server_tls,
+            tls_required=self.options.tls_required,
+            counters=self.counters,
+        )
+        self.port = await self.listener.start(self.options.host, self.options.port)
+
+    async def stop(self) -> None:
+        """No new connections; running statements get their grace; then everything is closed."""
+        if self.listener is not None and self.failure is None:
+            await self.listener.shutdown(STOP_GRACE_S)
+        if self.failure is None:
+            self.node.close()
+
+
+async def serve(options: Options) -> int:
+    """Run until a signal; returns the exit code."""
+    server = Server(options)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stopped.set)
+    await server.start()
+    print(ready_line(options.host, server.port), flush=True)  # noqa: T201 - the contract of DESIGN §12
+    await server.stopped.wait()
+    await server.stop()
+    return 0 if server.failure is None else 1
+
+
+def ready_line(host: str, port: int) -> str:
+    """What tells a script that the server answers queries."""
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    shown = f"[{shown}]" if ":" in shown else shown
+    return f"ready postgresql://admin@{shown}:{port}/postgres"
+
+
+@contextlib.contextmanager
+def memory_directory():  # type: ignore[no-untyped-def]
+    """A private directory in memory, gone afterwards."""
+    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    path = Path(tempfile.mkdtemp(prefix=f"opendsql-{secrets.token_hex(4)}-", dir=base))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def run(options: Options) -> int:
+    """`serve` on uvloop."""
+    import uvloop
+
+    try:
+        return uvloop.run(serve(options))
+    except Broken as error:
+        log.critical("node stops error=%r", error)
+        return 1
+
+
+__all__ = ["Options", "Server", "memory_directory", "ready_line", "run", "sys"]
