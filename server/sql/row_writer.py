@@ -1,0 +1,210 @@
+"""Writing rows: constraints, the row, and its index entries, into the transaction's buffer (DESIGN §6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from server.catalog.descriptor import Column, Index, Table
+from server.errors import PgError
+from server.session.transaction import BLIND, EXCLUSIVE, NON_KEY, unique_id
+from server.sql import types
+from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
+from server.sql.context import Context
+from storage import rowcode
+
+Check = tuple[str, Callable[[Row, Context], Any]]
+"""A CHECK constraint: its name, and its expression over a row's columns."""
+
+_SHOWN_VALUE = 64
+"""Characters of a value in DETAIL (ExecBuildSlotValueDescription)."""
+
+
+class RowWriter:
+    """Inserts, updates and deletes rows of one table; made once per plan."""
+
+    __slots__ = ("_not_null", "_schema", "access", "checks", "table")
+
+    def __init__(self, table: Table, cluster: int, schema: str, checks: Sequence[Check] = ()) -> None:
+        self.table = table
+        self.access = access(table, cluster)
+        self.checks = tuple(checks)
+        self._schema = schema
+        self._not_null = tuple(
+            place for place, column in enumerate(table.columns) if column.not_null and not column.dropped
+        )
+
+    # --- the three changes ---
+
+    def insert(self, ctx: Context, row: list[Any]) -> bytes:
+        """Insert a row; returns its key. Raises PgError 23502, 23514, 23505, 54000."""
+        self.validate(ctx, row)
+        reach = self.access
+        txn = ctx.txn
+        if reach.key_columns:
+            key = reach.key(row)
+            if txn.current(key) is not None:
+                raise self.duplicate(ctx, self.table.primary_key, row)
+        else:
+            key = reach.hidden_key(unique_id())
+        entries = [self._new_entry(ctx, index, row, key) for index in reach.indexes]
+        self._put_row(ctx, key, row, EXCLUSIVE)
+        for index, (entry_key, value, exclusive) in zip(reach.indexes, entries):
+            self._check_key(ctx, entry_key, index.index)
+            txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
+        return key
+
+    def update(self, ctx: Context, key: bytes, old: Row, new: list[Any], changed: Sequence[int]) -> bytes:
+        """Replace the row at `key`; `changed` are the 0-based columns that were assigned. Returns the new key."""
+        self.validate(ctx, new)
+        reach = self.access
+        txn = ctx.txn
+        differs = [place for place in changed if not _same(old[place], new[place])]
+        new_key = key
+        if any(place in reach.key_columns for place in differs):
+            new_key = reach.key(new)
+            if new_key != key and txn.current(new_key) is not None:
+                raise self.duplicate(ctx, self.table.primary_key, new)
+        is_key_update = any(place in reach.unique_columns for place in differs)
+        for index in reach.indexes:
+            self._move_entry(ctx, index, old, new, key, new_key)
+        if new_key != key:
+            txn.count_row(key)
+            txn.delete(key, EXCLUSIVE)
+        self._put_row(ctx, new_key, new, EXCLUSIVE if is_key_update or new_key != key else NON_KEY)
+        return new_key
+
+    def delete(self, ctx: Context, key: bytes, old: Row) -> None:
+        """Delete the row at `key` and its index entries."""
+        txn = ctx.txn
+        txn.count_row(key)
+        for index in self.access.indexes:
+            entry_key, _value = index.entry(old, key)
+            txn.delete(entry_key, EXCLUSIVE if index.is_exclusive(old) else BLIND)
+        txn.delete(key, EXCLUSIVE)
+
+    # --- constraints ---
+
+    def validate(self, ctx: Context, row: Row) -> None:
+        """NOT NULL, then CHECK in order of name (ExecConstraints). Raises PgError 23502, 23514."""
+        for place in self._not_null:
+            if row[place] is None:
+                column = self.table.columns[place]
+                raise PgError(
+                    "23502",
+                    f'null value in column "{column.name}" of relation "{self.table.name}" '
+                    "violates not-null constraint",
+                    detail=self._failing(ctx, row),
+                    fields={"s": self._schema, "t": self.table.name, "c": column.name},
+                )
+        for name, check in self.checks:
+            if check(row, ctx) is False:
+                raise PgError(
+                    "23514",
+                    f'new row for relation "{self.table.name}" violates check constraint "{name}"',
+                    detail=self._failing(ctx, row),
+                    fields={"s": self._schema, "t": self.table.name, "n": name},
+                )
+
+    def conflicting_key(self, ctx: Context, row: Row, arbiters: Sequence[int]) -> bytes | None:
+        """The key of the existing row that `row` would collide with on one of these unique indexes (none: any)."""
+        reach = self.access
+        txn = ctx.txn
+        if reach.key_columns and (not arbiters or self.table.oid in arbiters):
+            key = reach.key(row)
+            if txn.current(key) is not None:
+                return key
+        for index in reach.indexes:
+            if not index.index.unique or (arbiters and index.index.oid not in arbiters):
+                continue
+            if index.is_exclusive(row):
+                entry = txn.current(index.entry(row, b"\0" * PREFIX_LENGTH)[0])
+                if entry is not None:
+                    suffix = rowcode.unpack(entry)[0]
+                    assert isinstance(suffix, bytes)
+                    return reach.row_key(suffix)
+        return None
+
+    def duplicate(self, ctx: Context, index: Index | None, row: Row) -> PgError:
+        """23505 for a row whose key is taken."""
+        assert index is not None
+        columns = [self.table.columns[key.column - 1] for key in index.keys]
+        values = [row[key.column - 1] for key in index.keys]
+        names = ", ".join(column.name for column in columns)
+        shown = ", ".join(_shown(ctx, column, value, None) for column, value in zip(columns, values))
+        return PgError(
+            "23505",
+            f'duplicate key value violates unique constraint "{index.name}"',
+            detail=f"Key ({names})=({shown}) already exists.",
+            fields={"s": self._schema, "t": self.table.name, "n": index.name},
+        )
+
+    def _failing(self, ctx: Context, row: Row) -> str:
+        shown = [
+            _shown(ctx, column, value, _SHOWN_VALUE)
+            for column, value in zip(self.table.columns, row)
+            if not column.dropped
+        ]
+        return f"Failing row contains ({', '.join(shown)})."
+
+    # --- entries ---
+
+    def _new_entry(self, ctx: Context, index: IndexAccess, row: Row, key: bytes) -> tuple[bytes, bytes, bool]:
+        entry_key, value = index.entry(row, key)
+        exclusive = index.index.unique and index.is_exclusive(row)
+        if exclusive and ctx.txn.current(entry_key) is not None:
+            raise self.duplicate(ctx, index.index, row)
+        return entry_key, value, exclusive
+
+    def _move_entry(
+        self, ctx: Context, index: IndexAccess, old: Row, new: Row, key: bytes, new_key: bytes
+    ) -> None:
+        txn = ctx.txn
+        before_key, before = index.entry(old, key)
+        after_key, after = index.entry(new, new_key)
+        if before_key == after_key and before == after:
+            return
+        exclusive = index.is_exclusive(new)
+        if before_key != after_key:
+            if exclusive and txn.current(after_key) is not None:
+                raise self.duplicate(ctx, index.index, new)
+            self._check_key(ctx, after_key, index.index)
+            txn.delete(before_key, EXCLUSIVE if index.is_exclusive(old) else BLIND)
+        txn.put(after_key, after, EXCLUSIVE if exclusive else BLIND)
+
+    def _put_row(self, ctx: Context, key: bytes, row: list[Any], lock: int) -> None:
+        txn = ctx.txn
+        limits = txn.limits
+        if len(key) - PREFIX_LENGTH > limits.key_bytes:
+            raise PgError("54000", "key size too large")
+        value = self.access.pack(row)
+        if len(value) > limits.column_bytes:
+            self._check_sizes(row, value, limits.column_bytes, limits.row_bytes)
+        txn.count_row(key)
+        txn.put(key, value, lock)
+
+    def _check_key(self, ctx: Context, key: bytes, index: Index) -> None:
+        if len(key) - PREFIX_LENGTH > 2 * ctx.txn.limits.key_bytes:
+            raise PgError("54000", "key size too large")
+
+    def _check_sizes(self, row: Row, value: bytes, column_limit: int, row_limit: int) -> None:
+        for column, each in zip(self.table.columns, row):
+            size = len(each.encode()) if isinstance(each, str) else len(each) if isinstance(each, bytes) else 0
+            if size > column_limit:
+                name = types.BY_OID[column.type_oid].display
+                raise PgError("54000", f"datatype limit greater than {column_limit} bytes not supported for {name}")
+        if len(value) > row_limit:
+            raise PgError("54000", "maximum row size exceeded")
+
+
+def _same(before: Any, after: Any) -> bool:
+    return before is after or (type(before) is type(after) and before == after)
+
+
+def _shown(ctx: Context, column: Column, value: Any, limit: int | None) -> str:
+    if value is None:
+        return "null"
+    text = types.BY_OID[column.type_oid].output(value, ctx.env)
+    if limit is not None and len(text) > limit:
+        return text[:limit] + "..."
+    return text
