@@ -1,7 +1,7 @@
 """A session without a database: each statement says what to answer. For tests of everything around it.
 
 Statements are `fail`, `defect`, `broken`, `commit fails` (at Sync), `begin`, `commit`, `slices N`,
-`rows N SIZE` (a slice after every 16), `forever`, `wait`, `copy in`, `copy out`, nothing; others echo themselves.
+`rows N SIZE` (a slice after every 16), `forever`, `wait`, `copy in`, `copy out`, nothing. Others are echoed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -127,13 +127,13 @@ def test_an_error_of_any_text_is_well_formed(text: str, detail: str | None, posi
 
 
 def test_constants() -> None:
-    assert codec.PARSE_COMPLETE == pg.ParseComplete().to_wire()
-    assert codec.BIND_COMPLETE == pg.BindComplete().to_wire()
-    assert codec.CLOSE_COMPLETE == pg.CloseComplete().to_wire()
-    assert codec.NO_DATA == pg.NoData().to_wire()
-    assert codec.PORTAL_SUSPENDED == pg.PortalSuspended().to_wire()
-    assert codec.EMPTY_QUERY == pg.EmptyQueryResponse().to_wire()
-    assert codec.COPY_DONE == pg.CopyDone().to_wire()
+    assert pg.ParseComplete().to_wire() == codec.PARSE_COMPLETE
+    assert pg.BindComplete().to_wire() == codec.BIND_COMPLETE
+    assert pg.CloseComplete().to_wire() == codec.CLOSE_COMPLETE
+    assert pg.NoData().to_wire() == codec.NO_DATA
+    assert pg.PortalSuspended().to_wire() == codec.PORTAL_SUSPENDED
+    assert pg.EmptyQueryResponse().to_wire() == codec.EMPTY_QUERY
+    assert pg.CopyDone().to_wire() == codec.COPY_DONE
     assert codec.READY[b"T"] == b"Z\0\0\0\5T"
 
 
