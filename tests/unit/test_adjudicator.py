@@ -1,0 +1,219 @@
+"""Who commits: the class matrix, first committer wins, times, catalog checks, the bounded memory."""
+
+import pytest
+
+from adjudicator.adjudicator import Adjudicator
+from adjudicator.messages import Aborted, CommitRequest, Committed, Reason, Verdict
+from adjudicator.window import Window
+from journal.broken import Broken
+from journal.record import Commit, Lock, LockClass, Write
+
+B, K, N, E = LockClass
+SECOND = 10**9
+
+
+def asked(
+    start_ts: int, *writes: tuple[bytes, int], locks: tuple[tuple[bytes, int], ...] = ()
+) -> CommitRequest:
+    return CommitRequest(
+        b"t" * 16,
+        start_ts,
+        [Write(key, b"row", lock) for key, lock in writes],
+        [Lock(*lock) for lock in locks],
+    )
+
+
+def decide(adjudicator: Adjudicator, now: int, start_ts: int, *writes: tuple[bytes, int]) -> Verdict:
+    return adjudicator.decide(asked(start_ts, *writes), now)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "conflicts"),
+    [
+        (K, K, False), (K, N, False), (K, E, True),
+        (N, K, False), (N, N, True), (N, E, True),
+        (E, K, True), (E, N, True), (E, E, True),
+        (B, E, False), (E, B, False), (B, B, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("blurred", [False, True])
+@pytest.mark.parametrize("as_lock", [False, True])
+def test_the_matrix_of_classes(
+    first: int, second: int, conflicts: bool, blurred: bool, as_lock: bool
+) -> None:
+    adjudicator = Adjudicator(Window(exact_keys=0 if blurred else 100, slots=64))
+    winner = asked(5, locks=((b"k", first),)) if as_lock else asked(5, (b"k", first))
+    assert adjudicator.decide(winner, 10) == Committed(10)
+    adjudicator.applied(10)
+    loser = asked(5, (b"k", second)) if as_lock else asked(5, locks=((b"k", second),))
+    verdict = adjudicator.decide(loser, 20)
+    assert verdict == (Aborted(Reason.CONFLICT, b"k") if conflicts else Committed(20))
+
+
+def test_who_commits_first_wins_whoever_began_first() -> None:
+    adjudicator = Adjudicator()
+    assert decide(adjudicator, 30, 20, (b"k", N)) == Committed(30)
+    assert decide(adjudicator, 40, 10, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
+    assert decide(adjudicator, 50, 29, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
+    assert decide(adjudicator, 60, 30, (b"k", N)) == Committed(60)
+
+
+def test_an_abort_dooms_nobody() -> None:
+    adjudicator = Adjudicator()
+    decide(adjudicator, 10, 5, (b"k", E))
+    assert isinstance(decide(adjudicator, 20, 5, (b"other", E), (b"k", E)), Aborted)
+    assert decide(adjudicator, 30, 5, (b"other", E)) == Committed(30)
+
+
+def test_write_skew_passes_and_a_lock_prevents_it() -> None:
+    adjudicator = Adjudicator()
+    decide(adjudicator, 10, 5, (b"a", N))
+    assert isinstance(decide(adjudicator, 11, 5, (b"b", N)), Committed)
+    adjudicator.decide(asked(20, (b"a", N), locks=((b"b", E),)), 30)
+    verdict = adjudicator.decide(asked(20, (b"b", N), locks=((b"a", E),)), 31)
+    assert verdict == Aborted(Reason.CONFLICT, b"b")
+
+
+def test_a_transaction_of_locks_only_is_decided_and_remembered() -> None:
+    adjudicator = Adjudicator()
+    assert adjudicator.decide(asked(5, locks=((b"k", E),)), 10) == Committed(10)
+    assert decide(adjudicator, 20, 5, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
+    assert adjudicator.decide(asked(5, locks=((b"k", E),)), 30) == Aborted(Reason.CONFLICT, b"k")
+
+
+def test_commit_times_lie_above_everything_given_out_begun_and_closed() -> None:
+    adjudicator = Adjudicator(last_ts=100)
+    assert decide(adjudicator, 50, 7, (b"a", E)) == Committed(101)
+    assert decide(adjudicator, 50, 200, (b"b", E)) == Committed(201)
+    assert decide(adjudicator, 300, 200, (b"c", E)) == Committed(300)
+    adjudicator.close(400)
+    adjudicator.close(350)
+    assert decide(adjudicator, 300, 200, (b"d", E)) == Committed(401)
+    assert decide(adjudicator, 401, 200, (b"e", E)) == Committed(402)
+
+
+@pytest.mark.parametrize("field", ["checks", "guards"])
+@pytest.mark.parametrize("blurred", [False, True])
+def test_checks_and_guards_are_one_sided(field: str, blurred: bool) -> None:
+    reason = Reason.SCHEMA if field == "checks" else Reason.CONFLICT
+    adjudicator = Adjudicator(Window(exact_keys=0 if blurred else 100, slots=64))
+    reader = asked(5, (b"row", N))
+    setattr_request = CommitRequest(reader.txid, 5, reader.writes, [], **{field: [b"marker"]})
+    assert adjudicator.decide(setattr_request, 10) == Committed(10)
+    assert decide(adjudicator, 20, 5, (b"marker", E)) == Committed(20)
+    adjudicator.applied(20)
+    later = CommitRequest(b"u" * 16, 19, [Write(b"x", b"row", E)], [], **{field: [b"other", b"marker"]})
+    assert adjudicator.decide(later, 30) == Aborted(reason, b"marker")
+    since = CommitRequest(b"v" * 16, 20, [Write(b"x", b"row", E)], [], **{field: [b"marker"]})
+    assert isinstance(adjudicator.decide(since, 40), Committed)
+
+
+def test_a_schema_change_is_named_before_a_conflict() -> None:
+    adjudicator = Adjudicator()
+    decide(adjudicator, 10, 5, (b"version", E))
+    request = CommitRequest(b"t" * 16, 5, [Write(b"version", b"2", E)], [], checks=[b"version"])
+    assert adjudicator.decide(request, 20) == Aborted(Reason.SCHEMA, b"version")
+
+
+def test_strictly_below_the_floor_is_too_old_and_equality_is_safe() -> None:
+    adjudicator = Adjudicator(Window(floor=100))
+    assert decide(adjudicator, 200, 99, (b"k", E)) == Aborted(Reason.TOO_OLD, b"")
+    assert decide(adjudicator, 200, 100, (b"k", E)) == Committed(200)
+
+
+def test_a_restart_remembers_what_the_journal_holds() -> None:
+    before = Adjudicator()
+    decide(before, 10, 5, (b"a", E))
+    before.decide(asked(5, locks=((b"b", K),)), 20)
+    after = Adjudicator(Window(floor=3))
+    after.recover(Commit(b"1" * 16, 5, 10, [Write(b"a", b"row", E)], []))
+    after.recover(Commit(b"2" * 16, 5, 20, [], [Lock(b"b", K)]))
+    for adjudicator in (before, after):
+        assert decide(adjudicator, 1, 9, (b"a", N)) == Aborted(Reason.CONFLICT, b"a")
+        assert decide(adjudicator, 1, 9, (b"b", E)) == Aborted(Reason.CONFLICT, b"b")
+        assert decide(adjudicator, 1, 19, (b"c", E)) == Committed(21)
+    with pytest.raises(Broken, match="A3"):
+        after.recover(Commit(b"3" * 16, 5, 20, [], []))
+    with pytest.raises(Broken, match="A2"):
+        after.recover(Commit(b"3" * 16, 50, 50, [], []))
+
+
+def test_one_just_restarted_without_any_history_refuses_nobody_who_begins_now() -> None:
+    adjudicator = Adjudicator(Window(floor=500), last_ts=500)
+    assert decide(adjudicator, 600, 500, (b"k", E)) == Committed(600)
+
+
+@pytest.mark.parametrize("slots", [0, 64])
+def test_an_hour_without_commits_refuses_nobody(slots: int) -> None:
+    hour = 3600 * SECOND
+    adjudicator = Adjudicator(Window(slots=slots))
+    decide(adjudicator, SECOND, 0, (b"k", E))
+    adjudicator.applied(SECOND)
+    assert decide(adjudicator, hour, SECOND, (b"k", E)) == Committed(hour)
+    adjudicator.applied(hour)
+    assert decide(adjudicator, hour + 1, SECOND, (b"other", E)) == Committed(hour + 1)
+    assert decide(adjudicator, hour + 2, hour, (b"k", E)) == Committed(hour + 2)
+
+
+def test_too_many_keys_move_to_the_blurred_tier_and_are_not_forgotten() -> None:
+    window = Window(exact_keys=10, slots=1 << 12)
+    adjudicator = Adjudicator(window)
+    for number in range(1, 101):
+        decide(adjudicator, number, number - 1, (b"k%d" % number, E))
+        adjudicator.applied(number)
+    assert len(window) == 10
+    assert (window.early, window.forgotten, window.floor) == (90, 0, 0)
+    for number in range(2, 101):
+        assert decide(adjudicator, 200, number - 1, (b"k%d" % number, N)) == Aborted(
+            Reason.CONFLICT, b"k%d" % number
+        )
+
+
+def test_without_a_blurred_tier_the_floor_rises_and_is_counted() -> None:
+    window = Window(exact_keys=10, slots=0)
+    adjudicator = Adjudicator(window)
+    for number in range(1, 101):
+        decide(adjudicator, number, number - 1, (b"k%d" % number, E))
+        adjudicator.applied(number)
+    assert (window.floor, window.forgotten) == (90, 90)
+    assert decide(adjudicator, 200, 89, (b"new", E)) == Aborted(Reason.TOO_OLD, b"")
+    assert isinstance(decide(adjudicator, 200, 90, (b"new", E)), Committed)
+
+
+def test_the_floor_never_passes_what_is_applied() -> None:
+    window = Window(exact_keys=0, slots=0)
+    adjudicator = Adjudicator(window)
+    for number in range(1, 11):
+        decide(adjudicator, number, 0, (b"k%d" % number, E))
+    adjudicator.applied(4)
+    assert (window.floor, len(window)) == (4, 6)
+    with pytest.raises(Broken, match="A6"):
+        adjudicator.applied(11)
+    with pytest.raises(Broken, match="A6"):
+        window.raise_floor(3)
+
+
+def test_old_commits_leave_the_exact_tier_a_few_at_a_time() -> None:
+    window = Window(exact_ns=60 * SECOND)
+    adjudicator = Adjudicator(window)
+    for number in range(1, 1001):
+        decide(adjudicator, number, 0, (b"k%d" % number, E))
+    adjudicator.applied(1000)
+    assert len(window) == 1000
+    decide(adjudicator, 100 * SECOND, 0, (b"new", E))
+    adjudicator.applied(100 * SECOND)
+    assert 900 < len(window) < 1001
+    for _ in range(20):
+        adjudicator.applied(100 * SECOND)
+    assert len(window) == 1
+    assert window.early == 0
+
+
+def test_a_key_that_was_touched_again_stays_exact() -> None:
+    window = Window(exact_keys=1, slots=0)
+    adjudicator = Adjudicator(window)
+    decide(adjudicator, 1, 0, (b"k", E))
+    decide(adjudicator, 2, 1, (b"k", E))
+    adjudicator.applied(2)
+    assert window.floor == 1
+    assert decide(adjudicator, 3, 1, (b"k", E)) == Aborted(Reason.CONFLICT, b"k")
