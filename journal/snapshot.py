@@ -225,8 +225,8 @@ def list_snapshots(directory: Path) -> list[Snapshot]:
 def prune_snapshots(directory: Path, keep: int = KEPT) -> list[Snapshot]:
     """Remove all but the `keep` newest whole snapshots; returns those, newest first.
 
-    Unfinished and damaged files go too, so no writer may be at work. Once there are `keep` of them, the journal
-    may be trimmed up to the last one's position.
+    Unfinished and damaged files go too, so no writer may be at work. Once there are `keep` of them, the
+    journal may be trimmed up to the last one's position.
     """
     kept = list_snapshots(directory)[:keep]
     names = {snapshot.path for snapshot in kept}
