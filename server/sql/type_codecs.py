@@ -1,0 +1,221 @@
+"""Length coercion, and encoders and decoders made for one type and one set of settings (plans cache them; DESIGN §11)."""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from server.errors import PgError
+from server.sql import interval, numeric
+from server.sql.datetime_calendar import INFINITY, MINUS_INFINITY, US_SECOND
+from server.sql.datetime_encode import datetime_text
+from server.sql.env import Env
+from server.sql.type_array import Array
+from server.sql.type_datetime import round_time, round_timestamp
+from server.sql.type_float import shortest_double
+from server.sql.type_io import Io
+from server.sql.type_table import RECORD, Type, make_type
+from server.sql.type_text import decode, limit_bpchar, limit_varchar
+
+Encoder: TypeAlias = Callable[[Any], bytes]
+Decoder: TypeAlias = Callable[[bytes], Any]
+
+
+def _no_change(typmod: int, value: Any, explicit: bool) -> Any:
+    return value
+
+
+def _timetz(typmod: int, value: tuple[int, int], explicit: bool) -> tuple[int, int]:
+    return round_time(value[0], typmod), value[1]
+
+
+_COERCIONS: dict[str, Callable[[int, Any, bool], Any]] = {
+    "varchar": lambda typmod, value, explicit: limit_varchar(value, typmod - 4, explicit),
+    "bpchar": lambda typmod, value, explicit: limit_bpchar(value, typmod - 4, explicit),
+    "numeric": lambda typmod, value, explicit: numeric.apply_typmod(value, typmod),
+    "timestamp": lambda typmod, value, explicit: round_timestamp(value, typmod),
+    "timestamptz": lambda typmod, value, explicit: round_timestamp(value, typmod),
+    "time": lambda typmod, value, explicit: round_time(value, typmod),
+    "timetz": _timetz,
+    "interval": lambda typmod, value, explicit: interval.apply_typmod(value, typmod),
+}
+
+
+def apply_typmod(type_: Type, typmod: int, value: Any, explicit: bool) -> Any:
+    """The value within its type's modifier; too long text is cut only in an explicit cast (22001, 22003)."""
+    if typmod < 0 or value is None:
+        return value
+    if isinstance(value, Array) and type_.element is not None:
+        held = type_.element
+        elements = [apply_typmod(held, typmod, item, explicit) for item in value.elements]
+        return Array(elements, value.dims, value.lbounds)
+    return _COERCIONS.get(type_.name, _no_change)(typmod, value, explicit)
+
+
+def _bool_text(value: bool) -> bytes:
+    return b"t" if value else b"f"
+
+
+def _int_text(value: int) -> bytes:
+    return b"%d" % value
+
+
+def _hex_text(value: bytes) -> bytes:
+    return b"\\x" + value.hex().encode()
+
+
+def _uuid_text(value: bytes) -> bytes:
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}".encode()
+
+
+def _double_text(value: float) -> bytes:
+    return shortest_double(value).encode()
+
+
+def _numeric_text(value: Any) -> bytes:
+    return numeric.render(value).encode()
+
+
+def _timestamptz_text(env: Env) -> Encoder | None:
+    """A zone with a fixed offset needs no look at its rules."""
+    zone = env.zone
+    if zone.rules is not None:
+        return None
+    east, abbreviation = zone.fixed or 0, zone.abbreviation
+
+    def encode(value: int) -> bytes:
+        if value in (INFINITY, MINUS_INFINITY):
+            return b"infinity" if value > 0 else b"-infinity"
+        return datetime_text(value + east * US_SECOND, env, -east, abbreviation).encode()
+
+    return encode
+
+
+_INTEGERS = frozenset(("int2", "int4", "int8", "oid", "xid", "cid", "xid8"))
+_STRINGS = frozenset(("text", "varchar", "bpchar", "name", "json", "unknown", "cstring"))
+
+
+def text_encoder(type_: Type, env: Env) -> Encoder:
+    """A function from a value (never None) to its text in UTF-8, for the settings of `env`."""
+    name = type_.name
+    if name in _INTEGERS:
+        return _int_text
+    if name in _STRINGS:
+        return str.encode
+    if name == "bool":
+        return _bool_text
+    if name == "numeric":
+        return _numeric_text
+    if name == "uuid":
+        return _uuid_text
+    if name == "float8" and env.extra_float_digits > 0:
+        return _double_text
+    if name == "bytea" and env.bytea_output == "hex":
+        return _hex_text
+    if name == "timestamptz":
+        special = _timestamptz_text(env)
+        if special is not None:
+            return special
+    output = type_.output
+
+    def encode(value: Any) -> bytes:
+        return output(value, env).encode()
+
+    return encode
+
+
+_PACKERS: dict[str, Encoder] = {
+    name: struct.Struct(layout).pack
+    for name, layout in {
+        "bool": "!?", "int2": "!h", "int4": "!i", "int8": "!q", "oid": "!I", "float4": "!f", "float8": "!d",
+        "date": "!i", "time": "!q", "timestamp": "!q", "timestamptz": "!q",
+    }.items()
+}  # fmt: skip
+
+
+def binary_encoder(type_: Type, env: Env) -> Encoder:
+    """A function from a value (never None) to its binary form."""
+    name = type_.name
+    packer = _PACKERS.get(name)
+    if packer is not None:
+        return packer
+    if name in _STRINGS:
+        return str.encode
+    send = type_.send
+
+    def encode(value: Any) -> bytes:
+        return send(value, env)
+
+    return encode
+
+
+def text_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
+    """A function from a text in UTF-8 to a value; PgError as the type's input gives it."""
+    read = type_.input
+    if type_.name in _STRINGS - {"json", "name"} and typmod < 0:
+        return decode
+
+    def decode_text(data: bytes) -> Any:
+        return read(decode(data), typmod, env)
+
+    return decode_text
+
+
+def binary_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
+    """A function from a binary form to a value; PgError as the type's receive function gives it."""
+    receive = type_.receive
+
+    def decode_binary(data: bytes) -> Any:
+        return receive(data, typmod, env)
+
+    return decode_binary
+
+
+_RECORD_SPECIAL = frozenset('(),"\\ \t\n\r\v\f')
+
+
+def _record_quote(text: str) -> str:
+    if text and not _RECORD_SPECIAL.intersection(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
+
+
+_made: dict[tuple[Type, ...], Type] = {}
+
+
+def record_of(fields: Sequence[Type]) -> Type:
+    """The anonymous row type with these fields (oid 2249): its values are tuples in their order."""
+    key = tuple(fields)
+    if key not in _made:
+        _made[key] = make_type(
+            _record_io(key), RECORD.oid, "record", "record", RECORD.array_oid, "P", align="d", kind="p"
+        )
+    return _made[key]
+
+
+def _record_io(fields: tuple[Type, ...]) -> Io:
+    def write(value: tuple[Any, ...], env: Env) -> str:
+        texts = ("" if v is None else _record_quote(t.output(v, env)) for t, v in zip(fields, value))
+        return "(" + ",".join(texts) + ")"
+
+    def send(value: tuple[Any, ...], env: Env) -> bytes:
+        parts = [struct.pack("!i", len(fields))]
+        for field, item in zip(fields, value):
+            parts.append(struct.pack("!I", field.oid))
+            if item is None:
+                parts.append(b"\xff\xff\xff\xff")
+            else:
+                data = field.send(item, env)
+                parts += (struct.pack("!i", len(data)), data)
+        return b"".join(parts)
+
+    def refuse(data: Any, typmod: int, env: Env) -> Any:
+        raise PgError("0A000", "input of anonymous composite types is not implemented")
+
+    def order(value: tuple[Any, ...]) -> tuple[Any, ...]:
+        keys = (field.sort_key for field in fields)
+        return tuple((1,) if v is None else (0, v if k is None else k(v)) for k, v in zip(keys, value))
+
+    return Io(refuse, write, refuse, send, None, order)
+
+
