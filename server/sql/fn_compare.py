@@ -152,5 +152,7 @@ _ARRAY_OIDS = (744, 390, 391, 393, 392, 396)
 _RECORD_OIDS = (2981, 2982, 2983, 2985, 2984, 2986)
 
 for _index, _name in enumerate(_NAMES):
-    define(f"{_ARRAY_OIDS[_index]} array_{_name}(anyarray,anyarray) bool", _array(_PYTHON[_index]), types=True)
+    define(
+        f"{_ARRAY_OIDS[_index]} array_{_name}(anyarray,anyarray) bool", _array(_PYTHON[_index]), types=True
+    )
     define(f"{_RECORD_OIDS[_index]} record_{_name}(record,record) bool", by_key(_record_key)[_index])

@@ -5,18 +5,25 @@ from server.sql.types import BY_NAME
 
 # name commutator negator, then oid:left,right:function's oid; indented lines continue
 _FACTS = r"""
+!~~ - ~~ 1208:name,text:859 1210:text,text:851 1212:bpchar,text:1632 2017:bytea,bytea:2006
+!~~* - ~~* 1626:name,text:1636 1628:text,text:1634 1630:bpchar,text:1661
 # # - 1876:int2,int2:1894 1882:int4,int4:1900 1888:int8,int8:1906
-% - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156
+% - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156 1762:numeric,numeric:1729
 & & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
-* * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 686:int8,int8:465
-  690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839 824:int2,int8:943
-+ + - 550:int2,int2:176 551:int4,int4:177 552:int2,int4:178 553:int4,int2:179 684:int8,int8:463
-  688:int8,int4:1274 692:int4,int8:1278 818:int8,int2:837 822:int2,int8:841
-+ - - 1916:,int8:1910 1917:,int2:1911 1918:,int4:1912
+* * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 589:float4,float4:202
+  594:float8,float8:216 686:int8,int8:465 690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839
+  824:int2,int8:943 1119:float4,float8:279 1129:float8,float4:283 1760:numeric,numeric:1726
++ + - 550:int2,int2:176 551:int4,int4:177 552:int2,int4:178 553:int4,int2:179 586:float4,float4:204
+  591:float8,float8:218 684:int8,int8:463 688:int8,int4:1274 692:int4,int8:1278 818:int8,int2:837
+  822:int2,int8:841 1116:float4,float8:281 1126:float8,float4:285 1758:numeric,numeric:1724
++ - - 1916:,int8:1910 1917:,int2:1911 1918:,int4:1912 1919:,float4:1913 1920:,float8:1914 1921:,numeric:1915
 - - - 484:,int8:462 554:int2,int2:180 555:int4,int4:181 556:int2,int4:182 557:int4,int2:183 558:,int4:212
-  559:,int2:213 685:int8,int8:464 689:int8,int4:1275 693:int4,int8:1279 819:int8,int2:838 823:int2,int8:942
-/ - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 687:int8,int8:466
-  691:int8,int4:1277 695:int4,int8:1281 821:int8,int2:840 825:int2,int8:948
+  559:,int2:213 584:,float4:206 585:,float8:220 587:float4,float4:205 592:float8,float8:219 685:int8,int8:464
+  689:int8,int4:1275 693:int4,int8:1279 819:int8,int2:838 823:int2,int8:942 1117:float4,float8:282
+  1127:float8,float4:286 1751:,numeric:1771 1759:numeric,numeric:1725
+/ - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 588:float4,float4:203
+  593:float8,float8:217 687:int8,int8:466 691:int8,int4:1277 695:int4,int8:1281 821:int8,int2:840
+  825:int2,int8:948 1118:float4,float8:280 1128:float8,float4:284 1761:numeric,numeric:1727
 < > >= 37:int4,int8:854 58:bool,bool:56 95:int2,int2:64 97:int4,int4:66 255:name,text:241 261:text,name:248
   412:int8,int8:469 418:int8,int4:476 534:int2,int4:160 535:int4,int2:161 609:oid,oid:716
   622:float4,float4:289 631:char,char:1246 645:oidvector,oidvector:677 660:name,name:655 664:text,text:740
@@ -67,9 +74,20 @@ _FACTS = r"""
   1867:int2,int8:1855 1873:int8,int2:1861 1960:bytea,bytea:1952 2065:timestamp,timestamp:2056
   2977:uuid,uuid:2957 2993:record,record:2986 3245:jsonb,jsonb:4042
 >> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
-@ - - 473:,int8:1230 682:,int2:1253 773:,int4:1251
+@ - - 473:,int8:1230 590:,float4:207 595:,float8:221 682:,int2:1253 773:,int4:1251 1763:,numeric:1704
+^ - - 965:float8,float8:232 1038:numeric,numeric:1739
+^@ - - 3877:text,text:3696
 | | - 1875:int2,int2:1893 1881:int4,int4:1899 1887:int8,int8:1905
+|/ - - 596:,float8:230
+|| - - 654:text,text:1258 2018:bytea,bytea:2011 2779:text,anynonarray:2003 2780:anynonarray,text:2004
+||/ - - 597:,float8:231
 ~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907
+~<=~ ~>=~ ~>~ 2315:text,text:2161
+~<~ ~>~ ~>=~ 2314:text,text:2160
+~>=~ ~<=~ ~<~ 2317:text,text:2163
+~>~ ~<~ ~<=~ 2318:text,text:2164
+~~ - !~~ 1207:name,text:858 1209:text,text:850 1211:bpchar,text:1631 2016:bytea,bytea:2005
+~~* - !~~* 1625:name,text:1635 1627:text,text:1633 1629:bpchar,text:1660
 """
 
 
