@@ -407,6 +407,8 @@ class ResTarget:
     expr: Expr | None
     name: str | None = None
     at: int = -1
+    indirection: bool = False
+    """INSERT only: a field or an element of the column was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,6 +513,8 @@ class SetClause:
     expr: Expr
     multiple: bool = False
     at: int = -1
+    indirection: bool = False
+    """A field or an element of a column was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -868,6 +872,8 @@ class VacuumStmt:
     relations: tuple[RangeVar, ...]
     options: tuple[tuple[str, object], ...] = ()
     at: int = -1
+    columns: tuple[Names, ...] = ()
+    """Parallel to relations; empty: all columns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from journal.record import LockClass
 from server.catalog.descriptor import Column, Index, Table
 from server.errors import PgError
-from server.session.transaction import BLIND, EXCLUSIVE, NON_KEY, unique_id
 from server.sql import types
 from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
 from server.sql.context import Context
 from storage import rowcode
+
+BLIND, NON_KEY, EXCLUSIVE = int(LockClass.BLIND), int(LockClass.NON_KEY), int(LockClass.EXCLUSIVE)
 
 Check = tuple[str, Callable[[Row, Context], Any]]
 """A CHECK constraint: its name, and its expression over a row's columns."""
@@ -46,7 +48,7 @@ class RowWriter:
             if txn.current(key) is not None:
                 raise self.duplicate(ctx, self.table.primary_key, row)
         else:
-            key = reach.hidden_key(unique_id())
+            key = reach.hidden_key(txn.new_row_id())
         entries = [self._new_entry(ctx, index, row, key) for index in reach.indexes]
         self._put_row(ctx, key, row, EXCLUSIVE)
         for index, (entry_key, value, exclusive) in zip(reach.indexes, entries):

@@ -1,0 +1,170 @@
+"""Function calls, CURRENT_TIMESTAMP and its kin, set-returning functions (PostgreSQL, chapter 4.2.6; parse_func.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from server.sql import ast, tree
+from server.sql.bind_expr import binds, located, transform
+from server.sql.casts import find_cast
+from server.sql.coerce import apply_typmod, cast_expression, coerce_type, settle_unknown
+from server.sql.functions import Aggregate, Function, WindowFunction
+from server.sql.resolve import Match, resolve_function
+from server.sql.scope import Scope, error
+from server.sql.types import ANY, DATE, RECORD, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, Type, array_of
+
+NO_SETS = {
+    "JOIN/ON": "JOIN conditions",
+    "CHECK": "check constraints",
+    "DEFAULT": "DEFAULT expressions",
+    "index expression": "index expressions",
+    "window frame": "window definitions",
+}
+"""Kinds whose refusal of set-returning functions has a wording of its own."""
+SETS_ALLOWED = frozenset(
+    {"SELECT", "FROM FUNCTION", "GROUP BY", "ORDER BY", "DISTINCT ON", "window PARTITION BY", "window ORDER BY", "VALUES single"}
+)
+
+
+def call_name(node: ast.FuncCall) -> str:
+    """The function's name as errors show it."""
+    return ".".join(node.names)
+
+
+@binds(ast.FuncCall)
+def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
+    from server.sql.bind_aggregate import aggregate_call, window_call
+
+    args = [transform(scope, arg) for arg in node.args]
+    names = [name for name in node.arg_names if name is not None]
+    if node.arg_names and any(name is None for name in node.arg_names[len(node.arg_names) - len(names) :]):
+        raise error("42601", "positional argument cannot follow named argument", node.at)
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise error("42601", f'argument name "{name}" used more than once', node.at)
+    ordered: list[tree.Expr] = []
+    if node.within_group:
+        ordered = [transform(scope, key.expr) for key in node.order_by]
+    with located(node.at):
+        match = resolve_function(
+            node.names, [arg.type for arg in (*args, *ordered)], names, node.variadic, bool(node.order_by)
+        )
+    if match.kind == "coercion":
+        _plain_only(node, "not an aggregate function")
+        return cast_expression(scope, args[0], match.result, -1, node.at)
+    entry = match.entry
+    if isinstance(entry, Function):
+        _plain_only(node, "not an aggregate function")
+        return _function(scope, node, entry, match, args)
+    if isinstance(entry, Aggregate):
+        return aggregate_call(scope, node, entry, match, args, ordered)
+    assert isinstance(entry, WindowFunction)
+    return window_call(scope, node, entry, pass_arguments(scope, match, args), match.result)
+
+
+def _plain_only(node: ast.FuncCall, nature: str) -> None:
+    """A plain function takes none of an aggregate's decorations; raises 42809."""
+    name = call_name(node)
+    given = [
+        (node.star, f"{name}(*)"),
+        (node.distinct, "DISTINCT"),
+        (node.within_group, "WITHIN GROUP"),
+        (bool(node.order_by), "ORDER BY"),
+        (node.filter is not None, "FILTER"),
+    ]
+    for present, what in given:
+        if present:
+            raise error("42809", f"{what} specified, but {name} is {nature}", node.at)
+    if node.over is not None:
+        raise error("42809", f"OVER specified, but {name} is not a window function nor an aggregate function", node.at)
+
+
+def pass_arguments(scope: Scope, match: Match, args: Sequence[tree.Expr]) -> tuple[tree.Expr, ...]:
+    """The arguments in the entry's order, coerced, with defaults and the array of a variadic parameter."""
+    made: list[tree.Expr] = []
+    defaults = iter(match.defaults)
+    for kind, position in zip(match.arg_types, match.positions):
+        if position is None:
+            made.append(tree.Const(kind, next(defaults)))
+        elif kind is ANY:
+            made.append(settle_unknown(scope, args[position]))
+        else:
+            made.append(coerce_type(scope, args[position], kind))
+    if match.collected:
+        plain, collected = made[: -match.collected], made[-match.collected :]
+        array = array_of(collected[0].type)
+        if array is None:
+            message = f"could not find array type for data type {collected[0].type.display}"
+            raise error("42704", message, scope.where(collected[0]))
+        made = [*plain, tree.ArrayExpr(array, tuple(collected))]
+    return tuple(made)
+
+
+def _function(
+    scope: Scope, node: ast.FuncCall, entry: Function, match: Match, args: Sequence[tree.Expr]
+) -> tree.Expr:
+    passed = pass_arguments(scope, match, args)
+    result = RECORD if len(entry.out_columns) > 1 else match.result
+    if not entry.returns_set:
+        return tree.Call(result, entry, passed)
+    check_set_placement(scope, node.at)
+    scope.has_set_returning = True
+    return tree.SetReturning(result, entry, passed)
+
+
+def check_set_placement(scope: Scope, at: int) -> None:
+    """0A000 where a set-returning function may not stand (check_srf_call_placement)."""
+    if scope.kind in SETS_ALLOWED:
+        return
+    place = NO_SETS.get(scope.kind, scope.kind)
+    raise error("0A000", f"set-returning functions are not allowed in {place}", at)
+
+
+# --- CURRENT_DATE and the like -----------------------------------------------------------------------------
+
+_TIMES: dict[str, Type] = {
+    "current_date": DATE,
+    "current_time": TIMETZ,
+    "current_timestamp": TIMESTAMPTZ,
+    "localtime": TIME,
+    "localtimestamp": TIMESTAMP,
+}
+_NAMES = {
+    "current_user": "current_user",
+    "user": "current_user",
+    "current_role": "current_user",
+    "session_user": "session_user",
+    "current_catalog": "current_database",
+    "current_schema": "current_schema",
+}
+
+
+@cache
+def _time_function(name: str) -> Function:
+    """The transaction's start under the type of CURRENT_DATE and so on."""
+    target = _TIMES[name]
+    cast = None if target is TIMESTAMPTZ else find_cast(TIMESTAMPTZ, target, "e")
+    func = cast.func if cast is not None else None
+
+    def value(env: Any) -> Any:
+        return env.now if func is None else func(env.now, env)
+
+    return Function(0, name, (), target, value, volatility="s", needs_env=True)
+
+
+@binds(ast.SqlValueFunction)
+def sql_value_function(scope: Scope, node: ast.SqlValueFunction) -> tree.Expr:
+    name = node.name.lower()
+    if name in _TIMES:
+        made: tree.Expr = tree.Call(_TIMES[name], _time_function(name), ())
+        if node.precision is not None and name != "current_date":
+            made = apply_typmod(scope, made, min(node.precision, 6), True)
+        return made
+    with located(node.at):
+        match = resolve_function((_NAMES.get(name, name),), [])
+    assert isinstance(match.entry, Function)
+    return tree.Call(match.result, match.entry, ())
+
+

@@ -1,0 +1,183 @@
+"""Column references, whole rows, stars and fields of rows (PostgreSQL, chapters 4.2.1 and 8.16.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.sql import ast, tree
+from server.sql.bind_expr import binds, transform
+from server.sql.bind_missing import missing_column, missing_item
+from server.sql.scope import NsItem, Scope, check_lateral, column_of, column_var, error, find_column, find_item
+from server.sql.types import RECORD, TEXT
+
+NO_COLUMNS = {"DEFAULT": "cannot use column reference in DEFAULT expression"}
+
+
+@binds(ast.ColumnRef)
+def column_ref(scope: Scope, node: ast.ColumnRef) -> tree.Expr:
+    if scope.kind in NO_COLUMNS:
+        raise error("0A000", NO_COLUMNS[scope.kind], node.at)
+    names = node.names
+    if node.star:
+        return _star_as_row(scope, node)
+    if len(names) == 1:
+        found = find_column(scope, names[0], node.at)
+        if found is not None:
+            return found
+        item = find_item(scope, None, names[0], node.at)
+        if item is not None:
+            return whole_row(scope, item[1], node.at)
+        raise missing_column(scope, None, names[0], node.at)
+    schema, relation, name = _qualified(scope, names, node.at)
+    level_item = find_item(scope, schema, relation, node.at)
+    if level_item is None:
+        raise missing_item(scope, schema, relation, node.at)
+    column = column_of(level_item[1], name, node.at)
+    if column is not None:
+        return column_var(scope, level_item[1], column, node.at)
+    field = _field_as_function(scope, level_item[1], name, node.at)
+    if field is not None:
+        return field
+    raise missing_column(scope, relation, name, node.at)
+
+
+def _star_as_row(scope: Scope, node: ast.ColumnRef) -> tree.Expr:
+    """`t.*` where one value is wanted is the whole row."""
+    names = node.names[:-1] if node.names[-1:] == ("*",) else node.names
+    schema, relation, _ = _qualified(scope, (*names, "*"), node.at)
+    found = find_item(scope, schema, relation, node.at)
+    if found is None:
+        raise missing_item(scope, schema, relation, node.at)
+    return whole_row(scope, found[1], node.at)
+
+
+def _field_as_function(scope: Scope, item: NsItem, name: str, at: int) -> tree.Expr | None:
+    """`t.f` for a function f of a whole row is PostgreSQL's functional notation; only casts by type name exist here."""
+    if name != "text" or item.is_join:
+        return None
+    return tree.CoerceIO(TEXT, whole_row(scope, item, at))
+
+
+def _qualified(scope: Scope, names: ast.Names, at: int) -> tuple[str | None, str, str]:
+    """(schema, relation, column) of a dotted name; raises for a foreign database and for too many dots."""
+    if len(names) > 4:
+        raise error("42601", f"improper qualified name (too many dotted names): {'.'.join(names)}", at)
+    if len(names) == 4:
+        if names[0] != getattr(scope.state.env, "database", "postgres"):
+            raise error("0A000", f"cross-database references are not implemented: {'.'.join(names)}", at)
+        names = names[1:]
+    return (names[0] if len(names) == 3 else None), names[-2], names[-1]
+
+
+def whole_row(scope: Scope, item: NsItem, at: int) -> tree.Expr:
+    """The row of a FROM item as one value; the value itself for a function that returns a scalar."""
+    if item.scalar_function:
+        return column_var(scope, item, item.columns[0], at)
+    if item.table is not None:
+        scope.state.need(item.table.oid, "SELECT")
+    made: tree.Expr
+    if item.rel >= 0 and not item.is_join:
+        made = tree.Var(RECORD, item.rel, -1, -1, item.name)
+    else:
+        columns = item.columns
+        made = tree.RowExpr(RECORD, tuple(c.expr for c in columns), tuple(c.name for c in columns))
+    return scope.place(made, at)
+
+
+def row_columns(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None:
+    """The fields of a row value; None when they are not known."""
+    if isinstance(expr, tree.RowExpr):
+        names = expr.names or tuple(f"f{i + 1}" for i in range(len(expr.items)))
+        return [tree.OutputColumn(name, item.type, item.typmod) for name, item in zip(names, expr.items)]
+    if isinstance(expr, tree.Var) and expr.column == -1:
+        owner = scope.state.owners.get(expr.rel)
+        for item in owner.items if owner else ():
+            if item.rel == expr.rel:
+                return [tree.OutputColumn(c.name, c.expr.type, c.expr.typmod) for c in item.columns]
+    if isinstance(expr, tree.Var) and expr.type is RECORD:
+        return scope.state.record_columns.get((expr.rel, expr.column))
+    if isinstance(expr, (tree.Call, tree.SetReturning)) and expr.function.out_columns:
+        return [tree.OutputColumn(name, kind) for name, kind in expr.function.out_columns]
+    if isinstance(expr, tree.SubLink) and expr.kind == "scalar":
+        return row_columns(scope, expr.query.targets[0].expr)
+    return None
+
+
+@binds(ast.FieldSelect)
+def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
+    if node.star:
+        raise error("42601", "row expansion via \"*\" is not supported here", node.at)
+    arg = transform(scope, node.arg)
+    if arg.type is not RECORD:
+        message = f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
+        raise error("42809", message, node.at)
+    for index, column in enumerate(row_columns(scope, arg) or ()):
+        if column.name == node.name:
+            if isinstance(arg, tree.RowExpr):
+                return arg.items[index]
+            return tree.FieldSelect(column.type, arg, index, column.typmod)
+    if isinstance(arg, tree.Var) and arg.column == -1:
+        raise missing_column(scope, arg.name, node.name, node.at)
+    raise error("42703", f'could not identify column "{node.name}" in record data type', node.at)
+
+
+# --- stars -------------------------------------------------------------------------------------------------
+
+
+def star_columns(scope: Scope, node: ast.ColumnRef) -> list[tuple[str, tree.Expr]]:
+    """What `*` or `t.*` stands for; raises 42601 without FROM, 42P01 for an unknown table."""
+    names = node.names[:-1] if node.names and node.names[-1] == "*" else node.names
+    if not names:
+        return _all_columns(scope, node.at)
+    schema, relation, _ = _qualified(scope, (*names, "*"), node.at)
+    found = find_item(scope, schema, relation, node.at)
+    if found is None:
+        raise missing_item(scope, schema, relation, node.at)
+    if found[1].table is not None:
+        scope.state.need(found[1].table.oid, "SELECT")
+    return [(column.name, column_var(scope, found[1], column, node.at)) for column in found[1].columns]
+
+
+def _all_columns(scope: Scope, at: int) -> list[tuple[str, tree.Expr]]:
+    columns: list[tuple[str, tree.Expr]] = []
+    visible = False
+    for item in scope.namespace:
+        if not item.columns_visible:
+            continue
+        visible = True
+        if item.lateral_only:
+            check_lateral(scope, item, at)
+        if item.table is not None:
+            scope.state.need(item.table.oid, "SELECT")
+        columns += [(column.name, column_var(scope, item, column, at)) for column in item.columns]
+    if not visible:
+        raise error("42601", "SELECT * with no tables specified is not valid", at)
+    return columns
+
+
+def field_columns(scope: Scope, node: ast.FieldSelect) -> list[tuple[str, tree.Expr]]:
+    """What `(row).*` stands for."""
+    arg = transform(scope, node.arg)
+    columns = row_columns(scope, arg) if arg.type is RECORD else None
+    if columns is None:
+        if arg.type is RECORD:
+            raise error("42601", "record type has not been registered", node.at)
+        raise error("42809", f"type {arg.type.display} is not composite", node.at)
+    if isinstance(arg, tree.RowExpr):
+        return [(column.name, item) for column, item in zip(columns, arg.items)]
+    if isinstance(arg, tree.Var) and arg.column == -1:
+        return [(c.name, scope.place(tree.Var(c.type, arg.rel, i, c.typmod, c.name), node.at)) for i, c in enumerate(columns)]
+    return [(c.name, tree.FieldSelect(c.type, arg, i, c.typmod)) for i, c in enumerate(columns)]
+
+
+def expand_stars(scope: Scope, nodes: Sequence[ast.Expr]) -> list[tree.Expr]:
+    """The expressions of a row or of function arguments, stars expanded."""
+    made: list[tree.Expr] = []
+    for node in nodes:
+        if isinstance(node, ast.ColumnRef) and node.star:
+            made += [expr for _, expr in star_columns(scope, node)]
+        elif isinstance(node, ast.FieldSelect) and node.star:
+            made += [expr for _, expr in field_columns(scope, node)]
+        else:
+            made.append(transform(scope, node))
+    return made

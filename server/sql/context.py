@@ -1,0 +1,76 @@
+"""What a running statement sees: its transaction's reads, parameters, settings, and its budget."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+
+QUERY_MEMORY = 128 << 20
+"""Bytes that the sorts, hashes and spools of one statement may hold (dsql-reference §4)."""
+
+
+class Reads(Protocol):
+    """A transaction's read side: its snapshot, overlaid with its own writes. Ranges are [lo, hi).
+
+    The second value of scans and counts is where to go on: the next `lo`, or `hi` when reversed; None at the end.
+    """
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> tuple[list[bytes], bytes | None]: ...
+
+    def scan_items(
+        self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False
+    ) -> tuple[list[tuple[bytes, bytes]], bytes | None]: ...
+
+    def count(self, lo: bytes, hi: bytes, limit: int = 4096) -> tuple[int, bytes | None]: ...
+
+    def lock(self, key: bytes, lock_class: int) -> None: ...
+
+
+class Context:
+    """One execution of one statement; plans keep nothing between executions, so they share nothing but this."""
+
+    __slots__ = ("cancelled", "catalog", "env", "memo", "memory", "memory_limit", "params", "slots", "txn")
+
+    def __init__(
+        self,
+        txn: Reads,
+        params: Sequence[Any] = (),
+        env: Any = None,
+        catalog: Catalog | None = None,
+        memory_limit: int = QUERY_MEMORY,
+    ) -> None:
+        self.txn: Any = txn
+        self.params = params
+        self.env = env
+        self.catalog = catalog
+        self.slots: dict[int, Any] = {}
+        """Values of an outer row that inner plans read."""
+        self.memo: dict[int, Any] = {}
+        """Once per statement: constant expressions, results of subqueries, spools."""
+        self.cancelled = False
+        self.memory = 0
+        self.memory_limit = memory_limit
+
+    def tick(self) -> None:
+        """Called once per batch by everything that loops; PgError 57014 when the statement was cancelled."""
+        if self.cancelled:
+            raise PgError("57014", "canceling statement due to user request")
+
+    def hold(self, size: int) -> None:
+        """Account for `size` more bytes; PgError 54000 over the limit (dsql-reference §4). Negative: give back."""
+        self.memory += size
+        if self.memory > self.memory_limit:
+            limit = self.memory_limit >> 10
+            raise PgError("54000", f"query requires more than allowed temp space of {limit} KB to execute")
+
+
+def row_size(row: Sequence[Any]) -> int:
+    """Roughly the bytes that a row takes in memory."""
+    size = 56 + 40 * len(row)
+    for value in row:
+        if type(value) is str or type(value) is bytes:
+            size += len(value)
+    return size

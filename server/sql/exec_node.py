@@ -1,0 +1,91 @@
+"""The form of every operator of a plan: a layout of its rows and an iterator of batches (DESIGN §11)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from server.sql.context import Context
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+BATCH = 256
+"""Rows per batch, and input rows that an operator consumes between two turns."""
+
+
+class Node:
+    """An operator. `run` yields batches of at most about 256 rows, empty ones as heartbeats while it works."""
+
+    layout: dict[tuple[int, int], int]
+    """(relation, column) -> position in the row."""
+    width: int
+    rows: float
+    """Estimated number of rows."""
+    cost: float = 0.0
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        """The rows; each call starts afresh, with the outer values that `c.slots` holds."""
+        raise NotImplementedError
+
+    def inputs(self) -> Sequence["Node"]:
+        """Operators below, for EXPLAIN."""
+        return ()
+
+    def describe(self) -> list[str]:
+        """The line of EXPLAIN, then its properties."""
+        return [type(self).__name__]
+
+
+def batches(rows: Sequence[Any]) -> Iterator[Any]:
+    """Slices of BATCH rows."""
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+class Mapped(Node):
+    """Filter or projection: `function(rows, c)` per batch."""
+
+    def __init__(
+        self,
+        source: Node,
+        function: Callable[[Any, Context], Rows],
+        layout: dict[tuple[int, int], int],
+        width: int,
+        label: str,
+        rows: float,
+        details: Sequence[str] = (),
+        small: bool = False,
+    ) -> None:
+        self.source, self.function, self.layout, self.width = source, function, layout, width
+        self.label, self.rows, self.details = label, rows, details
+        self.cost = source.cost + 0.0025 * source.rows
+        self.step = 8 if small else BATCH
+        """Input rows per turn: few where each may run a subquery."""
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        function, step = self.function, self.step
+        for rows in self.source.run(c):
+            if len(rows) <= step:
+                yield function(rows, c) if rows else rows
+                continue
+            for start in range(0, len(rows), step):
+                c.tick()
+                yield function(rows[start : start + step], c)
+
+    def inputs(self) -> Sequence[Node]:
+        return (self.source,)
+
+    def describe(self) -> list[str]:
+        return [self.label, *self.details]
+
+
+class Single(Node):
+    """One row without columns: a query without FROM; `never` makes it none."""
+
+    def __init__(self, never: bool = False) -> None:
+        self.layout, self.width, self.rows, self.cost = {}, 0, 0 if never else 1, 0.01
+        self.never = never
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        if not self.never:
+            yield [()]
+
+    def describe(self) -> list[str]:
+        return ["Result", *(["One-Time Filter: false"] if self.never else [])]

@@ -1,0 +1,176 @@
+"""Reading tables: feeds of stored values by range, by key and through an index, and the loop over them.
+
+No storage cursor outlives a batch: a scan goes on by seeking its next key (DESIGN §8).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from server.sql.context import Context
+from server.sql.exec_node import BATCH, Node, Rows
+from storage import rowcode
+
+Range: TypeAlias = tuple[bytes, bytes]
+Bounds: TypeAlias = Callable[[Context], list[Range]]
+Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
+"""(stored values or (key, value) pairs, ctx, out): appends what passes."""
+
+FIRST_UNDER_LIMIT = 16
+_decode = rowcode.unpack
+
+
+class Feed:
+    """Where stored values come from. With `keyed` it yields (key, value) pairs."""
+
+    __slots__ = ("bounds", "first", "index_name", "keyed", "reverse")
+
+    def __init__(self, bounds: Bounds, keyed: bool = False, reverse: bool = False) -> None:
+        self.bounds = bounds
+        self.keyed = keyed
+        self.reverse = reverse
+        self.first = BATCH
+        """Values in the first batch: few when a LIMIT may stop soon."""
+
+    def read(self, c: Context) -> Iterator[list[Any]]:
+        """Batches of stored values."""
+        raise NotImplementedError
+
+
+class RangeFeed(Feed):
+    """Key ranges, in key order."""
+
+    __slots__ = ()
+
+    def read(self, c: Context) -> Iterator[list[Any]]:
+        reverse = self.reverse
+        scan = c.txn.scan_items if self.keyed else c.txn.scan
+        size = self.first
+        ranges = self.bounds(c)
+        for lo, hi in reversed(ranges) if reverse else ranges:
+            at: bytes | None = hi if reverse else lo
+            while at is not None:
+                c.tick()
+                values, at = scan(lo, at, size, True) if reverse else scan(at, hi, size)
+                yield values
+                size = min(size * 4, BATCH)
+
+
+class KeyFeed(Feed):
+    """Whole keys: each range's `lo` is one."""
+
+    __slots__ = ()
+
+    def read(self, c: Context) -> Iterator[list[Any]]:
+        get, keyed = c.txn.get, self.keyed
+        keys = [lo for lo, _ in self.bounds(c)]
+        if self.reverse:
+            keys.reverse()
+        for start in range(0, len(keys), BATCH):
+            c.tick()
+            found = [(key, get(key)) for key in keys[start : start + BATCH]]
+            if keyed:
+                yield [pair for pair in found if pair[1] is not None]
+            else:
+                yield [value for _, value in found if value is not None]
+
+
+class IndexFeed(Feed):
+    """Rows that the entries of a secondary index point to, in the index's order."""
+
+    __slots__ = ("entries", "table_lo")
+
+    def __init__(self, entries: Feed, table_lo: bytes, keyed: bool) -> None:
+        super().__init__(entries.bounds, keyed)
+        self.entries = entries
+        self.table_lo = table_lo
+
+    def read(self, c: Context) -> Iterator[list[Any]]:
+        get, lo = c.txn.get, self.table_lo
+        self.entries.first = self.first
+        for entries in self.entries.read(c):
+            keys = [lo + _decode(entry)[0] for entry in entries]
+            if self.keyed:
+                yield [(key, value) for key in keys if (value := get(key)) is not None]
+            else:
+                yield [value for key in keys if (value := get(key)) is not None]
+
+
+class Scan(Node):
+    """A table through a feed, with filter and projection in one generated loop."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        loop: Loop,
+        layout: dict[tuple[int, int], int],
+        width: int,
+        rows: float,
+        cost: float,
+        label: Sequence[str],
+    ) -> None:
+        self.feed, self.loop, self.layout, self.width = feed, loop, layout, width
+        self.rows, self.cost, self.label = rows, cost, label
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        loop = self.loop
+        for values in self.feed.read(c):
+            out: Rows = []
+            loop(values, c, out)
+            yield out
+
+    def describe(self) -> list[str]:
+        return list(self.label)
+
+
+class Accumulate(Node):
+    """A plain aggregate over a table, fused with its scan: one row.
+
+    `start(c)` makes the state, `loop(values, c, state)` feeds it, `final(state, c)` gives the row.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        start: Callable[[Context], list[Any]],
+        loop: Loop,
+        final: Callable[[list[Any], Context], tuple[Any, ...]],
+        layout: dict[tuple[int, int], int],
+        cost: float,
+        label: Sequence[str],
+    ) -> None:
+        self.feed, self.start, self.loop, self.final = feed, start, loop, final
+        self.layout, self.width, self.rows, self.cost, self.label = layout, len(layout), 1, cost, label
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        state = self.start(c)
+        loop = self.loop
+        for values in self.feed.read(c):
+            loop(values, c, state)
+            yield []
+        yield [self.final(state, c)]
+
+    def describe(self) -> list[str]:
+        return ["Aggregate", *self.label]
+
+
+class Count(Node):
+    """count(*) of key ranges: nothing is decoded."""
+
+    def __init__(self, bounds: Bounds, layout: dict[tuple[int, int], int], cost: float, label: Sequence[str]) -> None:
+        self.bounds, self.layout, self.width = bounds, layout, len(layout)
+        self.rows, self.cost, self.label = 1, cost, label
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        count = c.txn.count
+        total = 0
+        for lo, hi in self.bounds(c):
+            at: bytes | None = lo
+            while at is not None:
+                c.tick()
+                found, at = count(at, hi, 4096)
+                total += found
+                yield []
+        yield [(total,) * self.width]
+
+    def describe(self) -> list[str]:
+        return ["Aggregate", *self.label]

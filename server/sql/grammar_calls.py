@@ -1,0 +1,255 @@
+"""Function calls with their clauses (gram.y: func_application, func_expr) and the forms with a syntax of their own."""
+
+from dataclasses import replace
+
+from server.sql.ast import (
+    Coalesce,
+    Expr,
+    FuncCall,
+    Literal,
+    MinMax,
+    Names,
+    NullIf,
+    SortBy,
+    SqlValueFunction,
+    TypeCast,
+    TypeName,
+    WindowDef,
+)
+from server.sql.grammar_base import COLUMN_NAMES, FUNCTION_NAMES
+from server.sql.grammar_types import Types
+from server.sql.lexer import IDENT, SCONST
+from server.sql.special_calls import EXTRACT_FIELDS, WITH_PRECISION
+
+_TRIM = {"both": "btrim", "leading": "ltrim", "trailing": "rtrim"}
+_FORMS = ("nfc", "nfd", "nfkc", "nfkd")
+_INT4 = TypeName(("pg_catalog", "int4"))
+
+
+def _system(name: str, *args: Expr, at: int) -> FuncCall:
+    return FuncCall(("pg_catalog", name), args, at=at)
+
+
+class Calls(Types):
+    """`call` reads the parentheses of a call, `call_clauses` what follows, `special_call` the keyword forms."""
+
+    in_substring = False
+
+    def call(self, names: Names, at: int) -> FuncCall:
+        """func_application from its parenthesis on."""
+        self.expect("(")
+        if self.accept(")"):
+            return FuncCall(names, at=at)
+        if self.accept("*"):
+            self.expect(")")
+            return FuncCall(names, star=True, at=at)
+        distinct = self.accept("distinct")
+        everything = not distinct and self.accept("all")
+        args: list[Expr] = []
+        labels: list[str | None] = []
+        variadic = False
+        while True:
+            variadic = not (distinct or everything) and self.accept("variadic")
+            label, value = self._argument()
+            args.append(value)
+            labels.append(label)
+            if variadic or not self.accept(","):
+                break
+        order = self.order_by()
+        self.expect(")")
+        arg_names = tuple(labels) if any(labels) else ()
+        return FuncCall(names, tuple(args), arg_names, False, distinct, variadic, order, at=at)
+
+    def _argument(self) -> tuple[str | None, Expr]:
+        """func_arg_expr: an expression, perhaps `name => expression`."""
+        label = None
+        if self.kinds[self.index + 1] in ("=>", ":=") and self.kind in FUNCTION_NAMES:
+            label = self.function_name()
+            self.index += 1
+        return label, self.expression()
+
+    def call_clauses(self, call: FuncCall) -> FuncCall:
+        """WITHIN GROUP, FILTER, OVER."""
+        if self.kind == "within":
+            at = self.at
+            self.index += 1
+            self.expect("group", "(")
+            if self.kind != "order":
+                raise self.fail()
+            order = self.order_by()
+            self.expect(")")
+            call = self._within_group(call, order, at)
+        if self.accept("filter"):
+            self.expect("(", "where")
+            call = replace(call, filter=self.expression())
+            self.expect(")")
+        if self.kind == "over":
+            call = replace(call, over=self._over())
+        return call
+
+    def _within_group(self, call: FuncCall, order: tuple[SortBy, ...], at: int) -> FuncCall:
+        if call.order_by:
+            raise self.refuse("cannot use multiple ORDER BY clauses with WITHIN GROUP", at)
+        if call.distinct:
+            raise self.refuse("cannot use DISTINCT with WITHIN GROUP", at)
+        if call.variadic:
+            raise self.refuse("cannot use VARIADIC with WITHIN GROUP", at)
+        return replace(call, order_by=order, within_group=True)
+
+    def _over(self) -> WindowDef:
+        at = self.at
+        self.index += 1
+        if self.kind == "(":
+            return self.window_specification()
+        if self.kind not in COLUMN_NAMES:
+            raise self.fail()
+        return WindowDef(base=self.column_name(), at=at)
+
+    # --- keyword forms
+
+    def value_function(self) -> Expr:
+        """CURRENT_DATE and its kind."""
+        at, name = self.at, self.kind
+        self.index += 1
+        precision = None
+        if name in WITH_PRECISION and self.accept("("):
+            precision = self.integer()
+            self.expect(")")
+        return SqlValueFunction(name, precision, at)
+
+    def cast(self, at: int) -> Expr:
+        """CAST(x AS t), after the word."""
+        self.expect("(")
+        value = self.expression()
+        self.expect("as")
+        type_ = self.type_name()
+        self.expect(")")
+        return TypeCast(value, type_, at)
+
+    def special_call(self, kind: str) -> Expr:
+        """A call whose arguments have a syntax of their own."""
+        at = self.at
+        self.index += 1
+        if kind == "collation":
+            return self._collation_for(at)
+        self.expect("(")
+        value = self._special(kind, at)
+        self.expect(")")
+        return value
+
+    def _special(self, kind: str, at: int) -> Expr:
+        if kind == "coalesce":
+            return Coalesce(self.comma_list(self.expression), at)
+        if kind in ("greatest", "least"):
+            return MinMax(kind, self.comma_list(self.expression), at)
+        if kind == "nullif":
+            left = self.expression()
+            self.expect(",")
+            return NullIf(left, self.expression(), at)
+        if kind == "extract":
+            return self._extract(at)
+        if kind == "position":
+            needle = self.restricted_expression()
+            self.expect("in")
+            return _system("position", self.restricted_expression(), needle, at=at)
+        if kind == "trim":
+            return self._trim(at)
+        if kind == "normalize":
+            return self._normalize(at)
+        if kind == "treat":
+            return self._treat(at)
+        return self._overlay(at) if kind == "overlay" else self._substring(at)
+
+    def _collation_for(self, at: int) -> Expr:
+        self.expect("for", "(")
+        value = self.expression()
+        self.expect(")")
+        return _system("pg_collation_for", value, at=at)
+
+    def _extract(self, at: int) -> Expr:
+        where = self.at
+        kind = self.kind
+        if kind not in EXTRACT_FIELDS and kind not in (IDENT, SCONST):
+            raise self.fail()
+        self.index += 1
+        field = Literal("string", self.values[self.index - 1], where)
+        self.expect("from")
+        return _system("extract", field, self.expression(), at=at)
+
+    def _trim(self, at: int) -> Expr:
+        name = _TRIM[self.accept_any(tuple(_TRIM)) or "both"]
+        if self.accept("from"):
+            return _system(name, *self.comma_list(self.expression), at=at)
+        first = self.expression()
+        if self.accept("from"):
+            return _system(name, *self.comma_list(self.expression), first, at=at)
+        rest = self.comma_list(self.expression) if self.accept(",") else ()
+        return _system(name, first, *rest, at=at)
+
+    def _normalize(self, at: int) -> Expr:
+        value = self.expression()
+        if not self.accept(","):
+            return _system("normalize", value, at=at)
+        where = self.at
+        form = self.expect_any(_FORMS)
+        return _system("normalize", value, Literal("string", form.upper(), where), at=at)
+
+    def _treat(self, at: int) -> Expr:
+        value = self.expression()
+        self.expect("as")
+        type_ = self.type_name()
+        return _system(type_.names[-1], value, at=at)
+
+    def _overlay(self, at: int) -> Expr:
+        if self.kind == ")":
+            return FuncCall(("overlay",), at=at)
+        label, first = self._argument()
+        if label is not None or self.kind in (",", ")"):
+            return self._plain_arguments("overlay", label, first, at)
+        self.expect("placing")
+        args = [first, self.expression()]
+        self.expect("from")
+        args.append(self.expression())
+        if self.accept("for"):
+            args.append(self.expression())
+        return _system("overlay", *args, at=at)
+
+    def _plain_arguments(self, name: str, label: str | None, first: Expr, at: int) -> Expr:
+        """An ordinary argument list: then it is a call of any function of that name."""
+        arguments = [(label, first)]
+        while self.accept(","):
+            arguments.append(self._argument())
+        labels = tuple(label for label, _ in arguments)
+        return FuncCall((name,), tuple(v for _, v in arguments), labels if any(labels) else (), at=at)
+
+    def _substring(self, at: int) -> Expr:
+        if self.kind == ")":
+            return FuncCall(("substring",), at=at)
+        outer, self.in_substring = self.in_substring, True
+        label, first = self._argument()
+        self.in_substring = outer
+        if label is not None or self.kind in (",", ")"):
+            return self._plain_arguments("substring", label, first, at)
+        if self.accept("similar"):
+            pattern = self.expression()
+            self.expect("escape")
+            return _system("substring", first, pattern, self.expression(), at=at)
+        if self.accept("from"):
+            start = self.expression()
+            if self.accept("for"):
+                return _system("substring", first, start, self.expression(), at=at)
+            return _system("substring", first, start, at=at)
+        self.expect("for")
+        length = self.expression()
+        if self.accept("from"):
+            return _system("substring", first, self.expression(), length, at=at)
+        return _system("substring", first, Literal("integer", "1"), TypeCast(length, _INT4), at=at)
+
+    def unique_keys(self) -> bool:
+        """json_key_uniqueness_constraint_opt."""
+        if self.kind in ("with", "without") and self.peek() == "unique":
+            unique = self.kind == "with"
+            self.index += 2
+            self.accept("keys")
+            return unique
+        return False

@@ -1,0 +1,183 @@
+"""From a bound query to a compiled plan; plans are made once and run many times (DESIGN §5, §11)."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+from server.sql import tree
+from server.sql.codegen import Code, Emitter, Layout, Unit, compile_row, fold, fresh
+from server.sql.context import Context
+from server.sql.exec_node import Node, Rows
+from server.sql.explain import explain_lines
+from server.sql.plan_from import FromPlanner, Source
+from server.sql.plan_relation import plan_relation, renamed
+from server.sql.plan_scan import TableScan, filtered
+from server.sql.plan_select import SelectPlanner
+from server.sql.plan_sublink import emit_sublink
+from server.sql.plan_walk import free_rels, rewrite, variables, walk
+from server.sql.tree import Expr
+
+
+class Scope:
+    """The columns of outer rows that an inner plan reads: each gets a slot in Context.slots.
+
+    Slots belong to the construct that runs the inner plan (a subquery in an expression, a join that runs its
+    inner again), so that two of them never overwrite each other's while both are under way.
+    """
+
+    def __init__(self, planner: "Planner", parent: "Scope | None", rels: Iterable[int]) -> None:
+        self.planner, self.parent, self.rels = planner, parent, set(rels)
+        self.params: dict[tuple[int, int], int] = {}
+        self.inherited: set[str] = set()
+        """Sources of values that come from further out."""
+
+    def below(self, rels: Iterable[int]) -> "Scope":
+        """A scope for a plan that is run per row of `rels`."""
+        return Scope(self.planner, self, rels)
+
+    def variable(self, var: tree.Var) -> str:
+        """Source of an outer column; the slot is made on first use."""
+        if var.rel in self.rels:
+            key = (var.rel, var.column)
+            if key not in self.params:
+                self.params[key] = fresh()
+            return f"s[{self.params[key]}]"
+        if self.parent is None:
+            raise AssertionError(f"no source for column {var.column} of relation {var.rel}")
+        source = self.parent.variable(var)
+        self.inherited.add(source)
+        return source
+
+    def sublink(self, link: tree.SubLink, emitter: Emitter) -> Code:
+        """Source of a subquery's value."""
+        return emit_sublink(self.planner, self, link, emitter)
+
+    def taken(self, layout: Layout) -> list[tuple[int, int]]:
+        """(slot, position in the outer row) of every column that was used."""
+        return [(slot, layout[key]) for key, slot in self.params.items()]
+
+
+class Planner:
+    """What one statement's plans share: the catalog, which columns are read, its CTEs."""
+
+    def __init__(self, catalog: Catalog, ctes: Sequence[tree.Cte] = (), cte_nodes: dict[int, Any] | None = None) -> None:
+        self.catalog = catalog
+        self.cluster = catalog.cluster
+        self.needed: dict[int, set[int]] = {}
+        """Relation -> columns that anything in the statement reads."""
+        self.ctes: dict[int, Any] = dict(cte_nodes or {})
+        """Unique id -> how references to it read it (plan_relation)."""
+        self._last_rel = -1000
+        self.top = Scope(self, None, ())
+
+    def new_rel(self) -> int:
+        """An id for computed columns."""
+        self._last_rel -= 1
+        return self._last_rel
+
+    def read(self, *nodes: Any) -> None:
+        """Note the columns that `nodes` read."""
+        for node in nodes:
+            for var in variables(node):
+                self.needed.setdefault(var.rel, set()).add(var.column)
+
+    def fold(self, expr: Expr) -> Expr:
+        """Constants folded."""
+        return fold(expr)
+
+    def from_(self, query: tree.Query, outer: Scope) -> Source:
+        """FROM and WHERE of a query."""
+        return FromPlanner(self, query, outer).plan()
+
+    def select(self, query: tree.Query, outer: Scope, limited: bool = False, extra: Sequence[Expr] = ()) -> Node:
+        """A whole query; its columns are (rel, i) for one new relation, in order of its visible targets and `extra`."""
+        return SelectPlanner(self, query, outer, limited, extra).plan()
+
+    def subquery(self, query: tree.Query, rel: int, outer: Scope, limited: bool = False) -> Node:
+        """A query whose columns are called (rel, 0), (rel, 1) ..."""
+        return renamed(self.select(query, outer, limited), rel)
+
+    def relation(self, rel: tree.Rel, filters: Sequence[Expr], outer: Scope) -> Node:
+        """A relation of FROM that is no table, under `filters`."""
+        return filtered(plan_relation(self, rel, outer), filters, outer)
+
+
+class Plan:
+    """A compiled query. `run` yields batches of rows; `point`, where there is one, gives all rows at once."""
+
+    __slots__ = ("columns", "node", "point")
+
+    def __init__(
+        self,
+        columns: tuple[tree.OutputColumn, ...],
+        node: Node,
+        point: Callable[[Context], list[tuple[Any, ...]]] | None,
+    ) -> None:
+        self.columns, self.node, self.point = columns, node, point
+
+    def run(self, ctx: Context) -> Iterator[Rows]:
+        """Batches of at most about 256 rows; empty ones are heartbeats. Raises PgError."""
+        return self.node.run(ctx)
+
+    def rows(self, ctx: Context) -> Rows:
+        """All rows, without turns for others."""
+        if self.point is not None:
+            return self.point(ctx)
+        found: Rows = []
+        for batch in self.node.run(ctx):
+            found += batch
+        return found
+
+    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]:
+        """EXPLAIN's lines."""
+        return explain_lines(self.node, verbose, costs)
+
+
+def prepare(node: Any) -> Any:
+    """A bound tree in which equal expressions are equal: where they stood in the text is dropped."""
+
+    def change(found: Any) -> Any:
+        if type(found) is tree.Call and found.at != -1:
+            return replace(found, at=-1, args=tuple(rewrite(arg, change) for arg in found.args))
+        return None
+
+    return rewrite(node, change)
+
+
+def plan_query(query: tree.Query, catalog: Catalog, extra: Sequence[Expr] = (), planner: Planner | None = None) -> Plan:
+    """Plan a query. `extra`: expressions over its relations that each row carries after the visible targets.
+
+    For DML: Var(rel, -2) is the row's key, Var(rel, -3) the list of all its attributes, Var(rel, -1) the row value.
+    PgError 54001 when it is nested too deeply.
+    """
+    try:
+        query = prepare(query)
+        planner = planner or Planner(catalog)
+        planner.read(query, *extra)
+        for lock in _locks(query):
+            planner.needed.setdefault(lock.rel, set()).add(-2)
+        node, point = SelectPlanner(planner, query, planner.top, False, extra).plan_with_point()
+        return Plan(query.columns, node, point)
+    except RecursionError:
+        raise PgError("54001", "stack depth limit exceeded") from None
+
+
+def _locks(query: tree.Query) -> Iterator[tree.RowLock]:
+    for node in walk(query):
+        if type(node) is tree.Query:
+            yield from node.locks
+
+
+def compile_expressions(
+    exprs: Sequence[Expr], layout: Layout, catalog: Catalog, planner: Planner | None = None
+) -> Callable[[Sequence[Any], Context], tuple[Any, ...]]:
+    """(row, ctx) -> the expressions' values; they may contain subqueries (INSERT ... VALUES, RETURNING)."""
+    exprs = [prepare(expr) for expr in exprs]
+    planner = planner or Planner(catalog)
+    planner.read(*exprs)
+    return compile_row([fold(expr) for expr in exprs], layout, planner.top)
+
+
+__all__ = ["Plan", "Planner", "Scope", "TableScan", "Unit", "compile_expressions", "free_rels", "plan_query"]

@@ -1,0 +1,284 @@
+"""How one table is read: which index, which key ranges, what remains to be filtered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.catalog.descriptor import Index, IndexKey, Table
+from server.sql import tree, types
+from server.sql.access import IndexAccess, TableAccess, access
+from server.sql.codegen import Emitter, Outer, Unit
+from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, RangeFeed
+from server.sql.plan_walk import is_volatile, rels_of
+from server.sql.tree import Expr
+from storage import keycode
+
+TABLE_ROWS = 1000.0
+"""What a table is taken to hold; there are no statistics."""
+_SELECTIVITY = {"=": 0.005, "range": 0.33}
+_FLIP = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_INTS = {types.INT2, types.INT4, types.INT8}
+_FLOATS = {types.FLOAT4, types.FLOAT8}
+
+
+@dataclass(slots=True)
+class Sarg:
+    """A condition `column op expression` that an index can serve exactly; `many`: op ANY (array)."""
+
+    column: int
+    op: str
+    expr: Expr
+    source: Expr
+    many: bool = False
+
+
+@dataclass(slots=True)
+class Path:
+    """One way to read a table."""
+
+    rel: int
+    table: Table
+    access: TableAccess
+    index: IndexAccess | None = None
+    """None: the table itself in primary-key order."""
+    equal: list[Sarg] = field(default_factory=list)
+    """For the leading key columns, in order."""
+    lower: Sarg | None = None
+    upper: Sarg | None = None
+    residual: list[Expr] = field(default_factory=list)
+    index_only: bool = False
+    reverse: bool = False
+    rows: float = TABLE_ROWS
+    cost: float = 0.0
+
+    @property
+    def keys(self) -> Sequence[IndexKey]:
+        """The key columns of what is scanned."""
+        return key_columns(self.table, self.index.index if self.index else None)
+
+    @property
+    def unique(self) -> bool:
+        """Whether the equalities name whole unique keys."""
+        if len(self.equal) != len(self.keys) or not self.keys:
+            return False
+        return self.index is None or self.index.index.unique
+
+    @property
+    def single(self) -> bool:
+        """At most one row comes."""
+        return self.unique and not any(sarg.many for sarg in self.equal)
+
+    def order(self) -> list[tuple[int, bool, bool]]:
+        """(column, descending, nulls first) in which rows come, after the columns that are fixed."""
+        fixed = {sarg.column for sarg in self.equal if not sarg.many}
+        found = []
+        for key in self.keys:
+            if key.column - 1 not in fixed:
+                found.append((key.column - 1, self.reverse, key.nulls_first != self.reverse))
+        return found
+
+
+def key_columns(table: Table, index: Index | None) -> Sequence[IndexKey]:
+    """The key columns of an index, or of the table (none: a hidden key)."""
+    if index is not None:
+        return index.keys
+    return table.primary_key.keys if table.primary_key is not None else ()
+
+
+def _strip(expr: Expr) -> Expr:
+    """Through relabellings that leave the btree order alone (varchar and text)."""
+    while type(expr) is tree.Relabel and expr.type in _TEXTS and expr.arg.type in _TEXTS:
+        expr = expr.arg
+    return expr
+
+
+_TEXTS = {types.TEXT, types.VARCHAR}
+
+
+def _comparable(column: types.Type, other: types.Type) -> bool:
+    """Whether a value of `other` can be encoded as a key of `column` and compares like that."""
+    for family in (_INTS, _FLOATS, _TEXTS):
+        if column in family:
+            return other in family
+    return column is other
+
+
+def sarg_of(expr: Expr, rel: int) -> Sarg | None:
+    """The condition as one that an index on `rel` may serve."""
+    if type(expr) is tree.Call and expr.operator in _FLIP and len(expr.args) == 2 and expr.function.strict:
+        for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, _FLIP[expr.operator])):
+            column = _strip(here)
+            if type(column) is tree.Var and column.rel == rel and column.column >= 0 and _fits(column, there, rel):
+                return Sarg(column.column, op, there, expr)
+    if type(expr) is tree.ArrayOp and not expr.all and expr.operator == "=":
+        column, element = _strip(expr.left), expr.right.type.element
+        if type(column) is tree.Var and column.rel == rel and column.column >= 0 and element is not None:
+            if _comparable(column.type, element) and _independent(expr.right, rel):
+                return Sarg(column.column, "=", expr.right, expr, True)
+    if type(expr) is tree.Var and expr.rel == rel and expr.type is types.BOOL:
+        return Sarg(expr.column, "=", tree.Const(types.BOOL, True), expr)
+    if type(expr) is tree.BoolExpr and expr.op == "not" and type(expr.args[0]) is tree.Var:
+        if expr.args[0].rel == rel:
+            return Sarg(expr.args[0].column, "=", tree.Const(types.BOOL, False), expr)
+    return None
+
+
+def _fits(column: tree.Var, there: Expr, rel: int) -> bool:
+    return column.type.key_kind is not None and _comparable(column.type, there.type) and _independent(there, rel)
+
+
+def _independent(expr: Expr, rel: int) -> bool:
+    return rel not in rels_of(expr) and not is_volatile(expr)
+
+
+def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set[int]) -> list[Path]:
+    """Every sensible way to read `rel` under `filters` (a conjunction); the first is the whole table."""
+    found = access(rel.table, cluster)
+    sargs = [sarg for expr in filters if (sarg := sarg_of(expr, rel.id)) is not None]
+    made = [_path(rel, found, None, filters, sargs)]
+    for index in found.indexes:
+        if index.index.state != "valid":
+            continue
+        path = _path(rel, found, index, filters, sargs)
+        covered = {key.column - 1 for key in index.index.keys} | {attnum - 1 for attnum in index.index.include}
+        path.index_only = needed <= covered
+        made.append(path)
+    for path in made:
+        _estimate(path, len(filters))
+    return made
+
+
+def _path(
+    rel: tree.TableRel, found: TableAccess, index: IndexAccess | None, filters: Sequence[Expr], sargs: Sequence[Sarg]
+) -> Path:
+    path = Path(rel.id, rel.table, found, index)
+    used: list[Expr] = []
+    for key in path.keys:
+        here = [sarg for sarg in sargs if sarg.column == key.column - 1]
+        equal = next((s for s in here if s.op == "=" and not s.many), None) or next(
+            (s for s in here if s.op == "="), None
+        )
+        if equal is not None:
+            path.equal.append(equal)
+            used.append(equal.source)
+            continue
+        path.lower = next((sarg for sarg in here if sarg.op in (">", ">=")), None)
+        path.upper = next((sarg for sarg in here if sarg.op in ("<", "<=")), None)
+        used += [sarg.source for sarg in (path.lower, path.upper) if sarg is not None]
+        break
+    path.residual = [expr for expr in filters if not any(expr is other for other in used)]
+    return path
+
+
+def _estimate(path: Path, filters: int) -> None:
+    rows = TABLE_ROWS
+    if path.unique:
+        rows = 10.0 if not path.single else 1.0
+    else:
+        for sarg in path.equal:
+            rows *= 0.05 if sarg.many else _SELECTIVITY["="]
+        rows *= 0.33 ** sum(1 for sarg in (path.lower, path.upper) if sarg is not None)
+    rows = max(rows, 1.0)
+    lookup = path.index is not None and not path.index_only
+    path.cost = rows * (4.0 if lookup else 1.0 if path.index is None else 0.9) + 1.0
+    path.rows = max(rows * 0.33 ** min(len(path.residual), 3), 1.0)
+
+
+# --- key ranges as generated code ------------------------------------------------------------------------
+
+
+def bounds(path: Path, outer: Outer | None) -> Bounds:
+    """(ctx) -> the key ranges to read, in key order, disjoint; for unique keys each `lo` is the whole key."""
+    unit = Unit()
+    emitter = Emitter(unit, {}, outer)
+    holder: Any = path.index or path.access
+    low, prefix, after = unit.bind(holder.lo), unit.bind(holder.key_prefix), unit.bind(keycode.successor)
+    if not path.equal and path.lower is None and path.upper is None:
+        whole = [(holder.lo, holder.hi)]
+        return lambda c: whole
+    lines: list[str] = []
+    names: list[str] = []
+    loops = 0
+    for number, sarg in enumerate(path.equal):
+        name = f"a{number}"
+        names.append(name)
+        lines += _operand(path, sarg, name, emitter, loops)
+        loops += sarg.many
+    if loops == 0:
+        lines += _ends(path, names, emitter, prefix, after, low)
+        lines.append("return [(lo, hi)] if lo < hi else []")
+        return unit.finish("c", lines)
+    inner = _ends(path, names, emitter, prefix, after, low)
+    pad = "    " * loops
+    head = ["found = []"]
+    body = [pad + line.replace("return []", "continue") for line in [*inner, "if lo < hi: found.append((lo, hi))"]]
+    return unit.finish("c", [*head, *lines, *body, "found.sort()", "return found"])
+
+
+def _operand(path: Path, sarg: Sarg, name: str, emitter: Emitter, loops: int) -> list[str]:
+    """Lines that put the operand's key value into `name`, or return."""
+    pad = "    " * loops
+    code = emitter.value(sarg.expr)
+    kind = types.BY_OID[path.table.columns[sarg.column].type_oid]
+    convert = ""
+    if kind.sort_key is not None and kind.key_kind == "text":
+        convert = emitter.unit.bind(kind.sort_key)
+    if sarg.many:
+        distinct = emitter.unit.bind(_distinct)
+        return [f"{pad}for {name} in {distinct}({code.src}, {convert or 'None'}):"]
+    stop = "return []" if loops == 0 else "continue"
+    lines = [f"{pad}{name} = {code.src}"]
+    if code.nullable:
+        lines.append(f"{pad}if {name} is None: {stop}")
+    if convert:
+        lines.append(f"{pad}{name} = {convert}({name})")
+    return lines
+
+
+def _distinct(array: Any, convert: Any) -> list[Any]:
+    if array is None:
+        return []
+    seen: dict[Any, None] = {}
+    for element in array.elements:
+        if element is not None:
+            seen[convert(element) if convert is not None else element] = None
+    return list(seen)
+
+
+def _ends(path: Path, names: list[str], emitter: Emitter, prefix: str, after: str, low: str) -> list[str]:
+    """Lines that compute `lo` and `hi` once the equal columns are in `names`."""
+    joined = "".join(name + ", " for name in names)
+    lines = [f"base = {prefix}(({joined}))" if names else f"base = {low}"]
+    if path.lower is None and path.upper is None:
+        return [*lines, "lo = base", f"hi = {after}(base)"]
+    key = path.keys[len(names)]
+    null = f"{prefix}(({joined}None, ))"
+    if path.lower is not None:
+        lines += _operand(path, path.lower, "b", emitter, 0)
+        edge = f"{prefix}(({joined}b, ))"
+        lines.append(f"lo = {edge}" if path.lower.op == ">=" else f"lo = {after}({edge})")
+    else:
+        lines.append(f"lo = {after}({null})" if key.nulls_first else "lo = base")
+    if path.upper is not None:
+        lines += _operand(path, path.upper, "d", emitter, 0)
+        edge = f"{prefix}(({joined}d, ))"
+        lines.append(f"hi = {edge}" if path.upper.op == "<" else f"hi = {after}({edge})")
+    else:
+        nullable = path.index is not None and not key.nulls_first
+        lines.append(f"hi = {null}" if nullable else f"hi = {after}(base)")
+    return lines
+
+
+def feed(path: Path, outer: Outer | None, keyed: bool) -> Feed:
+    """The feed that reads a path; `keyed` feeds give the table's row keys too."""
+    ranges = bounds(path, outer)
+    if path.index is None:
+        made: type[Feed] = KeyFeed if path.unique else RangeFeed
+        return made(ranges, keyed, path.reverse)
+    if not path.unique:
+        entries: Feed = RangeFeed(ranges, False, path.reverse)
+    else:
+        entries = KeyFeed(ranges, False, path.reverse)
+    if path.index_only and not keyed:
+        return entries
+    return IndexFeed(entries, path.access.lo, keyed)

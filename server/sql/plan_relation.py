@@ -1,0 +1,149 @@
+"""Relations of FROM other than tables: subqueries, VALUES, functions, CTEs, catalog relations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.errors import unsupported
+from server.sql import tree
+from server.sql.codegen import Emitter, Unit, compile_expr, fresh, tuple_source
+from server.sql.exec_node import Node
+from server.sql.exec_source import Append, FunctionScan, Recursive, Rename, Shared, Spool, ValuesScan, VirtualScan, WorkTable
+from server.sql.plan_walk import is_volatile
+from server.sql.tree import Expr
+
+if TYPE_CHECKING:
+    from server.sql.plan import Planner, Scope
+
+
+def renamed(node: Node, rel: int) -> Node:
+    """`node` whose columns are called (rel, 0), (rel, 1) ... by position."""
+    return Rename(node, {(rel, position): position for position in range(node.width)})
+
+
+def plan_relation(planner: "Planner", rel: tree.Rel, outer: "Scope") -> Node:
+    """The source of a relation's rows."""
+    if isinstance(rel, tree.QueryRel):
+        return planner.subquery(rel.query, rel.id, outer)
+    if isinstance(rel, tree.ValuesRel):
+        return _values(rel, outer)
+    if isinstance(rel, tree.FunctionRel):
+        return _function(rel, outer)
+    if isinstance(rel, tree.VirtualRel):
+        layout = {(rel.id, position): position for position in range(len(rel.columns))}
+        return VirtualScan(rel.rows, layout, rel.name)
+    if isinstance(rel, tree.CteRel):
+        return renamed(planner.ctes[rel.cte](), rel.id)
+    raise AssertionError(rel)
+
+
+def _values(rel: tree.ValuesRel, outer: "Scope") -> Node:
+    rows = []
+    for exprs in rel.rows:
+        unit = Unit()
+        rows.append(unit.finish("c", [f"return {tuple_source(Emitter(unit, {}, outer), exprs)}"]))
+    layout = {(rel.id, position): position for position in range(len(rel.columns))}
+    return ValuesScan(rows, layout)
+
+
+def _function(rel: tree.FunctionRel, outer: "Scope") -> Node:
+    parts = [(_call(call, outer), width, _spread(call)) for call, width in zip(rel.calls, rel.widths)]
+    width = sum(rel.widths) + rel.ordinality
+    layout = {(rel.id, position): position for position in range(width)}
+    layout |= {(rel.id, -1): -1} if width == 1 and False else {}
+    return FunctionScan(parts, rel.ordinality, layout, width, _name(rel))
+
+
+def _name(rel: tree.FunctionRel) -> str:
+    call = rel.calls[0]
+    return str(call.function.name) if isinstance(call, tree.Call | tree.SetReturning) else rel.alias
+
+
+def _spread(call: Expr) -> bool:
+    """Whether each value is a row of several columns."""
+    function = getattr(call, "function", None)
+    return function is not None and len(function.out_columns) > 1 or getattr(call.type, "name", "") == "record"
+
+
+def _call(call: Expr, outer: "Scope") -> Callable[[Any], Any]:
+    """ctx -> an iterable of the values that one function of FROM gives."""
+    if isinstance(call, tree.SetReturning):
+        return set_values(call, {}, outer)
+    value = compile_expr(call, {}, outer)
+    return lambda c: (value((), c),)
+
+
+def set_values(call: tree.SetReturning, layout: Any, outer: "Scope") -> Callable[..., Any]:
+    """(ctx) or, over a layout, (ctx, row) -> an iterable of values; empty for NULL arguments of a strict function."""
+    function = call.function
+    unit = Unit()
+    args = tuple_source(Emitter(unit, {key: f"r[{at}]" for key, at in layout.items()}, outer), call.args)
+    lines = [f"args = {args}"]
+    if function.strict:
+        lines.append("if None in args: return ()" if not call.args else "if any(a is None for a in args): return ()")
+    lead = ["e"] if function.needs_env else []
+    if function.needs_types:
+        lead.append(unit.bind(tuple(arg.type for arg in call.args)))
+    lines.append(f"return {unit.bind(function.impl)}({', '.join([*lead, '*args'])})")
+    return unit.finish("c, r=()", lines)
+
+
+# --- CTEs ------------------------------------------------------------------------------------------------
+
+
+def plan_ctes(planner: "Planner", ctes: Sequence[tree.Cte], outer: "Scope") -> None:
+    """Make every CTE of a query readable through `planner.ctes`."""
+    for cte in ctes:
+        if cte.id in planner.ctes:
+            continue
+        if not isinstance(cte.query, tree.Query):
+            raise unsupported("data-modifying statements in WITH must be run by the statement that contains them")
+        if cte.recursive and cte.query.set_op is not None and _names_itself(cte):
+            planner.ctes[cte.id] = _recursive(planner, cte, outer)
+            continue
+        inline = cte.materialized is not True and not is_volatile(cte.query)
+        if inline and (cte.uses <= 1 or cte.materialized is False):
+            planner.ctes[cte.id] = _inline(planner, cte.query, outer)
+        else:
+            planner.ctes[cte.id] = _spooled(planner.select(cte.query, outer))
+
+
+def _names_itself(cte: tree.Cte) -> bool:
+    from server.sql.plan_walk import walk
+
+    return any(type(node) is tree.CteRel and node.cte == cte.id for node in _rels(walk(cte.query)))
+
+
+def _rels(nodes: Iterator[Any]) -> Iterator[Any]:
+    for node in nodes:
+        if type(node) is tree.Query:
+            yield from node.rels
+
+
+def _inline(planner: "Planner", query: tree.Query, outer: "Scope") -> Callable[[], Node]:
+    return lambda: planner.select(query, outer)
+
+
+def _spooled(node: Node) -> Callable[[], Node]:
+    spool = Spool(node, fresh())
+    return lambda: Shared(spool)
+
+
+def _recursive(planner: "Planner", cte: tree.Cte, outer: "Scope") -> Callable[[], Node]:
+    """WITH RECURSIVE: the working table is what the recursive part reads (PostgreSQL, chapter 7.8.2)."""
+    query = cte.query
+    assert isinstance(query, tree.Query) and query.set_op is not None
+    operation = query.set_op
+    first = planner.select(operation.left, outer)
+    key = fresh()
+    planner.ctes[cte.id] = lambda: WorkTable(key, first.width)
+    again = planner.select(operation.right, outer)
+    types = [target.expr.type for target in query.targets if not target.hidden]
+    converts = [kind.sort_key for kind in types]
+    node = Recursive(first, again, key, None if operation.all else converts)
+    del planner.ctes[cte.id]
+    return _spooled(node)
+
+
+def append(nodes: Sequence[Node]) -> Node:
+    """UNION ALL."""
+    return Append(nodes)

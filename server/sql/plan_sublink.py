@@ -1,0 +1,185 @@
+"""Subqueries in expressions: run once when they depend on nothing, else per row and remembered by what they read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.errors import PgError
+from server.sql import tree
+from server.sql.codegen import Code, Emitter, Unit, fresh
+from server.sql.context import Context
+from server.sql.exec_node import Node
+from server.sql.plan_walk import free_rels, is_volatile
+from server.sql.type_array import Array
+
+if TYPE_CHECKING:
+    from server.sql.plan import Planner, Scope
+
+MEMO_LIMIT = 4096
+"""Remembered results per correlated subquery."""
+
+
+def emit_sublink(planner: "Planner", scope: "Scope", link: tree.SubLink, emitter: Emitter) -> Code:
+    """Source of the value of `link` inside the function that `emitter` writes."""
+    inner = scope.below({rel for rel, _ in emitter.sources})
+    limited = link.kind in ("exists", "scalar")
+    node = planner.select(link.query, inner, limited)
+    if link.kind == "any" or link.kind == "all":
+        return _emit_quantified(link, node, inner, emitter)
+    evaluate = {"exists": _exists, "scalar": _scalar, "array": _array}[link.kind](node)
+    return Code(_call(evaluate, link, inner, emitter), link.kind == "scalar")
+
+
+def _call(evaluate: Callable[[Context], Any], link: tree.SubLink, inner: "Scope", emitter: Emitter) -> str:
+    unit = emitter.unit
+    volatile = is_volatile(link.query)
+    if not inner.params and not inner.inherited:
+        if volatile and free_rels(link.query):
+            return f"{unit.bind(evaluate)}(c)"
+        return f"{unit.bind(_once(evaluate))}(c)"
+    slots = [slot for slot in inner.params.values()]
+    values = "".join(emitter.sources[key] + ", " for key in inner.params)
+    inherited = "".join(source + ", " for source in sorted(inner.inherited))
+    run = _per_row(evaluate, slots, not volatile)
+    return f"{unit.bind(run)}(c, ({values}), ({inherited}))"
+
+
+def _once(evaluate: Callable[[Context], Any]) -> Callable[[Context], Any]:
+    key = fresh()
+
+    def run(c: Context) -> Any:
+        memo = c.memo
+        if key not in memo:
+            memo[key] = evaluate(c)
+        return memo[key]
+
+    return run
+
+
+def _per_row(
+    evaluate: Callable[[Context], Any], slots: Sequence[int], remember: bool
+) -> Callable[[Context, tuple[Any, ...], tuple[Any, ...]], Any]:
+    key = fresh()
+
+    def run(c: Context, values: tuple[Any, ...], inherited: tuple[Any, ...]) -> Any:
+        for slot, value in zip(slots, values):
+            c.slots[slot] = value
+        if not remember:
+            return evaluate(c)
+        memo = c.memo.get(key)
+        if memo is None:
+            memo = c.memo[key] = {}
+        try:
+            known = (values, inherited)
+            if known in memo:
+                return memo[known]
+        except TypeError:
+            return evaluate(c)
+        found = evaluate(c)
+        if len(memo) < MEMO_LIMIT and not any(isinstance(value, float) for value in values):
+            memo[known] = found
+        return found
+
+    return run
+
+
+def _rows(node: Node, c: Context) -> Iterator[Any]:
+    for batch in node.run(c):
+        c.tick()
+        yield from batch
+
+
+def _exists(node: Node) -> Callable[[Context], bool]:
+    return lambda c: next(_rows(node, c), None) is not None
+
+
+def _scalar(node: Node) -> Callable[[Context], Any]:
+    def run(c: Context) -> Any:
+        rows = _rows(node, c)
+        first = next(rows, None)
+        if first is None:
+            return None
+        if next(rows, None) is not None:
+            raise PgError("21000", "more than one row returned by a subquery used as an expression")
+        return first[0]
+
+    return run
+
+
+def _array(node: Node) -> Callable[[Context], Array]:
+    return lambda c: Array([row[0] for row in _rows(node, c)])
+
+
+# --- ANY and ALL -------------------------------------------------------------------------------------------
+
+
+def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Emitter) -> Code:
+    """x op ANY/ALL (subquery): a hash of the subquery's rows for plain equality, else row by row."""
+    assert link.compare is not None
+    unit = emitter.unit
+    if link.kind == "any" and len(link.equalities) == 1 and not inner.params and not inner.inherited:
+        test, column, _ = link.equalities[0]
+        kind = test.type
+        if kind is link.query.columns[column].type and kind.name not in ("json", "record"):
+            build = _once(_hashed(node, column, kind.sort_key))
+            return Code(f"{unit.bind(_probe(build, kind.sort_key))}(c, {emitter.value(test).src})")
+    rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter)
+    sources = dict(emitter.sources)
+    for position in range(node.width):
+        sources[link.output_rel, position] = f"q[{position}]"
+    nested = Emitter(unit, sources, emitter.outer, emitter.not_null, emitter.signature, emitter.looped)
+    compare = nested.value(link.compare).src
+    name = "any_row" if link.kind == "any" else "all_rows"
+    return Code(f"{unit.bind(_QUANTIFIED[name])}({rows}, lambda q: {compare})")
+
+
+def _hashed(node: Node, column: int, convert: Callable[[Any], Any] | None) -> Callable[[Context], tuple[set[Any], bool]]:
+    def run(c: Context) -> tuple[set[Any], bool]:
+        found: set[Any] = set()
+        null = False
+        for row in _rows(node, c):
+            value = row[column]
+            if value is None:
+                null = True
+            else:
+                found.add(value if convert is None else convert(value))
+        return found, null
+
+    return run
+
+
+def _probe(build: Callable[[Context], tuple[set[Any], bool]], convert: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    def run(c: Context, value: Any) -> bool | None:
+        found, null = build(c)
+        if not found and not null:
+            return False
+        if value is None:
+            return None
+        if (value if convert is None else convert(value)) in found:
+            return True
+        return None if null else False
+
+    return run
+
+
+def _any_row(rows: Sequence[Any], test: Callable[[Any], Any]) -> bool | None:
+    unknown = False
+    for row in rows:
+        found = test(row)
+        if found:
+            return True
+        unknown = unknown or found is None
+    return None if unknown else False
+
+
+def _all_rows(rows: Sequence[Any], test: Callable[[Any], Any]) -> bool | None:
+    unknown = False
+    for row in rows:
+        found = test(row)
+        if found is False:
+            return False
+        unknown = unknown or found is None
+    return None if unknown else True
+
+
+_QUANTIFIED = {"any_row": _any_row, "all_rows": _all_rows}
+__all__ = ["Unit", "emit_sublink"]
