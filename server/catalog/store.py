@@ -151,8 +151,11 @@ def _scan(versions: Versions, cluster: int, space: int, ts: int) -> Iterator[byt
             yield value
 
 
-def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int) -> Catalog:
-    """The catalog after a commit with these writes; the same object when none of them is a catalog row."""
+def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pending: bool = False) -> Catalog:
+    """The catalog after a commit with these writes; the same object when none of them is the version row.
+
+    `pending`: inside the transaction that makes the change, whose commit_ts is not known yet.
+    """
     tables, schemas, roles = dict(catalog.tables), dict(catalog.schemas), dict(catalog.roles)
     spaces: dict[int, tuple[dict[Oid, Any], Any]] = {
         TABLES: (tables, _decode_table),
@@ -175,7 +178,8 @@ def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int) -> Catalo
             if write.value is None:
                 objects.pop(oid, None)
             else:
-                objects[oid] = msgspec.structs.replace(decode(write.value), version=commit_ts)
+                version = -1 if pending else commit_ts
+                objects[oid] = msgspec.structs.replace(decode(write.value), version=version)
     if not touched:
         return catalog
     return make(catalog.cluster, commit_ts, next_oid, tables, schemas, roles)

@@ -169,6 +169,10 @@ class Transaction:
 
     # --- writes ---
 
+    def new_row_id(self) -> bytes:
+        """16 bytes for the hidden key of a row without a primary key."""
+        return unique_id()
+
     def put(self, key: bytes, value: bytes, lock: int) -> None:
         """Buffer a post-image."""
         self._buffer(key, value, lock)

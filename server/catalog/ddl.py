@@ -1,0 +1,275 @@
+"""DDL: statements that change the catalog; each one writes catalog rows and the version row (DESIGN §6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from journal.record import LockClass, Write
+from server.catalog import store
+from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
+from server.errors import PgError
+from server.sql import ast, types
+from server.sql.limits import Limits
+from server.sql.tree import OutputColumn
+
+EXCLUSIVE = int(LockClass.EXCLUSIVE)
+SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys")
+
+
+class Txn(Protocol):
+    """What DDL needs of the transaction."""
+
+    catalog: Catalog
+    cluster: int
+    ddl: bool
+    now: int
+    start_ts: int
+    limits: Limits
+    used: set[Oid]
+
+    def put(self, key: bytes, value: bytes, lock: int) -> None: ...
+    def delete(self, key: bytes, lock: int) -> None: ...
+    def end_statement(self) -> None: ...
+    def new_row_id(self) -> bytes: ...
+
+
+class Env(Protocol):
+    """What DDL needs of the session."""
+
+    user: str
+    search_path: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Result:
+    """Tag, rows and notices of a DDL statement."""
+
+    tag: str
+    columns: tuple[OutputColumn, ...] = ()
+    rows: Sequence[tuple[Any, ...]] = ()
+    notices: list[PgError] = field(default_factory=list)
+
+
+class Change:
+    """The catalog as the transaction changes it: descriptors by oid, and the writes that make it so."""
+
+    def __init__(self, txn: Txn, env: Env) -> None:
+        self.txn = txn
+        self.env = env
+        self.catalog = txn.catalog
+        self.next_oid = txn.catalog.next_oid
+        self.notices: list[PgError] = []
+        self._writes: list[Write] = []
+
+    def new_oid(self) -> Oid:
+        oid = self.next_oid
+        self.next_oid += 1
+        return oid
+
+    def put(self, descriptor: Table | Schema | Role) -> None:
+        """Create or replace an object."""
+        self._write(_space(descriptor), descriptor.oid, store.encode(descriptor))
+
+    def drop(self, descriptor: Table | Schema | Role) -> None:
+        self._write(_space(descriptor), descriptor.oid, None)
+
+    def put_job(self, job_id: str, value: bytes) -> None:
+        """A job row: beside the catalog, it is no change of it."""
+        self.txn.put(store.job_key(self.txn.cluster, job_id), value, EXCLUSIVE)
+
+    def _write(self, space: int, oid: Oid, value: bytes | None) -> None:
+        write = Write(store.object_key(self.txn.cluster, space, oid), value, EXCLUSIVE)
+        self._writes.append(write)
+        self.catalog = store.changed(
+            self.catalog, [write, self._version()], self.txn.start_ts, pending=True
+        )
+
+    def _version(self) -> Write:
+        return Write(store.version_key(self.txn.cluster), store.encode_version(self.next_oid), EXCLUSIVE)
+
+    def finish(self) -> None:
+        """Put everything into the transaction's buffer."""
+        if not self._writes:
+            return
+        txn = self.txn
+        for write in [*self._writes, self._version()]:
+            if write.value is None:
+                txn.delete(write.key, write.lock)
+            else:
+                txn.put(write.key, write.value, write.lock)
+        txn.catalog = self.catalog
+        txn.ddl = True
+        txn.end_statement()
+
+    @property
+    def user_oid(self) -> Oid:
+        return self.catalog.role_names[self.env.user]
+
+
+def _space(descriptor: Table | Schema | Role) -> int:
+    if isinstance(descriptor, Table):
+        return store.TABLES
+    return store.SCHEMAS if isinstance(descriptor, Schema) else store.ROLES
+
+
+# --- names ---
+
+
+def find_schema(catalog: Catalog, name: str) -> Schema:
+    """A user's schema by name; PgError 3F000, 42501 for the system's."""
+    oid = catalog.schema_names.get(name)
+    if oid is None:
+        if name in SYSTEM_SCHEMAS:
+            raise PgError("42501", f"permission denied for schema {name}")
+        raise PgError("3F000", f'schema "{name}" does not exist')
+    return catalog.schemas[oid]
+
+
+def creation_schema(catalog: Catalog, env: Env, names: ast.Names) -> Schema:
+    """Where a new object goes: the schema it names, or the first of search_path that exists."""
+    if len(names) > 1:
+        return find_schema(catalog, names[-2])
+    for name in env.search_path:
+        if name in catalog.schema_names:
+            return catalog.schemas[catalog.schema_names[name]]
+    raise PgError("3F000", "no schema has been selected to create in")
+
+
+def require_create(catalog: Catalog, env: Env, schema: Schema) -> None:
+    """PgError 42501 unless the user may create objects in the schema (only admin in public)."""
+    user = catalog.role_names[env.user]
+    if env.user == "admin" or schema.owner == user:
+        return
+    if any(grantee in (0, user) and "C" in letters for grantee, letters, _grantor in schema.acl):
+        return
+    raise PgError("42501", f"permission denied for schema {schema.name}")
+
+
+def require_owner(catalog: Catalog, env: Env, owner: Oid, what: str) -> None:
+    """PgError 42501 unless the user owns it (admin owns everything)."""
+    if env.user != "admin" and catalog.role_names[env.user] != owner:
+        raise PgError("42501", f"must be owner of {what}")
+
+
+def lookup(catalog: Catalog, env: Env, names: ast.Names) -> Oid | None:
+    """The oid of a relation by name, along search_path."""
+    if len(names) > 1:
+        schema = catalog.schema_names.get(names[-2])
+        return None if schema is None else catalog.relation_names.get((schema, names[-1]))
+    for name in env.search_path:
+        schema = catalog.schema_names.get(name)
+        oid = catalog.relation_names.get((schema, names[-1])) if schema is not None else None
+        if oid is not None:
+            return oid
+    return None
+
+
+def find_table(catalog: Catalog, env: Env, relation: ast.RangeVar) -> Table:
+    """A table by name; PgError 42P01, 42809."""
+    oid = lookup(catalog, env, relation.names)
+    if oid is None:
+        shown = ".".join(relation.names)
+        position = relation.at + 1 if relation.at >= 0 else None
+        raise PgError("42P01", f'relation "{shown}" does not exist', position=position)
+    table = catalog.tables.get(oid)
+    if table is None:
+        raise PgError("42809", f'"{relation.names[-1]}" is not a table')
+    return table
+
+
+def choose_name(catalog: Catalog, schema: Oid, parts: Sequence[str], label: str, taken: set[str]) -> str:
+    """PostgreSQL's ChooseRelationName: table_columns_label, cut to 63 bytes, then 1, 2, ... until it is free."""
+    first, rest = parts[0], "_".join(parts[1:])
+    number = 0
+    while True:
+        suffix = label + (str(number) if number else "")
+        name = _make_object_name(first, rest, suffix)
+        if name not in taken and (schema, name) not in catalog.relation_names:
+            return name
+        number += 1
+
+
+def _make_object_name(first: str, rest: str, label: str) -> str:
+    room = 63 - len(label) - 1 - (1 if rest else 0)
+    while len(first.encode()) + len(rest.encode()) > room:
+        if len(first.encode()) > len(rest.encode()):
+            first = first[:-1]
+        else:
+            rest = rest[:-1]
+    return "_".join(part for part in (first, rest, label) if part)
+
+
+# --- dispatch ---
+
+Execute = Callable[[Change, Any], Result]
+JOB_COLUMNS = (OutputColumn("job_id", types.TEXT),)
+
+
+def _handlers() -> dict[type, Execute]:
+    from server.catalog import ddl_alter, ddl_index, ddl_role, ddl_table
+
+    return {
+        ast.CreateStmt: ddl_table.create_table,
+        ast.DropStmt: ddl_table.drop,
+        ast.CreateSchemaStmt: ddl_table.create_schema,
+        ast.IndexStmt: ddl_index.create_index,
+        ast.AlterTableStmt: ddl_alter.alter_table,
+        ast.RenameStmt: ddl_alter.rename,
+        ast.RoleStmt: ddl_role.role,
+        ast.GrantStmt: ddl_role.grant,
+        ast.CommentStmt: ddl_alter.comment,
+    }
+
+
+STATEMENTS = (
+    ast.CreateStmt,
+    ast.DropStmt,
+    ast.CreateSchemaStmt,
+    ast.IndexStmt,
+    ast.AlterTableStmt,
+    ast.RenameStmt,
+    ast.RoleStmt,
+    ast.GrantStmt,
+    ast.CommentStmt,
+)
+
+
+def execute(statement: Any, txn: Txn, env: Env) -> Result:
+    """Run one DDL statement inside the transaction. Raises PgError."""
+    change = Change(txn, env)
+    result = _handlers()[type(statement)](change, statement)
+    change.finish()
+    result.notices.extend(change.notices)
+    return result
+
+
+def columns_of(statement: Any) -> tuple[OutputColumn, ...]:
+    """The rows that a DDL statement returns, for Describe: the job of an asynchronous one."""
+    if isinstance(statement, ast.IndexStmt | ast.AlterTableStmt) and statement.asynchronous:
+        return JOB_COLUMNS
+    return ()
+
+
+def tag_of(statement: Any) -> str:
+    """The command tag, as errors name the statement."""
+    if isinstance(statement, ast.DropStmt):
+        return f"DROP {statement.kind.upper()}"
+    names = {
+        ast.CreateStmt: "CREATE TABLE",
+        ast.CreateSchemaStmt: "CREATE SCHEMA",
+        ast.IndexStmt: "CREATE INDEX",
+        ast.AlterTableStmt: "ALTER TABLE",
+        ast.CommentStmt: "COMMENT",
+    }
+    if isinstance(statement, ast.RenameStmt):
+        kind = "table" if statement.kind in ("column", "constraint") else statement.kind
+        return f"ALTER {kind.upper()}"
+    if isinstance(statement, ast.RoleStmt):
+        return f"{statement.action.upper()} ROLE"
+    if isinstance(statement, ast.GrantStmt):
+        if statement.kind == "role":
+            return "GRANT ROLE" if statement.grant else "REVOKE ROLE"
+        return "GRANT" if statement.grant else "REVOKE"
+    return names[type(statement)]

@@ -1,0 +1,188 @@
+"""ALTER TABLE ADD COLUMN, DROP CONSTRAINT, RENAME and COMMENT (dsql-reference §1.4)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.catalog.ddl import (
+    Change,
+    Result,
+    find_schema,
+    find_table,
+    lookup,
+    require_owner,
+)
+from server.catalog.ddl_index import attnum
+from server.catalog.ddl_table import column_type
+from server.catalog.descriptor import Check, Column, Table
+from server.errors import PgError
+from server.sql import ast, types
+from server.sql.bind import bind_scalar
+from server.sql.deparse import deparse
+from server.sql.parse import parse_expression
+
+
+def alter_table(change: Change, statement: ast.AlterTableStmt) -> Result:
+    """ALTER TABLE: what is not here yet is refused in DSQL's form."""
+    result = Result("ALTER TABLE")
+    catalog = change.catalog
+    if statement.kind != "table":
+        raise PgError("0A000", f"unsupported ALTER {statement.kind.upper()} statement")
+    if statement.if_exists and lookup(catalog, change.env, statement.relation.names) is None:
+        shown = ".".join(statement.relation.names)
+        change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
+        return result
+    table = find_table(catalog, change.env, statement.relation)
+    require_owner(catalog, change.env, table.owner, f"table {table.name}")
+    for command in statement.commands:
+        table = _apply(change, table, command)
+    change.put(table)
+    return result
+
+
+def _apply(change: Change, table: Table, command: ast.AlterCmd) -> Table:
+    if command.action == "add column":
+        return _add_column(change, table, command)
+    raise PgError("0A000", _refusal(command))
+
+
+def _refusal(command: ast.AlterCmd) -> str:
+    action = command.action
+    if action in ("set not null", "set type", "set statistics", "set default", "drop default", "drop not null"):
+        words = {"set type": "SET DATA TYPE"}.get(action, action.upper())
+        return f"unsupported ALTER TABLE ALTER COLUMN ... {words} statement"
+    return f"unsupported ALTER TABLE {action.upper()} statement"
+
+
+def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
+    definition = command.column
+    assert definition is not None
+    if any(constraint.kind != "null" for constraint in definition.constraints):
+        raise PgError("0A000", "ALTER TABLE ADD COLUMN with constraint not supported")
+    if definition.collation is not None:
+        raise PgError("0A000", "COLLATE clause not supported")
+    found, typmod = column_type(definition.type)
+    if any(column.name == definition.name and not column.dropped for column in table.columns):
+        message = f'column "{definition.name}" of relation "{table.name}" already exists'
+        if not command.if_not_exists:
+            raise PgError("42701", message)
+        change.notices.append(PgError("42701", f"{message}, skipping"))
+        return table
+    limit = change.txn.limits.columns_per_table
+    if len(table.columns) >= limit:
+        raise PgError("54011", f"tables can have at most {limit} columns")
+    column = Column(definition.name, found.oid, typmod, storage=definition.storage)
+    return msgspec.structs.replace(table, columns=(*table.columns, column))
+
+
+# --- RENAME ---
+
+
+def rename(change: Change, statement: ast.RenameStmt) -> Result:
+    """ALTER TABLE ... RENAME [COLUMN | CONSTRAINT], ALTER INDEX RENAME, ALTER SCHEMA RENAME."""
+    if statement.kind == "schema":
+        return _rename_schema(change, statement)
+    if statement.kind not in ("table", "column", "constraint", "index"):
+        raise PgError("0A000", "unsupported object in RENAME statement")
+    tag = "ALTER INDEX" if statement.kind == "index" else "ALTER TABLE"
+    oid = lookup(change.catalog, change.env, statement.names)
+    shown = ".".join(statement.names)
+    if oid is None:
+        if not statement.if_exists:
+            raise PgError("42P01", f'relation "{shown}" does not exist')
+        change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
+        return Result(tag)
+    if oid in change.catalog.index_tables:
+        table = change.catalog.tables[change.catalog.index_tables[oid]]
+        if statement.kind == "column":
+            raise PgError("42809", f'"{shown}" is not a table')
+        require_owner(change.catalog, change.env, table.owner, f"index {shown}")
+        change.put(_rename_index(change, table, statement.names[-1], statement.new_name))
+        return Result(tag)
+    table = change.catalog.tables[oid]
+    require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
+    if statement.kind == "index":
+        raise PgError("42809", f'"{shown}" is not an index')
+    if statement.kind == "table":
+        _require_free(change, table, statement.new_name)
+        change.put(msgspec.structs.replace(table, name=statement.new_name))
+    elif statement.kind == "column":
+        change.put(_rename_column(change, table, statement))
+    else:
+        change.put(_rename_constraint(change, table, statement))
+    return Result(tag)
+
+
+def _require_free(change: Change, table: Table, name: str) -> None:
+    if (table.schema_oid, name) in change.catalog.relation_names:
+        raise PgError("42P07", f'relation "{name}" already exists')
+
+
+def _rename_index(change: Change, table: Table, name: str, new_name: str) -> Table:
+    _require_free(change, table, new_name)
+    if table.primary_key is not None and table.primary_key.name == name:
+        return msgspec.structs.replace(table, primary_key=msgspec.structs.replace(table.primary_key, name=new_name))
+    indexes = tuple(
+        msgspec.structs.replace(index, name=new_name) if index.name == name else index for index in table.indexes
+    )
+    return msgspec.structs.replace(table, indexes=indexes)
+
+
+def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> Table:
+    assert statement.sub_name is not None
+    place = attnum(table, statement.sub_name) - 1
+    if any(column.name == statement.new_name and not column.dropped for column in table.columns):
+        raise PgError(
+            "42701", f'column "{statement.new_name}" of relation "{table.name}" already exists'
+        )
+    columns = list(table.columns)
+    columns[place] = msgspec.structs.replace(columns[place], name=statement.new_name)
+    renamed = msgspec.structs.replace(table, columns=tuple(columns))
+    checks = tuple(_reworded(change, table, renamed, check) for check in table.checks)
+    return msgspec.structs.replace(renamed, checks=checks)
+
+
+def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:
+    """The same check with the new names in its text."""
+    expr = parse_expression(check.expression)
+    bound = bind_scalar(expr, table, change.env, change.catalog, (types.BOOL, -1), "check")  # type: ignore[arg-type]
+    return msgspec.structs.replace(check, expression=deparse(bound, renamed))
+
+
+def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) -> Table:
+    name, new_name = statement.sub_name, statement.new_name
+    assert name is not None
+    keys = [*table.indexes, *([table.primary_key] if table.primary_key is not None else [])]
+    taken = {check.name for check in table.checks} | {index.name for index in keys if index.constraint}
+    if name not in taken:
+        raise PgError("42704", f'constraint "{name}" for table "{table.name}" does not exist')
+    if new_name in taken:
+        raise PgError("42710", f'constraint "{new_name}" for relation "{table.name}" already exists')
+    if any(index.constraint and index.name == name for index in keys):
+        return _rename_index(change, table, name, new_name)
+    checks = tuple(
+        msgspec.structs.replace(check, name=new_name) if check.name == name else check for check in table.checks
+    )
+    return msgspec.structs.replace(table, checks=checks)
+
+
+def _rename_schema(change: Change, statement: ast.RenameStmt) -> Result:
+    name, new_name = statement.names[-1], statement.new_name
+    if name == "public":
+        raise PgError("0A000", "feature not supported on system entity")
+    schema = find_schema(change.catalog, name)
+    require_owner(change.catalog, change.env, schema.owner, f"schema {name}")
+    if new_name in change.catalog.schema_names:
+        raise PgError("42P06", f'schema "{new_name}" already exists')
+    change.put(msgspec.structs.replace(schema, name=new_name))
+    return Result("ALTER SCHEMA")
+
+
+def comment(change: Change, statement: ast.CommentStmt) -> Result:
+    """COMMENT ON TABLE; other kinds come with a later surface."""
+    if statement.kind != "table":
+        raise PgError("0A000", f"COMMENT ON {statement.kind.upper()} not supported")
+    table = find_table(change.catalog, change.env, ast.RangeVar(statement.names))
+    require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
+    change.put(msgspec.structs.replace(table, comment=statement.comment))
+    return Result("COMMENT")

@@ -1,0 +1,151 @@
+"""CREATE INDEX ASYNC, and the jobs that DDL leaves behind (dsql-reference §1.5, §6)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import msgspec
+
+from server.catalog import store
+from server.catalog.ddl import JOB_COLUMNS, Change, Result, choose_name, find_table, require_owner
+from server.catalog.descriptor import Column, Index, IndexKey, Job, Table
+from server.errors import PgError
+from server.sql import ast, types
+from server.sql.limits import Limits
+
+CLASS_OID = 1259
+"""pg_class: what jobs work on."""
+_EPOCH_US = 946_684_800_000_000
+
+
+def check_key(limits: Limits, columns: Sequence[Column]) -> None:
+    """PgError when these columns can't be a key: 54011, 0A000."""
+    if len(columns) > limits.columns_per_key:
+        raise PgError("54011", f"more than {limits.columns_per_key} column keys in an index are not supported")
+    for column in columns:
+        found = types.BY_OID[column.type_oid]
+        if found.key_kind is None:
+            raise PgError("0A000", f"datatype {found.display} is not supported in a key")
+
+
+def check_index_count(change: Change, table: Table) -> None:
+    """PgError 54000 above the number of indexes per table, the primary key among them."""
+    limit = change.txn.limits.indexes_per_table
+    if len(table.indexes) + (table.primary_key is not None) > limit:
+        raise PgError("54000", f"more than {limit} indexes per table are not allowed")
+
+
+def create_index(change: Change, statement: ast.IndexStmt) -> Result:
+    """CREATE [UNIQUE] INDEX ASYNC: the index is there at once, in state building, and a job fills it."""
+    _refuse_clauses(change, statement)
+    catalog = change.catalog
+    table = find_table(catalog, change.env, statement.relation)
+    require_owner(catalog, change.env, table.owner, f"table {table.name}")
+    keys, include = _keys(change, table, statement)
+    columns = [table.columns[key.column - 1].name for key in keys]
+    if statement.name is None:
+        included = [table.columns[attnum - 1].name for attnum in include]
+        name = choose_name(catalog, table.schema_oid, (table.name, *columns, *included), "idx", set())
+    else:
+        name = statement.name[-1]
+        if (table.schema_oid, name) in catalog.relation_names:
+            if not statement.if_not_exists:
+                raise PgError("42P07", f'relation "{name}" already exists')
+            change.notices.append(PgError("42P07", f'relation "{name}" already exists, skipping'))
+            return Result("CREATE INDEX")
+    state = "building" if statement.asynchronous else "valid"
+    index = Index(
+        change.new_oid(),
+        name,
+        keys,
+        include,
+        unique=statement.unique,
+        nulls_not_distinct=statement.nulls_not_distinct,
+        state=state,
+    )
+    table = msgspec.structs.replace(table, indexes=(*table.indexes, index))
+    check_index_count(change, table)
+    change.put(table)
+    if not statement.asynchronous:
+        return Result("CREATE INDEX")
+    job_id = submit_job(change, "INDEX_BUILD", index.oid, name, table.schema_oid, table.oid)
+    return Result("CREATE INDEX", JOB_COLUMNS, [(job_id,)])
+
+
+def _refuse_clauses(change: Change, statement: ast.IndexStmt) -> None:
+    if statement.concurrently:
+        raise PgError("0A000", "CONCURRENTLY not supported for CREATE INDEX")
+    if not statement.asynchronous:
+        raise PgError("0A000", "unsupported mode. please use CREATE INDEX ASYNC.")
+    if statement.access_method is not None:
+        raise PgError("0A000", "USING not supported for CREATE INDEX")
+    if statement.options:
+        raise PgError("0A000", "WITH clause not supported for CREATE INDEX")
+    if statement.tablespace:
+        raise PgError("0A000", "TABLESPACE clause not supported for CREATE INDEX")
+    if statement.where is not None:
+        raise PgError("0A000", "partial indexes not supported for CREATE INDEX")
+    if statement.name is not None and len(statement.name) > 1:
+        raise PgError("42601", 'syntax error at or near "."')
+
+
+def _keys(change: Change, table: Table, statement: ast.IndexStmt) -> tuple[tuple[IndexKey, ...], tuple[int, ...]]:
+    keys = []
+    for element in statement.keys:
+        if element.name is None:
+            raise PgError("0A000", "expression keys not supported for CREATE INDEX")
+        if element.collation is not None:
+            raise PgError("0A000", "COLLATE clause not supported")
+        if element.opclass is not None:
+            raise PgError("0A000", "opclass not supported for index keys")
+        if element.descending is not None:
+            raise PgError("0A000", "specifying sort order not supported for index keys")
+        keys.append(IndexKey(attnum(table, element.name), bool(element.nulls_first)))
+    check_key(change.txn.limits, [table.columns[key.column - 1] for key in keys])
+    return tuple(keys), tuple(attnum(table, name) for name in statement.including)
+
+
+def attnum(table: Table, name: str) -> int:
+    """A live column's number by name; PgError 42703."""
+    for place, column in enumerate(table.columns, 1):
+        if column.name == name and not column.dropped:
+            return place
+    raise PgError("42703", f'column "{name}" does not exist')
+
+
+# --- jobs ---
+
+
+def new_job_id(unique: bytes) -> str:
+    """Lower-case unpadded base32 of 16 bytes: 26 characters."""
+    return base64.b32encode(unique).decode().rstrip("=").lower()
+
+
+def submit_job(change: Change, kind: str, oid: int, name: str, schema_oid: int, table_oid: int) -> str:
+    """A job row that the job runner finds once the transaction has committed; its id."""
+    schema = change.catalog.schemas[schema_oid].name if schema_oid in change.catalog.schemas else "public"
+    job = Job(
+        job_id=new_job_id(change.txn.new_row_id()),
+        job_type=kind,
+        status="submitted",
+        details="",
+        object_oid=oid,
+        object_name=f"{schema}.{name}",
+        start_time=change.txn.now // 1000 - _EPOCH_US,
+        update_time=None,
+        table_oid=table_oid,
+    )
+    change.put_job(job.job_id, store.encode(job))
+    return job.job_id
+
+
+def submit_drop_job(change: Change, oid: int, name: str, schema_oid: int) -> None:
+    """The rows of a dropped table or index are removed in the background."""
+    submit_job(change, "DROP", oid, name, schema_oid, 0)
+
+
+def cancel_jobs(change: Change, table: Table) -> None:
+    """The entries of a dropped table's indexes go with it; a running build finds its index gone and ends."""
+    for index in table.indexes:
+        submit_drop_job(change, index.oid, index.name, table.schema_oid)

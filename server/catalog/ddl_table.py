@@ -1,0 +1,432 @@
+"""CREATE TABLE, DROP TABLE/INDEX/SCHEMA, CREATE SCHEMA (dsql-reference §1.3, §1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from server.catalog import ddl_index
+from server.catalog.ddl import (
+    SYSTEM_SCHEMAS,
+    Change,
+    Result,
+    choose_name,
+    creation_schema,
+    find_schema,
+    lookup,
+    require_create,
+    require_owner,
+)
+from server.catalog.descriptor import Check, Column, Index, IndexKey, Schema, Table
+from server.errors import PgError
+from server.sql import ast, types
+from server.sql.bind import bind_scalar
+from server.sql.tree_walk import columns_used
+from server.sql.types import Type, lookup_type_name
+
+STORABLE = frozenset(
+    {
+        "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "bpchar", "bytea",
+        "uuid", "date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb",
+    }
+)  # fmt: skip
+"""Types of columns (dsql-reference §2.1)."""
+_CHAR_LIMITS = {"bpchar": ("char", 4096), "varchar": ("varchar", 65535)}
+
+
+def column_type(name: ast.TypeName) -> tuple[Type, int]:
+    """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
+    found, typmod = lookup_type_name(name)
+    if found.name not in STORABLE or name.setof:
+        raise PgError("0A000", f"datatype {found.display} not supported")
+    if found.name in _CHAR_LIMITS:
+        shown, limit = _CHAR_LIMITS[found.name]
+        if typmod - 4 > limit:
+            raise PgError("54000", f"Datatype limit greater than {limit} bytes not supported for {shown}")
+    return found, typmod
+
+
+def create_table(change: Change, statement: ast.CreateStmt) -> Result:
+    """CREATE TABLE."""
+    _refuse_clauses(statement)
+    catalog, names = change.catalog, statement.relation.names
+    schema = creation_schema(catalog, change.env, names)
+    require_create(catalog, change.env, schema)
+    name = names[-1]
+    result = Result("CREATE TABLE")
+    if (schema.oid, name) in catalog.relation_names:
+        if not statement.if_not_exists:
+            raise PgError("42P07", f'relation "{name}" already exists')
+        change.notices.append(PgError("42P07", f'relation "{name}" already exists, skipping'))
+        return result
+    if len(catalog.tables) >= change.txn.limits.tables:
+        raise PgError("54000", f"creating more than {change.txn.limits.tables} tables not allowed")
+    change.put(_Builder(change, schema, name).build(statement))
+    return result
+
+
+def _refuse_clauses(statement: ast.CreateStmt) -> None:
+    if statement.persistence == "temp":
+        raise PgError("0A000", "TEMPORARY or TEMP table not supported for CREATE TABLE")
+    if statement.persistence == "unlogged":
+        raise PgError("0A000", "UNLOGGED table not supported for CREATE TABLE")
+    for given, clause in (
+        (statement.partition_by, "PARTITION BY"),
+        (statement.partition_of, "PARTITION OF"),
+        (statement.inherits, "INHERITS"),
+        (statement.of_type, "OF"),
+        (statement.access_method, "USING"),
+        (statement.options, "WITH"),
+        (statement.on_commit, "ON COMMIT"),
+        (statement.tablespace, "TABLESPACE"),
+    ):
+        if given:
+            raise PgError("0A000", f"{clause} clause not supported")
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Collects a table's parts, columns first, since constraints name them."""
+
+    change: Change
+    schema: Schema
+    name: str
+    columns: list[Column] = field(default_factory=list)
+    keys: list[tuple[ast.Constraint, tuple[str, ...]]] = field(default_factory=list)
+    checks: list[tuple[ast.Constraint, str | None]] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+    def build(self, statement: ast.CreateStmt) -> Table:
+        for element in statement.elements:
+            if isinstance(element, ast.ColumnDef):
+                self._column(element)
+            elif isinstance(element, ast.Constraint):
+                self._table_constraint(element)
+            else:
+                raise PgError("0A000", "LIKE clause not supported for CREATE TABLE")
+        limit = self.change.txn.limits.columns_per_table
+        if len(self.columns) > limit:
+            raise PgError("54011", f"tables can have at most {limit} columns")
+        self.taken.add(self.name)
+        oid = self.change.new_oid()
+        primary = self._primary_key()
+        table = Table(
+            oid=oid,
+            schema_oid=self.schema.oid,
+            name=self.name,
+            owner=self.change.user_oid,
+            columns=tuple(self.columns),
+            primary_key=primary,
+        )
+        self._check_defaults(table)
+        table = msgspec.structs.replace(table, indexes=self._uniques(table), checks=self._make_checks(table))
+        ddl_index.check_index_count(self.change, table)
+        return table
+
+    def _column(self, definition: ast.ColumnDef) -> None:
+        if any(column.name == definition.name for column in self.columns):
+            raise PgError("42701", f'column "{definition.name}" specified more than once')
+        if definition.collation is not None:
+            raise PgError("0A000", "COLLATE clause not supported")
+        if definition.compression is not None:
+            raise PgError("0A000", "COMPRESSION clause not supported")
+        found, typmod = column_type(definition.type)
+        not_null: bool | None = None
+        default: str | None = None
+        for constraint in definition.constraints:
+            kind = constraint.kind
+            if kind in ("not null", "null"):
+                wanted = kind == "not null"
+                if not_null is not None and not_null != wanted:
+                    raise PgError(
+                        "42601",
+                        f'conflicting NULL/NOT NULL declarations for column "{definition.name}" '
+                        f'of table "{self.name}"',
+                        position=constraint.at + 1,
+                    )
+                not_null = wanted
+            elif kind == "default":
+                if default is not None:
+                    raise PgError(
+                        "42601",
+                        f'multiple default values specified for column "{definition.name}" of table "{self.name}"',
+                        position=constraint.at + 1,
+                    )
+                default = constraint.expr_text
+            elif kind in ("primary key", "unique"):
+                if kind == "primary key" and not_null is False:
+                    raise PgError(
+                        "42601",
+                        f'conflicting NULL/NOT NULL declarations for column "{definition.name}" '
+                        f'of table "{self.name}"',
+                        position=constraint.at + 1,
+                    )
+                self.keys.append((constraint, (definition.name,)))
+            elif kind == "check":
+                self.checks.append((constraint, definition.name))
+            else:
+                raise _unsupported_constraint(kind)
+        self.columns.append(
+            Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
+        )
+
+    def _table_constraint(self, constraint: ast.Constraint) -> None:
+        if constraint.deferrable or constraint.initially_deferred:
+            raise PgError("0A000", f"DEFERRABLE not supported for {constraint.kind.upper()} constraint")
+        if constraint.kind in ("primary key", "unique"):
+            self.keys.append((constraint, constraint.columns))
+        elif constraint.kind == "check":
+            self.checks.append((constraint, None))
+        else:
+            raise _unsupported_constraint(constraint.kind)
+
+    def _attnum(self, name: str, kind: str) -> int:
+        for place, column in enumerate(self.columns, 1):
+            if column.name == name:
+                return place
+        raise PgError("42703", f'column "{name}" named in key does not exist')
+
+    def _key_columns(self, constraint: ast.Constraint, names: Sequence[str]) -> tuple[IndexKey, ...]:
+        found: list[int] = []
+        for name in names:
+            attnum = self._attnum(name, constraint.kind)
+            if attnum in found:
+                raise PgError("42701", f'column "{name}" appears twice in {constraint.kind} constraint')
+            found.append(attnum)
+        ddl_index.check_key(self.change.txn.limits, [self.columns[attnum - 1] for attnum in found])
+        return tuple(map(IndexKey, found))
+
+    def _primary_key(self) -> Index | None:
+        primaries = [(constraint, names) for constraint, names in self.keys if constraint.kind == "primary key"]
+        if len(primaries) > 1:
+            raise PgError(
+                "42P16",
+                f'multiple primary keys for table "{self.name}" are not allowed',
+                position=primaries[1][0].at + 1,
+            )
+        if not primaries:
+            return None
+        constraint, names = primaries[0]
+        keys = self._key_columns(constraint, names)
+        for key in keys:
+            column = self.columns[key.column - 1]
+            self.columns[key.column - 1] = msgspec.structs.replace(column, not_null=True)
+        name = self._index_name(constraint, (self.name,), "pkey")
+        include = tuple(self._attnum(each, "primary key") for each in constraint.including)
+        return Index(self.change.new_oid(), name, keys, include, unique=True, primary=True, constraint=True)
+
+    def _uniques(self, table: Table) -> tuple[Index, ...]:
+        made: list[Index] = []
+        primary = [key.column for key in table.primary_key.keys] if table.primary_key else None
+        for constraint, names in self.keys:
+            if constraint.kind != "unique":
+                continue
+            keys = self._key_columns(constraint, names)
+            include = tuple(self._attnum(each, "unique") for each in constraint.including)
+            same = [key.column for key in keys]
+            if not constraint.name and (same == primary or any(_same_key(each, same) for each in made)):
+                continue
+            name = self._index_name(constraint, (self.name, *names), "key")
+            made.append(
+                Index(
+                    self.change.new_oid(),
+                    name,
+                    keys,
+                    include,
+                    unique=True,
+                    nulls_not_distinct=constraint.nulls_not_distinct,
+                    constraint=True,
+                )
+            )
+        return tuple(made)
+
+    def _index_name(self, constraint: ast.Constraint, parts: Sequence[str], label: str) -> str:
+        catalog = self.change.catalog
+        if constraint.name is None:
+            name = choose_name(catalog, self.schema.oid, parts, label, self.taken)
+        elif constraint.name in self.taken or (self.schema.oid, constraint.name) in catalog.relation_names:
+            raise PgError("42P07", f'relation "{constraint.name}" already exists')
+        else:
+            name = constraint.name
+        self.taken.add(name)
+        return name
+
+    def _check_defaults(self, table: Table) -> None:
+        for column in self.columns:
+            if column.default is not None:
+                bind_default(self.change, column)
+
+    def _make_checks(self, table: Table) -> tuple[Check, ...]:
+        made: list[Check] = []
+        for constraint, column in self.checks:
+            made.append(make_check(self.change, table, constraint, column, {each.name for each in made}))
+        return tuple(made)
+
+
+def _same_key(index: Index, columns: Sequence[int]) -> bool:
+    return [key.column for key in index.keys] == list(columns)
+
+
+def _unsupported_constraint(kind: str) -> PgError:
+    names = {
+        "foreign key": "FOREIGN KEY constraint",
+        "identity": "GENERATED AS IDENTITY",
+        "generated": "GENERATED ALWAYS AS STORED",
+        "exclude": "EXCLUDE constraint",
+    }
+    return PgError("0A000", f"{names.get(kind, kind)} not supported for CREATE TABLE")
+
+
+def bind_default(change: Change, column: Column) -> None:
+    """Check that a default is a proper expression of the column's type. Raises PgError."""
+    from server.sql.parse import parse_expression
+
+    assert column.default is not None
+    expr = parse_expression(column.default)
+    target = (types.BY_OID[column.type_oid], column.typmod)
+    bind_scalar(expr, None, change.env, change.catalog, target, f"default:{column.name}")  # type: ignore[arg-type]
+
+
+def make_check(
+    change: Change, table: Table, constraint: ast.Constraint, column: str | None, taken: set[str]
+) -> Check:
+    """A CHECK constraint of `table`, named as PostgreSQL names it. Raises PgError."""
+    assert constraint.expr is not None and constraint.expr_text is not None
+    if constraint.no_inherit:
+        raise PgError("0A000", "NO INHERIT not supported")
+    bound = bind_scalar(constraint.expr, table, change.env, change.catalog, (types.BOOL, -1), "check")  # type: ignore[arg-type]
+    name = constraint.name
+    if name is not None:
+        if name in taken:
+            raise PgError("42710", f'constraint "{name}" for relation "{table.name}" already exists')
+    else:
+        if column is None:
+            used = sorted(columns_used(bound))
+            column = table.columns[used[0]].name if len(used) == 1 else None
+        parts = (table.name, column) if column is not None else (table.name,)
+        name = choose_name(change.catalog, -1, parts, "check", taken)
+    return Check(change.new_oid(), name, constraint.expr_text, validated=not constraint.not_valid)
+
+
+# --- schemas and DROP ---
+
+
+def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
+    """CREATE SCHEMA; only admin may (dsql-reference §1.6)."""
+    catalog = change.catalog
+    if change.env.user != "admin":
+        raise PgError("42501", "permission denied for database postgres")
+    limit = change.txn.limits.schemas
+    if len(catalog.schemas) - 1 >= limit:
+        raise PgError("54000", f"more than {limit} schemas not allowed")
+    name = statement.name or statement.authorization or change.env.user
+    if name.startswith("pg_"):
+        raise PgError(
+            "42939",
+            f'unacceptable schema name "{name}"',
+            detail='The prefix "pg_" is reserved for system schemas.',
+        )
+    if name in catalog.schema_names or name in SYSTEM_SCHEMAS:
+        if not statement.if_not_exists:
+            raise PgError("42P06", f'schema "{name}" already exists')
+        change.notices.append(PgError("42P06", f'schema "{name}" already exists, skipping'))
+        return Result("CREATE SCHEMA")
+    if statement.elements:
+        raise PgError("0A000", "CREATE SCHEMA with elements not supported")
+    change.put(Schema(change.new_oid(), name, change.user_oid))
+    return Result("CREATE SCHEMA")
+
+
+def drop(change: Change, statement: ast.DropStmt) -> Result:
+    """DROP TABLE, INDEX, SCHEMA."""
+    handler = {"table": _drop_table, "index": _drop_index, "schema": _drop_schema}.get(statement.kind)
+    if handler is None:
+        raise PgError("0A000", "unsupported object in DROP statement")
+    if statement.kind == "index" and statement.concurrently:
+        raise PgError("0A000", "CONCURRENTLY not supported for DROP INDEX")
+    for names in statement.objects:
+        handler(change, statement, names)
+    return Result(f"DROP {statement.kind.upper()}")
+
+
+def _missing(change: Change, statement: ast.DropStmt, names: ast.Names, error: PgError) -> None:
+    """IF EXISTS turns a missing object into a notice."""
+    if not statement.if_exists:
+        raise error
+    change.notices.append(PgError("00000", f"{error.message}, skipping"))
+
+
+def _drop_table(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
+    catalog = change.catalog
+    shown = ".".join(names)
+    if len(names) > 1 and names[-2] not in catalog.schema_names:
+        _missing(change, statement, names, PgError("3F000", f'schema "{names[-2]}" does not exist'))
+        return
+    oid = lookup(catalog, change.env, names)
+    if oid is None:
+        _missing(change, statement, names, PgError("42P01", f'table "{shown}" does not exist'))
+        return
+    table = catalog.tables.get(oid)
+    if table is None:
+        raise PgError("42809", f'"{names[-1]}" is not a table', hint="Use DROP INDEX to remove an index.")
+    require_owner(catalog, change.env, table.owner, f"table {table.name}")
+    ddl_index.cancel_jobs(change, table)
+    change.drop(table)
+    ddl_index.submit_drop_job(change, table.oid, table.name, table.schema_oid)
+
+
+def _drop_index(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
+    catalog = change.catalog
+    shown = ".".join(names)
+    oid = lookup(catalog, change.env, names)
+    if oid is None:
+        _missing(change, statement, names, PgError("42704", f'index "{shown}" does not exist'))
+        return
+    if oid not in catalog.index_tables:
+        raise PgError("42809", f'"{names[-1]}" is not an index', hint="Use DROP TABLE to remove a table.")
+    table = catalog.tables[catalog.index_tables[oid]]
+    require_owner(catalog, change.env, table.owner, f"index {names[-1]}")
+    index = table.primary_key if table.primary_key and table.primary_key.oid == oid else None
+    index = index or next(each for each in table.indexes if each.oid == oid)
+    if index.constraint:
+        raise PgError(
+            "2BP01",
+            f"cannot drop index {index.name} because constraint {index.name} on table {table.name} requires it",
+            hint=f"You can drop constraint {index.name} on table {table.name} instead.",
+        )
+    kept = tuple(each for each in table.indexes if each.oid != oid)
+    change.put(msgspec.structs.replace(table, indexes=kept))
+    ddl_index.submit_drop_job(change, oid, index.name, table.schema_oid)
+
+
+def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
+    catalog = change.catalog
+    name = names[-1]
+    if name in SYSTEM_SCHEMAS or name == "public":
+        raise PgError("0A000", "feature not supported on system entity")
+    if name not in catalog.schema_names:
+        _missing(change, statement, names, PgError("3F000", f'schema "{name}" does not exist'))
+        return
+    schema = find_schema(catalog, name)
+    require_owner(catalog, change.env, schema.owner, f"schema {name}")
+    inside = [table for table in catalog.tables.values() if table.schema_oid == schema.oid]
+    if inside and not statement.cascade:
+        depends = "\n".join(f"table {name}.{table.name} depends on schema {name}" for table in inside)
+        raise PgError(
+            "2BP01",
+            f"cannot drop schema {name} because other objects depend on it",
+            detail=depends,
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
+    for table in inside:
+        ddl_index.cancel_jobs(change, table)
+        change.drop(table)
+        ddl_index.submit_drop_job(change, table.oid, table.name, table.schema_oid)
+    if len(inside) == 1:
+        change.notices.append(PgError("00000", f"drop cascades to table {name}.{inside[0].name}"))
+    elif inside:
+        listed = "\n".join(f"drop cascades to table {name}.{table.name}" for table in inside)
+        change.notices.append(PgError("00000", f"drop cascades to {len(inside)} other objects", detail=listed))
+    change.drop(schema)
