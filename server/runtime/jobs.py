@@ -1,0 +1,276 @@
+"""Asynchronous jobs: building an index while writes go on, and removing what was dropped (dsql-reference §6, AR §3.14).
+
+Building. CREATE INDEX ASYNC commits the index in state building; by the catalog check every later commit maintains
+it. So only rows committed before need an entry. The job reads the table at one time per chunk, writes the missing
+entries, and names every row that it read as a guard: if one of them was written meanwhile, the chunk is aborted and
+read again. It then checks the whole index at one time, and a last commit makes it valid, which moves the catalog's
+version like any DDL. A duplicate makes it invalid: it goes on rejecting duplicates until it is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from adjudicator.messages import CommitRequest
+from journal.record import LockClass, Write
+from server.catalog import store
+from server.catalog.descriptor import Catalog, Index, Job, Table
+from server.errors import PgError
+from server.session.transaction import unique_id
+from server.session.work import Wait
+from server.sql.access import IndexAccess, TableAccess
+from storage import keycode, rowcode
+
+if TYPE_CHECKING:
+    from server.runtime.node import Node
+
+log = logging.getLogger("opendsql.jobs")
+
+CHUNK_ROWS = 256
+"""Rows read between two turns of the loop, and rows per transaction: well below 3,000 (dsql-reference §4)."""
+RETENTION_US = 30 * 60 * 1_000_000
+_EPOCH_US = 946_684_800_000_000
+EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
+DUPLICATE = "Found duplicate key while validating index for UCVs"
+
+
+class Duplicate(Exception):
+    """Two rows have the key of a unique index."""
+
+
+class Gone(Exception):
+    """What the job works on was dropped."""
+
+
+class JobRunner:
+    """Runs one job after the other; wakes up when the catalog changes."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: dict[str, list[Wait[bool]]] = {}
+        self.completed = 0
+        node.catalog_listeners.append(lambda _catalog: self._wake.set())
+
+    def start(self) -> None:
+        """Begin with what an earlier process left unfinished."""
+        self._wake.set()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop between two transactions; the job goes on with the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
+        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
+        wait: Wait[bool] = Wait()
+        job = self.find(cluster, job_id)
+        if job is None or job.status in ("completed", "failed"):
+            wait.finish(job is not None and job.status == "completed")
+        else:
+            self._waiting.setdefault(job_id, []).append(wait)
+        return wait
+
+    def find(self, cluster: int, job_id: str) -> Job | None:
+        value = self._node.versions.get(store.job_key(cluster, job_id), self._node.start_ts())
+        return store.decode_job(value) if value is not None else None
+
+    def jobs(self, cluster: int) -> Iterator[Job]:
+        """All jobs of a cluster, oldest first."""
+        lo = keycode.prefix(cluster, store.JOBS)
+        start: bytes | None = lo
+        found: list[Job] = []
+        while start is not None:
+            values, start = self._node.versions.scan(start, keycode.successor(lo), self._node.start_ts())
+            found.extend(map(store.decode_job, values))
+        return iter(sorted(found, key=lambda job: job.start_time))
+
+    # --- the loop ---
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for cluster in self._node.clusters():
+                await self._run_cluster(cluster)
+
+    async def _run_cluster(self, cluster: int) -> None:
+        await self._forget_old(cluster)
+        for job in self.jobs(cluster):
+            if job.status not in ("submitted", "processing"):
+                continue
+            try:
+                await self._perform(cluster, job)
+            except PgError as error:
+                log.error("job failed id=%s error=%s", job.job_id, error.message)
+                job = await self._update(cluster, job, "failed", error.message)
+            self.completed += 1
+            ended = self.find(cluster, job.job_id)
+            for wait in self._waiting.pop(job.job_id, ()):
+                wait.finish(ended is not None and ended.status == "completed")
+
+    async def _perform(self, cluster: int, job: Job) -> None:
+        job = await self._update(cluster, job, "processing", "")
+        try:
+            if job.job_type == "INDEX_BUILD":
+                await self._build(cluster, job)
+                await self._activate(cluster, job, "valid")
+                await self._update(cluster, job, "completed", "")
+            elif job.job_type == "DROP":
+                await self._remove(cluster, job.object_oid)
+                gone = msgspec.structs.replace(job, object_name="")
+                await self._update(cluster, gone, "completed", "")
+        except Duplicate:
+            await self._activate(cluster, job, "invalid")
+            await self._update(cluster, job, "failed", DUPLICATE)
+        except Gone:
+            details = f'relation "{job.object_name}" does not exist'
+            await self._update(cluster, msgspec.structs.replace(job, object_name=""), "completed", details)
+
+    async def _update(self, cluster: int, job: Job, status: str, details: str) -> Job:
+        now = time.time_ns() // 1000 - _EPOCH_US
+        job = msgspec.structs.replace(job, status=status, details=details, update_time=now)
+        key = store.job_key(cluster, job.job_id)
+        await self._commit(self._node.start_ts(), [Write(key, store.encode(job), BLIND)], [], [])
+        return job
+
+    async def _forget_old(self, cluster: int) -> None:
+        oldest = time.time_ns() // 1000 - _EPOCH_US - RETENTION_US
+        old = [
+            Write(store.job_key(cluster, job.job_id), None, BLIND)
+            for job in self.jobs(cluster)
+            if job.status in ("completed", "failed") and (job.update_time or job.start_time) < oldest
+        ]
+        for start in range(0, len(old), CHUNK_ROWS):
+            await self._commit(self._node.start_ts(), old[start : start + CHUNK_ROWS], [], [])
+
+    async def _commit(
+        self, start_ts: int, writes: list[Write], checks: list[bytes], guards: list[bytes]
+    ) -> None:
+        """Commit a transaction of the job; raises PgError 40001 when it lost."""
+        request = CommitRequest(unique_id(), start_ts, writes, [], checks, guards)
+        size = sum(len(write.key) + len(write.value or b"") for write in writes)
+        wait = self._node.committer.submit(request, size)
+        done = asyncio.get_running_loop().create_future()
+        wait.callback = lambda: None if done.done() else done.set_result(None)
+        await done
+        wait.value()
+
+    # --- INDEX_BUILD ---
+
+    def _target(self, cluster: int, job: Job) -> tuple[Catalog, Table, Index]:
+        catalog = self._node.catalog(cluster)
+        table = catalog.tables.get(job.table_oid)
+        index = next((each for each in table.indexes if each.oid == job.object_oid), None) if table else None
+        if table is None or index is None:
+            raise Gone
+        return catalog, table, index
+
+    async def _build(self, cluster: int, job: Job) -> None:
+        place: bytes | None = keycode.prefix(cluster, job.table_oid)
+        while place is not None:
+            place = await self._build_chunk(cluster, job, place)
+            await asyncio.sleep(0)
+        place = keycode.prefix(cluster, job.table_oid)
+        start_ts = self._node.start_ts()
+        _catalog, table, index = self._target(cluster, job)
+        rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
+        begun = time.monotonic()
+        while place is not None:
+            if time.monotonic() - begun > self._node.limits.transaction_age_s / 2:
+                start_ts, begun = self._node.start_ts(), time.monotonic()
+            place = self._validate_chunk(rows, entries, start_ts, place)
+            await asyncio.sleep(0)
+
+    async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
+        """Give the rows from `place` on their missing entries; where to go on. Repeats itself on a conflict."""
+        while True:
+            _catalog, table, index = self._target(cluster, job)
+            rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
+            start_ts = self._node.start_ts()
+            versions = self._node.versions
+            items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
+            writes: dict[bytes, Write] = {}
+            guards: list[bytes] = []
+            for key, raw in items:
+                row = rows.unpack(raw)
+                entry_key, value = entries.entry(row, key)
+                exclusive = entries.is_exclusive(row)
+                there = versions.get(entry_key, start_ts)
+                if there is None and entry_key not in writes:
+                    writes[entry_key] = Write(entry_key, value, EXCLUSIVE if exclusive else BLIND)
+                    guards.append(key)
+                elif exclusive and _points_elsewhere(there or writes[entry_key].value, value):
+                    raise Duplicate
+            if not writes:
+                return more
+            checks = [store.table_key(cluster, table.oid)]
+            try:
+                await self._commit(start_ts, list(writes.values()), checks, guards)
+            except PgError as error:
+                if error.sqlstate != "40001":
+                    raise
+                await asyncio.sleep(0)
+                continue
+            return more
+
+    def _validate_chunk(
+        self, rows: TableAccess, entries: IndexAccess, start_ts: int, place: bytes
+    ) -> bytes | None:
+        versions = self._node.versions
+        items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
+        for key, raw in items:
+            entry_key, value = entries.entry(rows.unpack(raw), key)
+            there = versions.get(entry_key, start_ts)
+            if there is None or _points_elsewhere(there, value):
+                raise Duplicate
+        return more
+
+    async def _activate(self, cluster: int, job: Job, state: str) -> None:
+        """The last commit: the index changes its state, and the catalog its version."""
+        while True:
+            start_ts = self._node.start_ts()
+            try:
+                catalog, table, index = self._target(cluster, job)
+            except Gone:
+                return
+            changed = msgspec.structs.replace(index, state=state)
+            indexes = tuple(changed if each.oid == index.oid else each for each in table.indexes)
+            table = msgspec.structs.replace(table, indexes=indexes)
+            writes = [
+                Write(store.table_key(cluster, table.oid), store.encode(table), EXCLUSIVE),
+                Write(store.version_key(cluster), store.encode_version(catalog.next_oid), EXCLUSIVE),
+            ]
+            try:
+                await self._commit(start_ts, writes, [], [])
+                return
+            except PgError as error:
+                if error.sqlstate != "40001":
+                    raise
+
+    # --- DROP ---
+
+    async def _remove(self, cluster: int, oid: int) -> None:
+        """Delete everything below a dropped table's or index's prefix."""
+        lo = keycode.prefix(cluster, oid)
+        hi = keycode.successor(lo)
+        place: bytes | None = lo
+        while place is not None:
+            start_ts = self._node.start_ts()
+            items, place = self._node.versions.scan_items(place, hi, start_ts, CHUNK_ROWS)
+            if items:
+                await self._commit(start_ts, [Write(key, None, BLIND) for key, _value in items], [], [])
+            await asyncio.sleep(0)
+
+
+def _points_elsewhere(there: bytes | None, value: bytes) -> bool:
+    return there is not None and rowcode.unpack(there)[0] != rowcode.unpack(value)[0]

@@ -1,0 +1,41 @@
+"""CALL: the one procedure that DSQL has, sys.wait_for_job (dsql-reference §6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from server.errors import PgError
+from server.session.work import Slice, Wait
+from server.sql import ast, types
+from server.sql.bind import bind_scalar
+from server.sql.codegen import compile_expr
+from server.sql.context import Context
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+_JOB_ID = re.compile(r"[a-z2-7]{26}")
+
+
+def call(
+    session: SqlSession, statement: ast.CallStmt
+) -> Generator[Slice | Wait[object], None, list[tuple[Any, ...]]]:
+    """Run CALL sys.wait_for_job(text): one row, true when the job completed. Raises PgError."""
+    function = statement.function
+    if function.names[-1] != "wait_for_job" or function.names[:-1] not in (("sys",), ()):
+        shown = ".".join(function.names)
+        raise PgError("42883", f"procedure {shown} does not exist")
+    if len(function.args) != 1:
+        raise PgError("42883", f"procedure {'.'.join(function.names)}() does not exist")
+    if isinstance(function.args[0], ast.SubLink):
+        raise PgError("0A000", "cannot use subquery in CALL argument")
+    txn = session.txn or session._begin(implicit=True)
+    bound = bind_scalar(function.args[0], None, session.env, txn.catalog, (types.TEXT, -1), "call")
+    job_id = compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        raise PgError("22P02", "Unable to convert text to UUID")
+    wait = session.node.jobs.wait_for(session.cluster, job_id)
+    yield wait  # type: ignore[misc]
+    return [(wait.value(),)]
