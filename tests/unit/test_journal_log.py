@@ -267,6 +267,7 @@ def test_a_torn_missing_foreign_or_misplaced_record_is_found_on_open(tmp_path: P
         with pytest.raises(Damaged) as damaged:
             LmdbLog.open(tmp_path)
         assert damaged.value.position == 3
+        assert ("missing" in str(damaged.value)) == (damage is damages[-1])
         store(tmp_path, put(3, appended[1].data))
 
 
