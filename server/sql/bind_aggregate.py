@@ -23,11 +23,14 @@ _OWN_WORDING = {
     "CHECK": "check constraints",
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
+    "CALL": "CALL arguments",
     "window RANGE": "window RANGE",
     "window ROWS": "window ROWS",
     "window GROUPS": "window GROUPS",
 }
-AGGREGATES_ALLOWED = frozenset({"SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window PARTITION BY", "window ORDER BY"})
+AGGREGATES_ALLOWED = frozenset(
+    {"SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window PARTITION BY", "window ORDER BY"}
+)
 WINDOWS_ALLOWED = frozenset({"SELECT", "ORDER BY", "DISTINCT ON"})
 
 
@@ -79,7 +82,12 @@ def _check_kind(owner: Scope, what: str, at: int) -> None:
 
 
 def aggregate_call(
-    scope: Scope, node: ast.FuncCall, entry: Aggregate, match: Match, args: list[tree.Expr], ordered: list[tree.Expr]
+    scope: Scope,
+    node: ast.FuncCall,
+    entry: Aggregate,
+    match: Match,
+    args: list[tree.Expr],
+    ordered: list[tree.Expr],
 ) -> tree.Expr:
     """An aggregate, plain or over a window; raises 42809, 42803, 42P10."""
     name = call_name(node)
@@ -141,7 +149,11 @@ def _order(
 
 
 def _under_cast(expr: tree.Expr) -> tree.Expr:
-    return expr.arg if isinstance(expr, (tree.Relabel, tree.CastCall, tree.CoerceIO)) and not expr.explicit else expr
+    return (
+        expr.arg
+        if isinstance(expr, (tree.Relabel, tree.CastCall, tree.CoerceIO)) and not expr.explicit
+        else expr
+    )
 
 
 def _check_distinct(
@@ -156,7 +168,11 @@ def _check_distinct(
 
 
 def window_call(
-    scope: Scope, node: ast.FuncCall, entry: WindowFunction | Aggregate, args: tuple[tree.Expr, ...], result: Type
+    scope: Scope,
+    node: ast.FuncCall,
+    entry: WindowFunction | Aggregate,
+    args: tuple[tree.Expr, ...],
+    result: Type,
 ) -> tree.Expr:
     """A call with OVER."""
     name = call_name(node)

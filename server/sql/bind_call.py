@@ -20,11 +20,21 @@ NO_SETS = {
     "CHECK": "check constraints",
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
+    "CALL": "CALL arguments",
     "window frame": "window definitions",
 }
 """Kinds whose refusal of set-returning functions has a wording of its own."""
 SETS_ALLOWED = frozenset(
-    {"SELECT", "FROM FUNCTION", "GROUP BY", "ORDER BY", "DISTINCT ON", "window PARTITION BY", "window ORDER BY", "VALUES single"}
+    {
+        "SELECT",
+        "FROM FUNCTION",
+        "GROUP BY",
+        "ORDER BY",
+        "DISTINCT ON",
+        "window PARTITION BY",
+        "window ORDER BY",
+        "VALUES single",
+    }
 )
 
 
@@ -78,7 +88,9 @@ def _plain_only(node: ast.FuncCall, nature: str) -> None:
         if present:
             raise error("42809", f"{what} specified, but {name} is {nature}", node.at)
     if node.over is not None:
-        raise error("42809", f"OVER specified, but {name} is not a window function nor an aggregate function", node.at)
+        raise error(
+            "42809", f"OVER specified, but {name} is not a window function nor an aggregate function", node.at
+        )
 
 
 def pass_arguments(scope: Scope, match: Match, args: Sequence[tree.Expr]) -> tuple[tree.Expr, ...]:
@@ -166,5 +178,3 @@ def sql_value_function(scope: Scope, node: ast.SqlValueFunction) -> tree.Expr:
         match = resolve_function((_NAMES.get(name, name),), [])
     assert isinstance(match.entry, Function)
     return tree.Call(match.result, match.entry, ())
-
-

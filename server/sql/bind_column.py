@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from server.sql import ast, tree
 from server.sql.bind_expr import binds, transform
 from server.sql.bind_missing import missing_column, missing_item
-from server.sql.scope import NsItem, Scope, check_lateral, column_of, column_var, error, find_column, find_item
+from server.sql.scope import (
+    NsItem,
+    Scope,
+    check_lateral,
+    column_of,
+    column_var,
+    error,
+    find_column,
+    find_item,
+)
 from server.sql.types import RECORD, TEXT
 
 NO_COLUMNS = {"DEFAULT": "cannot use column reference in DEFAULT expression"}
@@ -106,10 +115,12 @@ def row_columns(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None
 @binds(ast.FieldSelect)
 def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
     if node.star:
-        raise error("42601", "row expansion via \"*\" is not supported here", node.at)
+        raise error("42601", 'row expansion via "*" is not supported here', node.at)
     arg = transform(scope, node.arg)
     if arg.type is not RECORD:
-        message = f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
+        message = (
+            f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
+        )
         raise error("42809", message, node.at)
     for index, column in enumerate(row_columns(scope, arg) or ()):
         if column.name == node.name:
@@ -166,7 +177,10 @@ def field_columns(scope: Scope, node: ast.FieldSelect) -> list[tuple[str, tree.E
     if isinstance(arg, tree.RowExpr):
         return [(column.name, item) for column, item in zip(columns, arg.items)]
     if isinstance(arg, tree.Var) and arg.column == -1:
-        return [(c.name, scope.place(tree.Var(c.type, arg.rel, i, c.typmod, c.name), node.at)) for i, c in enumerate(columns)]
+        return [
+            (c.name, scope.place(tree.Var(c.type, arg.rel, i, c.typmod, c.name), node.at))
+            for i, c in enumerate(columns)
+        ]
     return [(c.name, tree.FieldSelect(c.type, arg, i, c.typmod)) for i, c in enumerate(columns)]
 
 

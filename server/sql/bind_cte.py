@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from server.sql import ast, tree
-from server.sql.ast_walk import references
+from server.sql.ast_walk import children, references
 from server.sql.scope import CteEntry, Scope, error
 
 DML = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
@@ -27,12 +27,10 @@ def with_clause(scope: Scope, node: ast.WithClause | None) -> tuple[tree.Cte, ..
             raise error("0A000", f"WITH ... {cte.search_or_cycle.upper()} is not supported", cte.at)
     order = _dependency_order(node.ctes) if node.recursive else list(node.ctes)
     made: dict[str, tree.Cte] = {}
-    entries: dict[str, CteEntry] = {}
     scope.future_ctes = set(names)
     for cte in order:
         entry = CteEntry(scope.state.next_cte, cte.name, None)
         scope.state.next_cte += 1
-        entries[cte.name] = entry
         if not node.recursive:
             made[cte.name] = _plain(scope, cte, entry)
             scope.future_ctes.discard(cte.name)
@@ -40,15 +38,21 @@ def with_clause(scope: Scope, node: ast.WithClause | None) -> tuple[tree.Cte, ..
             scope.future_ctes.discard(cte.name)
             recursive = any(True for _ in references(cte.query, cte.name))
             made[cte.name] = _recursive(scope, cte, entry) if recursive else _plain(scope, cte, entry)
-    scope.state.cte_entries += entries.values()
     return tuple(made[cte.name] for cte in order)
+
+
+def finish_ctes(scope: Scope, ctes: Sequence[tree.Cte]) -> tuple[tree.Cte, ...]:
+    """The items with how often each is used: known once the statement below WITH is bound."""
+    uses = {entry.id: entry.uses for entry in scope.ctes.values()}
+    return tuple(replace(cte, uses=uses.get(cte.id, 0)) for cte in ctes)
 
 
 def _dependency_order(ctes: Sequence[ast.CommonTableExpr]) -> list[ast.CommonTableExpr]:
     """WITH RECURSIVE: items may name later ones, but not one another in a circle (TopologicalSort)."""
     names = {cte.name for cte in ctes}
     needs = {
-        cte.name: {name for name in names - {cte.name} if any(True for _ in references(cte.query, name))} for cte in ctes
+        cte.name: {name for name in names - {cte.name} if any(True for _ in references(cte.query, name))}
+        for cte in ctes
     }
     waiting = list(ctes)
     order: list[ast.CommonTableExpr] = []
@@ -85,13 +89,9 @@ def bind_item(scope: Scope, cte: ast.CommonTableExpr) -> tree.Statement:
     return scope.state.bind_query(scope, cte.query)
 
 
-def _renamed(
-    cte: ast.CommonTableExpr, columns: Sequence[tree.OutputColumn]
-) -> tuple[tree.OutputColumn, ...]:
+def _renamed(cte: ast.CommonTableExpr, columns: Sequence[tree.OutputColumn]) -> tuple[tree.OutputColumn, ...]:
     if len(cte.columns) > len(columns):
-        message = (
-            f'WITH query "{cte.name}" has {len(columns)} columns available but {len(cte.columns)} columns specified'
-        )
+        message = f'WITH query "{cte.name}" has {len(columns)} columns available but {len(cte.columns)} columns specified'
         raise error("42P10", message, cte.at)
     names = [*cte.columns, *(column.name for column in columns[len(cte.columns) :])]
     return tuple(replace(column, name=name) for column, name in zip(columns, names))
@@ -107,13 +107,13 @@ def _recursive(scope: Scope, cte: ast.CommonTableExpr, entry: CteEntry) -> tree.
     node = cte.query
     at = next(references(node, cte.name)).at
     if isinstance(node, DML):
-        raise error("42P19", f'recursive query "{cte.name}" must not contain data-modifying statements', cte.at)
+        raise error(
+            "42P19", f'recursive query "{cte.name}" must not contain data-modifying statements', cte.at
+        )
     if not isinstance(node, ast.SetOperation) or node.op != "union":
         if isinstance(node, ast.SetOperation):
             check_placement(node, cte.name)
-        message = (
-            f'recursive query "{cte.name}" does not have the form non-recursive-term UNION [ALL] recursive-term'
-        )
+        message = f'recursive query "{cte.name}" does not have the form non-recursive-term UNION [ALL] recursive-term'
         raise error("42P19", message, cte.at)
     _check_form(node, cte.name)
     for found in references(node.left, cte.name):
@@ -128,7 +128,7 @@ def _recursive(scope: Scope, cte: ast.CommonTableExpr, entry: CteEntry) -> tree.
     scope.ctes[cte.name] = entry
     right = scope.state.bind_query(inner, node.right, resolve_unknowns=False)
     entry.binding = False
-    query = replace(combine(inner, node, left, right), ctes=ctes)
+    query = replace(combine(inner, node, left, right), ctes=finish_ctes(inner, ctes))
     _check_types(scope, cte, left, query, at)
     return tree.Cte(entry.id, cte.name, query, recursive=True, materialized=cte.materialized)
 
@@ -153,8 +153,6 @@ def check_placement(node: object, name: str) -> None:
 
 def _place(node: object, name: str, within: str | None, seen: list[ast.RangeVar]) -> None:
     """Walk with the reason why a reference here is refused (checkWellFormedRecursionWalker)."""
-    from server.sql.ast_walk import children
-
     if isinstance(node, ast.RangeVar):
         if node.names != (name,):
             return
@@ -162,7 +160,9 @@ def _place(node: object, name: str, within: str | None, seen: list[ast.RangeVar]
             message = f'recursive reference to query "{name}" must not appear within {within}'
             raise error("42P19", message, node.at)
         if seen:
-            raise error("42P19", f'recursive reference to query "{name}" must not appear more than once', node.at)
+            raise error(
+                "42P19", f'recursive reference to query "{name}" must not appear more than once', node.at
+            )
         seen.append(node)
         return
     if isinstance(node, ast.SubLink):
@@ -188,7 +188,9 @@ def _place(node: object, name: str, within: str | None, seen: list[ast.RangeVar]
             _place(child, name, within, seen)
 
 
-def _check_types(scope: Scope, cte: ast.CommonTableExpr, left: tree.Query, query: tree.Query, at: int) -> None:
+def _check_types(
+    scope: Scope, cte: ast.CommonTableExpr, left: tree.Query, query: tree.Query, at: int
+) -> None:
     """The recursive term may not widen a column; raises 42804."""
     for index, (first, whole) in enumerate(zip(left.columns, query.columns)):
         if first.type is whole.type:

@@ -88,7 +88,9 @@ def leftmost(node: object, at: int) -> int:
             at = place
         if isinstance(node, (ast.Op, ast.ArrayOp, ast.DistinctTest)) and node.left is not None:
             node = node.left
-        elif isinstance(node, (ast.NullTest, ast.BooleanTest, ast.Between, ast.InList, ast.TypeCast, ast.Subscript)):
+        elif isinstance(
+            node, (ast.NullTest, ast.BooleanTest, ast.Between, ast.InList, ast.TypeCast, ast.Subscript)
+        ):
             node = node.arg
         else:
             return at
@@ -168,7 +170,12 @@ def _modifier(scope: Scope, node: ast.Expr) -> str:
         raise NotLiftable
     if isinstance(node, ast.Literal):
         return node.text
-    if isinstance(node, ast.Op) and node.left is None and node.name == "-" and isinstance(node.right, ast.Literal):
+    if (
+        isinstance(node, ast.Op)
+        and node.left is None
+        and node.name == "-"
+        and isinstance(node.right, ast.Literal)
+    ):
         return "-" + node.right.text
     if isinstance(node, ast.ColumnRef) and len(node.names) == 1:
         return node.names[0]
@@ -197,7 +204,10 @@ def collate(scope: Scope, node: ast.Collate) -> tree.Expr:
         arg = coerce_type(scope, arg, TEXT)
     if arg.type.collation == 0:
         raise error("42804", f"collations are not supported by type {arg.type.display}", node.at)
-    if node.names[-1] not in ("C", "POSIX", "default", "ucs_basic") or node.names[:-1] not in ((), ("pg_catalog",)):
+    if node.names[-1] not in ("C", "POSIX", "default", "ucs_basic") or node.names[:-1] not in (
+        (),
+        ("pg_catalog",),
+    ):
         name = ".".join(node.names)
         raise error("42704", f'collation "{name}" for encoding "UTF8" does not exist', node.at)
     return arg
@@ -234,7 +244,10 @@ def without_sets(scope: Scope, construct: str) -> Iterator[None]:
     before, scope.has_set_returning = scope.has_set_returning, False
     yield
     if scope.has_set_returning:
-        place = max((at for at, made in scope.state.places.values() if isinstance(made, tree.SetReturning)), default=-1)
+        place = max(
+            (at for at, made in scope.state.places.values() if isinstance(made, tree.SetReturning)),
+            default=-1,
+        )
         raise error(
             "0A000",
             f"set-returning functions are not allowed in {construct}",

@@ -80,6 +80,7 @@ def range_var(scope: Scope, node: ast.RangeVar) -> NsItem:
             return cte_reference(scope, found[1], node)
     relation = open_relation(scope, node)
     if isinstance(relation, Table):
+        scope.state.need(relation.oid, "SELECT")
         return add_table(scope, relation, node.alias, node.at)
     return _virtual(scope, relation, node)
 
@@ -113,7 +114,13 @@ def _virtual(scope: Scope, relation: object, node: ast.RangeVar) -> NsItem:
 
 
 def _show(
-    scope: Scope, rel: int, name: str, columns: Sequence[tree.OutputColumn], alias: ast.Alias | None, kind: str, oid: int = 0
+    scope: Scope,
+    rel: int,
+    name: str,
+    columns: Sequence[tree.OutputColumn],
+    alias: ast.Alias | None,
+    kind: str,
+    oid: int = 0,
 ) -> NsItem:
     """The namespace entry of a relation whose columns are known."""
     shown = []
@@ -133,7 +140,9 @@ def rename_columns(item: NsItem, alias: ast.Alias | None, kind: str) -> NsItem:
         return item
     if len(alias.columns) > len(item.columns):
         available, given = len(item.columns), len(alias.columns)
-        raise error("42P10", f'{kind} "{alias.name}" has {available} columns available but {given} columns specified')
+        raise error(
+            "42P10", f'{kind} "{alias.name}" has {available} columns available but {given} columns specified'
+        )
     for column, name in zip(item.columns, alias.columns):
         column.name = name
         if isinstance(column.expr, tree.Var):
@@ -149,7 +158,9 @@ def cte_reference(scope: Scope, entry: CteEntry, node: ast.RangeVar) -> NsItem:
         entry.self_references += 1
         scope.self_reference = True
         if entry.columns is None:
-            message = f'recursive reference to query "{entry.name}" must not appear within its non-recursive term'
+            message = (
+                f'recursive reference to query "{entry.name}" must not appear within its non-recursive term'
+            )
             raise error("42P19", message, node.at)
     else:
         entry.uses += 1
@@ -175,7 +186,9 @@ def subselect(scope: Scope, node: ast.RangeSubselect) -> NsItem:
     return add_query(scope, query, name, node.alias, node.lateral)
 
 
-def add_query(scope: Scope, query: tree.Query, name: str, alias: ast.Alias | None, lateral: bool = False) -> NsItem:
+def add_query(
+    scope: Scope, query: tree.Query, name: str, alias: ast.Alias | None, lateral: bool = False
+) -> NsItem:
     """A bound query in this level's FROM."""
     rel = scope.state.new_rel(scope)
     scope.rels.append(tree.QueryRel(rel, query, lateral, name))
@@ -251,11 +264,15 @@ def _refuse_nested_sets(scope: Scope, expr: tree.Expr) -> None:
     for child in children(expr):
         for part in walk(child):
             if isinstance(part, tree.SetReturning):
-                raise error("0A000", "set-returning functions must appear at top level of FROM", scope.where(part))
+                raise error(
+                    "0A000", "set-returning functions must appear at top level of FROM", scope.where(part)
+                )
 
 
 def _outer_var(scope: Scope, expr: tree.Expr) -> bool:
-    return any(isinstance(part, tree.Var) and scope.state.owners.get(part.rel) is scope for part in walk(expr))
+    return any(
+        isinstance(part, tree.Var) and scope.state.owners.get(part.rel) is scope for part in walk(expr)
+    )
 
 
 def _function_columns(

@@ -79,7 +79,9 @@ def _expand(scope: Scope, node: ast.GroupingSet, targets: list[TargetEntry], mad
             )
         return sets
     members = [
-        _plain(scope, item, targets, made) if not isinstance(item, ast.GroupingSet) else _expand(scope, item, targets, made)[0]
+        _plain(scope, item, targets, made)
+        if not isinstance(item, ast.GroupingSet)
+        else _expand(scope, item, targets, made)[0]
         for item in node.items
     ]
     if node.kind == "rollup":
@@ -127,7 +129,9 @@ class GroupCheck:
         if self.scope.state.owners.get(var.rel) is not self.scope or self._depends(var.rel):
             return
         item = next((item for item in self.scope.items if item.rel == var.rel), None)
-        name = f"{item.name}.{var.name}" if item is not None else var.name
+        if item is None:
+            return
+        name = f"{item.name}.{var.name}"
         if var.column == -1:
             name = f"{var.name}.*"
         at = self.scope.where(var)
@@ -145,7 +149,9 @@ class GroupCheck:
         return all(key.column - 1 in grouped for key in found.table.primary_key.keys)
 
 
-def number_grouping_calls(scope: Scope, made: Grouping, keys: Sequence[tree.Expr]) -> dict[int, tree.GroupingCall]:
+def number_grouping_calls(
+    scope: Scope, made: Grouping, keys: Sequence[tree.Expr]
+) -> dict[int, tree.GroupingCall]:
     """GROUPING's arguments as places in GROUP BY, by the id of the call that was bound; raises 42803."""
     numbered = {}
     for call, args, _ in scope.grouping:

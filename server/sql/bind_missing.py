@@ -62,7 +62,9 @@ def _visible_if_lateral(scope: Scope, item: NsItem) -> bool:
     if scope.lateral_active:
         return False
     return any(
-        item is entry and entry.lateral_only and entry.lateral_ok for level in scope.chain() for entry in level.namespace
+        item is entry and entry.lateral_only and entry.lateral_ok
+        for level in scope.chain()
+        for entry in level.namespace
     )
 
 
@@ -76,12 +78,12 @@ def _visible_if_qualified(scope: Scope, item: NsItem) -> bool:
 
 def missing_column(scope: Scope, relation: str | None, column: str, at: int) -> PgError:
     """42703 with the hint that PostgreSQL 16 gives."""
-    message = f"column {relation}.{column} does not exist" if relation else f'column "{column}" does not exist'
+    message = (
+        f"column {relation}.{column} does not exist" if relation else f'column "{column}" does not exist'
+    )
     search = _search(scope, relation, column)
     if len(search.exact) > 1:
-        detail = (
-            f'There are columns named "{column}", but they are in tables that cannot be referenced from this part of the query.'
-        )
+        detail = f'There are columns named "{column}", but they are in tables that cannot be referenced from this part of the query.'
         return error("42703", message, at, detail, None if relation else "Try using a table-qualified name.")
     if search.exact:
         item = search.exact[0]
@@ -107,11 +109,11 @@ def missing_item(scope: Scope, schema: str | None, name: str, at: int) -> PgErro
     if found is not None and found.has_alias and found.name != name:
         visible = find_item(scope, None, found.name, at)
         if visible is not None and visible[1] is found:
-            return error("42P01", message, at, hint=f'Perhaps you meant to reference the table alias "{found.name}".')
+            return error(
+                "42P01", message, at, hint=f'Perhaps you meant to reference the table alias "{found.name}".'
+            )
     if found is not None:
-        detail = (
-            f'There is an entry for table "{found.name}", but it cannot be referenced from this part of the query.'
-        )
+        detail = f'There is an entry for table "{found.name}", but it cannot be referenced from this part of the query.'
         hint = None
         if _visible_if_lateral(scope, found):
             hint = "To reference that table, you must mark this subquery with LATERAL."

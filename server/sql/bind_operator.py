@@ -65,7 +65,11 @@ def op(scope: Scope, node: ast.Op) -> tree.Expr:
         if negative is not None:
             return negative
         return make_op(scope, node.name, None, transform(scope, node.right), node.at, node.schema)
-    if isinstance(node.left, ast.RowExpr) and isinstance(node.right, ast.SubLink) and node.right.kind == "scalar":
+    if (
+        isinstance(node.left, ast.RowExpr)
+        and isinstance(node.right, ast.SubLink)
+        and node.right.kind == "scalar"
+    ):
         from server.sql.bind_sublink import row_sublink
 
         return row_sublink(scope, node)
@@ -92,7 +96,9 @@ def _negative_number(node: ast.Op) -> tree.Expr | None:
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-def row_op(scope: Scope, name: str, left: Sequence[tree.Expr], right: Sequence[tree.Expr], at: int) -> tree.Expr:
+def row_op(
+    scope: Scope, name: str, left: Sequence[tree.Expr], right: Sequence[tree.Expr], at: int
+) -> tree.Expr:
     """A comparison of two rows of known width (PostgreSQL, 9.25.5)."""
     if len(left) != len(right):
         raise error("42601", "unequal number of entries in row expressions", at)
@@ -141,7 +147,9 @@ def _row_compare(
 # --- IS DISTINCT FROM, NULLIF --------------------------------------------------------------------------------
 
 
-def _equality(scope: Scope, left: tree.Expr, right: tree.Expr, at: int, construct: str) -> tuple[Function, tree.Expr, tree.Expr]:
+def _equality(
+    scope: Scope, left: tree.Expr, right: tree.Expr, at: int, construct: str
+) -> tuple[Function, tree.Expr, tree.Expr]:
     operator, made_left, made_right = resolve(scope, "=", left, right, at)
     if operator.result is not BOOL:
         raise error("42804", f"{construct} requires = operator to yield boolean", at)
@@ -165,14 +173,18 @@ def distinct_test(scope: Scope, node: ast.DistinctTest) -> tree.Expr:
         )
         differs: tree.Expr = tree.BoolExpr(BOOL, "or", tests) if tests else tree.Const(BOOL, False)
         return tree.BoolExpr(BOOL, "not", (differs,)) if node.negated else differs
-    return tree.DistinctTest(BOOL, *_equality(scope, left, right, node.at, "IS DISTINCT FROM"), negated=node.negated)
+    return tree.DistinctTest(
+        BOOL, *_equality(scope, left, right, node.at, "IS DISTINCT FROM"), negated=node.negated
+    )
 
 
 @binds(ast.NullIf)
 def null_if(scope: Scope, node: ast.NullIf) -> tree.Expr:
     left, right = transform(scope, node.left), transform(scope, node.right)
     equal, compare_left, compare_right = _equality(scope, left, right, node.at, "NULLIF")
-    return tree.NullIf(compare_left.type, equal, compare_left, compare_right, compare_left, compare_left.typmod)
+    return tree.NullIf(
+        compare_left.type, equal, compare_left, compare_right, compare_left, compare_left.typmod
+    )
 
 
 # --- BETWEEN, IN, ANY --------------------------------------------------------------------------------------
@@ -241,9 +253,7 @@ def _in_array(
     array = array_of(element)
     if array is None:
         return None
-    made = tuple(
-        coerce_type(scope, to_common_type(scope, item, common, "IN"), element) for item in items
-    )
+    made = tuple(coerce_type(scope, to_common_type(scope, item, common, "IN"), element) for item in items)
     left = coerce_type(scope, left, types[0])
     return tree.ArrayOp(BOOL, operator.function, left, tree.ArrayExpr(array, made), node.negated, name)
 
@@ -265,7 +275,9 @@ def array_op(scope: Scope, node: ast.ArrayOp) -> tree.Expr:
     if array is None:
         raise error("42704", f"could not find array type for data type {types[1].display}", node.at)
     left = coerce_type(scope, settle_unknown(scope, left) if types[0] is UNKNOWN else left, types[0])
-    return tree.ArrayOp(BOOL, operator.function, left, coerce_type(scope, right, array), node.all, node.operator)
+    return tree.ArrayOp(
+        BOOL, operator.function, left, coerce_type(scope, right, array), node.all, node.operator
+    )
 
 
 def refuse_lifted(node: ast.Expr) -> None:

@@ -104,7 +104,12 @@ def _position(node: ast.Expr, clause: str) -> int | None:
     """A constant as a sort item is the position of a target."""
     sign = 1
     at = node.at
-    if isinstance(node, ast.Op) and node.left is None and node.name == "-" and isinstance(node.right, ast.Literal):
+    if (
+        isinstance(node, ast.Op)
+        and node.left is None
+        and node.name == "-"
+        and isinstance(node.right, ast.Literal)
+    ):
         node, sign = node.right, -1
         if node.kind not in ("integer", "float"):
             return None
@@ -129,7 +134,9 @@ def add_target(scope: Scope, expr: tree.Expr, node: ast.Expr, targets: list[Targ
 # --- the clauses -------------------------------------------------------------------------------------------
 
 
-def order_by(scope: Scope, items: Sequence[ast.SortBy], targets: list[TargetEntry]) -> tuple[tuple[int, bool, bool], ...]:
+def order_by(
+    scope: Scope, items: Sequence[ast.SortBy], targets: list[TargetEntry]
+) -> tuple[tuple[int, bool, bool], ...]:
     """ORDER BY as (target, descending, nulls first)."""
     keys: list[tuple[int, bool, bool]] = []
     for item in items:
@@ -141,7 +148,9 @@ def order_by(scope: Scope, items: Sequence[ast.SortBy], targets: list[TargetEntr
     return tuple(keys)
 
 
-def check_distinct(scope: Scope, targets: Sequence[TargetEntry], keys: Sequence[tuple[int, bool, bool]]) -> None:
+def check_distinct(
+    scope: Scope, targets: Sequence[TargetEntry], keys: Sequence[tuple[int, bool, bool]]
+) -> None:
     """SELECT DISTINCT: every type compares, and ORDER BY names only outputs; raises 42883, 42P10."""
     for index, _, _ in keys:
         if targets[index].hidden:
@@ -153,7 +162,10 @@ def check_distinct(scope: Scope, targets: Sequence[TargetEntry], keys: Sequence[
 
 
 def distinct_on(
-    scope: Scope, nodes: Sequence[ast.Expr], targets: list[TargetEntry], keys: Sequence[tuple[int, bool, bool]]
+    scope: Scope,
+    nodes: Sequence[ast.Expr],
+    targets: list[TargetEntry],
+    keys: Sequence[tuple[int, bool, bool]],
 ) -> tuple[int, ...]:
     """DISTINCT ON (...): its expressions are the first ones of ORDER BY; raises 42P10."""
     chosen: list[int] = []

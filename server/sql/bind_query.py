@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 from journal.record import LockClass
 from server.sql import ast, tree
-from server.sql.bind_cte import with_clause
+from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_expr import transform_as
 from server.sql.bind_from import named_items, transform_from
-from server.sql.bind_group import GroupCheck, Grouping, expressions, group_by, number_grouping_calls, replace_grouping
+from server.sql.bind_group import (
+    GroupCheck,
+    Grouping,
+    expressions,
+    group_by,
+    number_grouping_calls,
+    replace_grouping,
+)
 from server.sql.bind_order import check_distinct, distinct_on, limit, order_by
 from server.sql.bind_target import TargetEntry, finish_targets, settle_targets, transform_targets
 from server.sql.bind_window import windows
@@ -75,7 +82,7 @@ def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
         limit=count,
         with_ties=node.with_ties,
         offset=offset,
-        ctes=ctes,
+        ctes=finish_ctes(scope, ctes),
         locks=_locks(scope, node, grouped),
         has_set_returning=scope.has_set_returning,
     )
@@ -190,7 +197,9 @@ def values(scope: Scope, node: ast.ValuesStmt) -> tree.Query:
     ctes = with_clause(scope, node.with_)
     rows = values_rows(scope, node.rows)
     columns = tuple(
-        tree.OutputColumn(f"column{index + 1}", expr.type, common_typmod([row[index] for row in rows], expr.type))
+        tree.OutputColumn(
+            f"column{index + 1}", expr.type, common_typmod([row[index] for row in rows], expr.type)
+        )
         for index, expr in enumerate(rows[0])
     )
     rel = scope.state.new_rel(scope)
@@ -216,7 +225,7 @@ def values(scope: Scope, node: ast.ValuesStmt) -> tree.Query:
         limit=count,
         with_ties=node.with_ties,
         offset=offset,
-        ctes=ctes,
+        ctes=finish_ctes(scope, ctes),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from server.sql import ast, tree
-from server.sql.bind_cte import with_clause
+from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_order import limit, order_by, require_equality
 from server.sql.bind_target import TargetEntry, finish_targets, output_column
 from server.sql.coerce import common_type, common_typmod, to_common_type
@@ -31,7 +31,14 @@ def set_operation(scope: Scope, node: ast.SetOperation) -> tree.Query:
     count = limit(scope, node.limit, "LIMIT")
     if node.with_ties and not node.order_by:
         raise error("42601", "WITH TIES cannot be specified without ORDER BY clause")
-    return replace(made, order_by=keys, limit=count, offset=offset, with_ties=node.with_ties, ctes=ctes)
+    return replace(
+        made,
+        order_by=keys,
+        limit=count,
+        offset=offset,
+        with_ties=node.with_ties,
+        ctes=finish_ctes(scope, ctes),
+    )
 
 
 def combine(scope: Scope, node: ast.SetOperation, left: tree.Query, right: tree.Query) -> tree.Query:
@@ -75,16 +82,19 @@ def convert(scope: Scope, query: tree.Query, types: Sequence[Type], context: str
         settled = _settle(scope, query)
         rel = scope.state.new_rel(scope)
         lower: list[tree.Expr] = [
-            tree.Var(column.type, rel, index, column.typmod, column.name) for index, column in enumerate(settled.columns)
+            tree.Var(column.type, rel, index, column.typmod, column.name)
+            for index, column in enumerate(settled.columns)
         ]
         made = [to_common_type(scope, expr, kind, context) for expr, kind in zip(lower, types)]
         targets = tuple(
-            tree.Target(expr, output_column(scope, column.name, expr)) for expr, column in zip(made, settled.columns)
+            tree.Target(expr, output_column(scope, column.name, expr))
+            for expr, column in zip(made, settled.columns)
         )
         return tree.Query(targets=targets, rels=(tree.QueryRel(rel, settled, False, "*SELECT*"),), from_=rel)
     converted = iter(types)
     targets = tuple(
-        target if target.hidden else _converted(scope, target, next(converted), context) for target in query.targets
+        target if target.hidden else _converted(scope, target, next(converted), context)
+        for target in query.targets
     )
     return replace(query, targets=targets)
 
@@ -97,7 +107,8 @@ def _converted(scope: Scope, target: tree.Target, kind: Type, context: str) -> t
 def _settle(scope: Scope, query: tree.Query) -> tree.Query:
     """Outputs that are still open become text."""
     targets = tuple(
-        _converted(scope, target, TEXT, "UNION") if target.expr.type is UNKNOWN else target for target in query.targets
+        _converted(scope, target, TEXT, "UNION") if target.expr.type is UNKNOWN else target
+        for target in query.targets
     )
     return replace(query, targets=targets)
 

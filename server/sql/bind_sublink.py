@@ -14,6 +14,7 @@ from server.sql.types import BOOL, array_of
 REFUSED = {
     "CHECK": "cannot use subquery in check constraint",
     "DEFAULT": "cannot use subquery in DEFAULT expression",
+    "CALL": "cannot use subquery in CALL argument",
     "index expression": "cannot use subquery in index expression",
 }
 
@@ -66,9 +67,15 @@ def _compare(
         raise error("42601", "subquery has too few columns", at)
     rel = scope.state.new_rel(scope)
     outputs = [tree.Var(c.type, rel, index, c.typmod, c.name) for index, c in enumerate(columns)]
-    made = row_op(scope, operator, lefts, outputs, at) if len(lefts) > 1 else make_op(scope, operator, lefts[0], outputs[0], at)
+    made = (
+        row_op(scope, operator, lefts, outputs, at)
+        if len(lefts) > 1
+        else make_op(scope, operator, lefts[0], outputs[0], at)
+    )
     if made.type is not BOOL:
-        raise error("42804", f"operator {operator} must return type boolean, not type {made.type.display}", at)
+        raise error(
+            "42804", f"operator {operator} must return type boolean, not type {made.type.display}", at
+        )
     return rel, made
 
 

@@ -92,7 +92,8 @@ def output_column(scope: Scope, name: str, expr: tree.Expr) -> tree.OutputColumn
 def finish_targets(scope: Scope, entries: Sequence[TargetEntry]) -> tuple[tree.Target, ...]:
     """The bound targets."""
     return tuple(
-        tree.Target(entry.expr, output_column(scope, entry.name, entry.expr), entry.hidden) for entry in entries
+        tree.Target(entry.expr, output_column(scope, entry.name, entry.expr), entry.hidden)
+        for entry in entries
     )
 
 

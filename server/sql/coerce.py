@@ -21,7 +21,9 @@ from server.sql.types import (
 )
 
 IMPLICIT, ASSIGNMENT, EXPLICIT = "i", "a", "e"
-MODIFIED = frozenset({"varchar", "bpchar", "numeric", "timestamp", "timestamptz", "time", "timetz", "interval"})
+MODIFIED = frozenset(
+    {"varchar", "bpchar", "numeric", "timestamp", "timestamptz", "time", "timetz", "interval"}
+)
 """Types with a length coercion function (pg_cast entries from a type to itself)."""
 
 
@@ -72,10 +74,18 @@ def settle_param(scope: Scope, param: tree.Param, target: Type) -> tree.Param:
 # --- one expression to one type --------------------------------------------------------------------------
 
 
-def coerce_type(scope: Scope, expr: tree.Expr, target: Type, typmod: int = -1, context: str = IMPLICIT) -> tree.Expr:
+def coerce_type(
+    scope: Scope, expr: tree.Expr, target: Type, typmod: int = -1, context: str = IMPLICIT
+) -> tree.Expr:
     """The expression under type `target`; the caller knows that the coercion exists (`can_coerce`)."""
     source = expr.type
-    if source is target or target.name in ("any", "anyelement", "anynonarray", "anycompatible", "anycompatiblenonarray"):
+    if source is target or target.name in (
+        "any",
+        "anyelement",
+        "anynonarray",
+        "anycompatible",
+        "anycompatiblenonarray",
+    ):
         return expr
     if source is UNKNOWN:
         if target.kind == "p" and target.name.startswith("any"):
@@ -100,7 +110,11 @@ def _cast(expr: tree.Expr, target: Type, context: str, typmod: int = -1) -> tree
         if cast.func is None:
             return tree.Relabel(target, expr, explicit=explicit)
         return tree.CastCall(target, cast.func, expr, explicit=explicit)
-    if source.element is not None and target.element is not None and source.category == target.category == "A":
+    if (
+        source.element is not None
+        and target.element is not None
+        and source.category == target.category == "A"
+    ):
         element = _cast(tree.ElementRef(source.element), target.element, context)
         if isinstance(element, tree.Relabel):
             return tree.Relabel(target, expr, explicit=explicit)

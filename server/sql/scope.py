@@ -78,7 +78,6 @@ class State:
     """Relation id to the scope that has it in FROM."""
     places: dict[int, tuple[int, tree.Expr]] = field(default_factory=dict)
     """id of a bound expression to where it stands in the text; the expression is kept so that the id stays its own."""
-    cte_entries: list[CteEntry] = field(default_factory=list)
     aggregate_owners: dict[int, Scope] = field(default_factory=dict)
     """id of an aggregate or GROUPING call to the query that owns it."""
     origins: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -150,7 +149,16 @@ class Scope:
         if isinstance(expr, tree.Call) and expr.operator is not None:
             return _leftmost([at, *(self.where(arg) for arg in expr.args)])
         if isinstance(
-            expr, (tree.CoerceIO, tree.Relabel, tree.CastCall, tree.CastArray, tree.ApplyTypmod, tree.NullTest, tree.BooleanTest)
+            expr,
+            (
+                tree.CoerceIO,
+                tree.Relabel,
+                tree.CastCall,
+                tree.CastArray,
+                tree.ApplyTypmod,
+                tree.NullTest,
+                tree.BooleanTest,
+            ),
         ):
             return _leftmost([at, self.where(expr.arg)])
         if isinstance(expr, tree.BoolExpr) and expr.op != "not":
@@ -165,7 +173,9 @@ def _leftmost(places: list[int]) -> int:
     return min(known) if known else -1
 
 
-def error(sqlstate: str, message: str, at: int = -1, detail: str | None = None, hint: str | None = None) -> PgError:
+def error(
+    sqlstate: str, message: str, at: int = -1, detail: str | None = None, hint: str | None = None
+) -> PgError:
     """An error at a 0-based offset of the text."""
     return PgError(sqlstate, message, position=at + 1 if at >= 0 else None, detail=detail, hint=hint)
 
@@ -249,6 +259,10 @@ def find_item(scope: Scope, schema: str | None, name: str, at: int) -> tuple[Sco
     return None
 
 
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "sys"})
+"""Schemas of computed relations; every name in pg_catalog starts with pg_, so others are not looked up there."""
+
+
 # --- relations -----------------------------------------------------------------------------------------
 
 
@@ -263,7 +277,9 @@ def find_relation(scope: Scope, names: ast.Names) -> Table | object | None:
     state = scope.state
     schemas = names[-2:-1] or search_path(state.env)
     for schema in schemas:
-        if schema in ("pg_catalog", "information_schema", "sys"):
+        if schema in SYSTEM_SCHEMAS and (
+            len(names) > 1 or schema != "pg_catalog" or names[-1].startswith("pg_")
+        ):
             virtual = _system_relation(schema, names[-1])
             if virtual is not None:
                 return virtual
@@ -297,7 +313,9 @@ def open_relation(scope: Scope, relation: ast.RangeVar) -> object:
         dotted = ".".join(names)
         raise error("0A000", f'cross-database references are not implemented: "{dotted}"', relation.at)
     if len(names) > 3:
-        raise error("42601", f"improper qualified name (too many dotted names): {'.'.join(names)}", relation.at)
+        raise error(
+            "42601", f"improper qualified name (too many dotted names): {'.'.join(names)}", relation.at
+        )
     found = find_relation(scope, names)
     if found is None:
         raise missing_relation(scope, relation)

@@ -10,7 +10,9 @@ from typing import Any
 from server.sql import tree
 
 LEAVES = (tree.Const, tree.Param, tree.Var, tree.CaseArg, tree.ElementRef)
-PLAIN = frozenset({"type", "typmod", "function", "aggregate", "func", "equal", "less", "at", "operator", "names", "query"})
+PLAIN = frozenset(
+    {"type", "typmod", "function", "aggregate", "func", "equal", "less", "at", "operator", "names", "query"}
+)
 """Fields that hold no expressions of the same query level."""
 
 
@@ -76,7 +78,9 @@ def query_expressions(query: tree.Statement) -> Iterator[tree.Expr]:
             yield from query_expressions(query.query)
         return
     yield from (target.expr for target in query.targets)
-    yield from (clause for clause in (query.where, query.having, query.limit, query.offset) if clause is not None)
+    yield from (
+        clause for clause in (query.where, query.having, query.limit, query.offset) if clause is not None
+    )
     yield from query.group_by
     for window in query.windows:
         yield from window.partition_by

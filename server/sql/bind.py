@@ -1,0 +1,96 @@
+"""The binder: a parsed SELECT, INSERT, UPDATE or DELETE to the bound tree (DESIGN §5; PostgreSQL, chapters 7 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import server.sql.bind_aggregate
+import server.sql.bind_call
+import server.sql.bind_column
+import server.sql.bind_operator
+import server.sql.bind_sublink  # noqa: F401  (they register what binds their parse nodes)
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+from server.sql import ast, tree
+from server.sql.bind_dml import bind_dml
+from server.sql.bind_expr import LIFTED_TYPES
+from server.sql.bind_query import bind_query
+from server.sql.bind_scalar import bind_scalar
+from server.sql.env import Env
+from server.sql.grammar_base import NotLiftable
+from server.sql.scope import Scope, State, error
+from server.sql.types import TEXT, UNKNOWN, Type
+
+__all__ = ["NotLiftable", "bind", "bind_scalar"]
+
+TAGS: dict[type, str] = {tree.Insert: "INSERT", tree.Update: "UPDATE", tree.Delete: "DELETE"}
+
+
+def bind(
+    stmt: ast.Statement,
+    catalog: Catalog,
+    env: Env,
+    param_types: Sequence[Type | None],
+    lifted: Sequence[tuple[str, str]] = (),
+) -> tree.Bound:
+    """Analyse a statement against a catalog.
+
+    `param_types` are the client's types of `$1`, `$2`, ...; None (or unknown): to be inferred. `lifted` are the
+    literals that the scanner took out, in order: their `ParamRef`s are numbered after len(param_types). An untyped
+    lifted literal takes the type that context gives it, text when nothing does; `NotLiftable` is raised where a
+    constant is needed, and for every error: bound again from its own text, the statement gives PostgreSQL's answer
+    with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, ...
+    """
+    try:
+        return _bind(stmt, catalog, env, param_types, lifted)
+    except PgError:
+        if lifted:
+            raise NotLiftable from None
+        raise
+
+
+def _bind(
+    stmt: ast.Statement,
+    catalog: Catalog,
+    env: Env,
+    param_types: Sequence[Type | None],
+    lifted: Sequence[tuple[str, str]],
+) -> tree.Bound:
+    types = [kind if kind is not None else UNKNOWN for kind in param_types]
+    lifted_types = [LIFTED_TYPES[kind] for kind, _ in lifted]
+    state = State(catalog, env, types, len(types), lifted, lifted_types, bind_query)
+    scope = Scope(state)
+    made: tree.Statement
+    if isinstance(stmt, (ast.SelectStmt, ast.ValuesStmt, ast.SetOperation)):
+        made = bind_query(None, stmt, scope)
+        columns = made.columns
+    else:
+        changed = bind_dml(scope, stmt)
+        columns = tuple(target.column for target in changed.returning)
+        made = changed
+    return tree.Bound(
+        statement=made,
+        param_types=(
+            *_client_types(state),
+            *(TEXT if kind is UNKNOWN else kind for kind in state.lifted_types),
+        ),
+        columns=columns,
+        tag=TAGS.get(type(made), "SELECT"),
+        catalog=catalog,
+        tables=tuple(state.privileges),
+    )
+
+
+def _client_types(state: State) -> tuple[Type, ...]:
+    """Every parameter has a type by now; raises 42P18."""
+    for index, kind in enumerate(state.param_types):
+        if kind is UNKNOWN:
+            places = [
+                at
+                for at, expr in state.places.values()
+                if isinstance(expr, tree.Param) and expr.index == index
+            ]
+            raise error(
+                "42P18", f"could not determine data type of parameter ${index + 1}", min(places, default=-1)
+            )
+    return tuple(state.param_types)

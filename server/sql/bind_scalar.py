@@ -1,0 +1,96 @@
+"""Expressions that stand alone: DEFAULT, CHECK, index keys (PostgreSQL, chapters 5.2, 5.4 and 11.7)."""
+
+from __future__ import annotations
+
+from server.catalog.descriptor import Catalog, Table
+from server.sql import ast, tree
+from server.sql.bind_expr import transform_as
+from server.sql.bind_from import add_table
+from server.sql.bind_query import bind_query
+from server.sql.coerce import ASSIGNMENT, as_boolean, coerce_to_target, settle_unknown
+from server.sql.env import Env
+from server.sql.parse import parse_expression
+from server.sql.scope import Scope, State, error
+from server.sql.tree_walk import walk
+from server.sql.types import BY_OID, TEXT, Type
+
+PURPOSES = {"default": "DEFAULT", "check": "CHECK", "index expression": "index expression", "call": "CALL"}
+"""What callers name to what messages say."""
+
+
+def bind_scalar(
+    expr: ast.Expr,
+    table: Table | None,
+    env: Env,
+    catalog: Catalog,
+    target: tuple[Type, int] | None,
+    purpose: str,
+    rel: int = 0,
+) -> tree.Expr:
+    """The bound expression over `Var(rel)` for the columns of `table`.
+
+    `purpose` is `default`, `check`, `index expression` or `call`, for DEFAULT with the column's name after a colon
+    (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises: 42804, 0A000 (subqueries, sets, columns in DEFAULT),
+    42803, 42P20, 42P02, 42P17 (functions in index expressions that are not immutable).
+    """
+    word, _, column = purpose.partition(":")
+    kind = PURPOSES[word.lower()]
+    state = State(catalog, env, [], 0, (), [], bind_query, next_rel=rel)
+    scope = Scope(state, None, kind)
+    if table is not None:
+        scope.namespace.append(add_table(scope, table, None))
+    made = transform_as(scope, expr, kind)
+    if state.param_types:
+        raise error("42P02", "there is no parameter $1", expr.at)
+    if kind == "CHECK":
+        return as_boolean(scope, made, "CHECK")
+    if target is not None:
+        return _assigned(scope, made, target, column)
+    made = settle_unknown(scope, made)
+    if kind == "index expression" and any(_volatility(part) != "i" for part in walk(made)):
+        raise error("42P17", "functions in index expression must be marked IMMUTABLE")
+    return made
+
+
+def _volatility(expr: tree.Expr) -> str:
+    return expr.function.volatility if isinstance(expr, tree.Call) else "i"
+
+
+def _assigned(scope: Scope, expr: tree.Expr, target: tuple[Type, int], column: str) -> tree.Expr:
+    kind, typmod = target
+    made = coerce_to_target(scope, expr, kind, typmod, ASSIGNMENT)
+    if made is None:
+        raise error(
+            "42804",
+            f'column "{column}" is of type {kind.display} but default expression is of type {expr.type.display}',
+            scope.where(expr),
+            hint="You will need to rewrite or cast the expression.",
+        )
+    return made
+
+
+def column_default(state: State, table: Table, index: int) -> tree.Expr:
+    """What DEFAULT means for a column: its bound default, else NULL."""
+    column = table.columns[index]
+    kind = BY_OID.get(column.type_oid)
+    if column.dropped or kind is None:
+        return tree.Const(TEXT, None)
+    if column.default is None:
+        return tree.Const(kind, None, column.typmod)
+    parsed = parse_expression(column.default)
+    return bind_scalar(
+        parsed, None, state.env, state.catalog, (kind, column.typmod), f"default:{column.name}"
+    )
+
+
+def table_checks(state: State, table: Table, rel: int) -> tuple[tuple[str, tree.Expr], ...]:
+    """The CHECK constraints over `Var(rel)`, in the order of their names as PostgreSQL checks them."""
+    return tuple(
+        (
+            check.name,
+            bind_scalar(
+                parse_expression(check.expression), table, state.env, state.catalog, None, "check", rel
+            ),
+        )
+        for check in sorted(table.checks, key=lambda check: check.name)
+    )
