@@ -23,7 +23,7 @@ YEAR, MONTH, DAY, DOY, TIME, TZ = 1, 2, 4, 8, 16, 32
 AMPM, ERA, DOW, DST = 64, 128, 256, 512
 DATE = YEAR | MONTH | DAY
 INT_MAX = 2**31 - 1
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -263,8 +263,11 @@ class _Decoder:
             return DOY | MONTH | DAY
         if seen & DATE == DATE:
             return self.number_field(text, seen)
-        mask = self._which(value, len(text), seen & DATE)
-        if mask == YEAR:
+        mask = self._which(len(text), seen & DATE)
+        if seen & DATE == YEAR | MONTH and self.text_month and len(text) >= 3 and self.two_digits:
+            self.moment.day, self.moment.year = self.moment.year, value
+            self.two_digits = False
+        elif mask == YEAR:
             self.moment.year = value
             self.two_digits = len(text) <= 2
         elif mask == MONTH:
@@ -273,13 +276,13 @@ class _Decoder:
             self.moment.day = value
         return mask
 
-    def _which(self, value: int, length: int, known: int) -> int:
+    def _which(self, length: int, known: int) -> int:
         order = self.env.dateorder
         if known == 0:
             if length >= 3 or order == "YMD":
                 return YEAR
             return DAY if order == "DMY" else MONTH
-        if known == YEAR or known == DAY:
+        if known in (YEAR, DAY):
             return MONTH
         if known == MONTH:
             return YEAR if self.text_month and (length >= 3 or order == "YMD") else DAY
@@ -453,14 +456,6 @@ class _DateTime(_Decoder):
             return self.date_field(text)
         if (point and len(head) > 2) or (len(text) >= 6 and (not self.seen & DATE or not self.seen & TIME)):
             return self.number_field(text, self.seen)
-        return self._year_behind(text)
-
-    def _year_behind(self, text: str) -> int:
-        """A number; with a text month in YMD order, `DD Mon YYYY` still holds."""
-        if self.text_month and self.seen & DATE == YEAR | MONTH and len(text) >= 3 and self.two_digits:
-            self.moment.day, self.moment.year = self.moment.year, integer(text)[0]
-            self.two_digits = False
-            return DAY
         return self.number(text, self.seen)
 
     def _date(self, text: str) -> int:
@@ -540,7 +535,6 @@ class _TimeOnly(_Decoder):
         if kind is Kind.DATE:
             return self._date(text, position)
         if kind is Kind.TIME:
-            self.drop_time_unit()
             return self.clock_field(text)
         if kind is Kind.TZ:
             self.moment.west = decode_zone(text)

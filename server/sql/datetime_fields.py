@@ -97,7 +97,8 @@ _TOKENS = re.compile(
     r"|(?P<tz>[+-][ \t\n\r\v\f]*\d[\d:.-]*)"
     r"|(?P<special>[+-][ \t\n\r\v\f]*[A-Za-z]+)"
     r"|(?P<sign>[+-])"
-    r"|(?P<skip>[ \t\n\r\v\f!-/:-@\[-`{-~])"
+    r"|(?P<skip>[ \t\n\r\v\f!-/:-@\[-`{-~])",
+    re.ASCII,
 )
 _REST = re.compile(r"[-+/_.:A-Za-z0-9]+")
 _KINDS = {

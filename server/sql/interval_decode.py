@@ -46,8 +46,8 @@ _RIGHTMOST = {
     FIELD_BITS["hour"]: "hour", DAY_HOUR: "hour", FIELD_BITS["minute"]: "minute", HOUR_MINUTE: "minute",
     DAY_MINUTE: "minute",
 }  # fmt: skip
-_INT = re.compile(r"[+-]?\d+")
-_ISO_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|-?0[xX][0-9a-fA-F]+")
+_INT = re.compile(r"[+-]?\d+", re.ASCII)
+_ISO_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|-?0[xX][0-9a-fA-F]+", re.ASCII)
 
 
 class _Sum:
@@ -191,9 +191,8 @@ class _Decoder:
             count = int(months[0]) if months else 0
             if not 0 <= count < 12:
                 raise DateTimeError("overflow")
-            if months is None or months.end() != len(rest) - 1:
-                if not (months is None and len(rest) == 1):
-                    raise DateTimeError
+            if len(rest) > 1 and (months is None or months.end() != len(rest) - 1):
+                raise DateTimeError
             self.unit = "month"
             return value * 12 + (-count if text[0] == "-" else count), 0.0
         if rest[:1] == ".":
@@ -273,7 +272,7 @@ class _Iso:
         return int(value), value - int(value)
 
     def _width(self, start: int) -> int:
-        found = re.compile(r"-?(\d*)").match(self.text, start)
+        found = re.compile(r"-?([0-9]*)").match(self.text, start)
         return len(found[1]) if found else 0
 
     def _alternative(self, start: int, value: int, part: float, unit: str) -> bool:

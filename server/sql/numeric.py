@@ -35,7 +35,7 @@ def checked(value: Decimal) -> Decimal:
         return value
     exponent = value.as_tuple().exponent
     if value.is_signed() and value.is_zero():
-        value = abs(value)
+        value = value.copy_abs()
     if isinstance(exponent, int) and exponent > 0:
         value = value.quantize(Decimal(1), context=EXACT)
     elif isinstance(exponent, int) and exponent < -MAX_SCALE:
@@ -78,7 +78,7 @@ def rounded_to(value: Decimal, scale: int) -> Decimal:
     result = value.quantize(Decimal((0, (1,), -scale)), context=EXACT)
     if scale < 0:
         result = result.quantize(Decimal(1), context=EXACT)
-    return abs(result) if not result else result
+    return result if result else result.copy_abs()
 
 
 def _field_overflow(precision: int, scale: int, limit: str) -> PgError:
@@ -106,12 +106,10 @@ def parse(text: str) -> Decimal:
         raise overflow()
     scale = len(fraction) - shift
     digits = (whole + fraction).lstrip("0")
-    if not digits:
-        return Decimal((0, (0,), -min(max(scale, 0), MAX_SCALE)))
-    if len(digits) - scale > MAX_WEIGHT_DIGITS:
+    if scale > MAX_SCALE or (digits and len(digits) - scale > MAX_WEIGHT_DIGITS):
         raise overflow()
-    if scale > MAX_SCALE + len(digits) + 1:
-        return Decimal((0, (0,), -MAX_SCALE))
+    if not digits:
+        return Decimal((0, (0,), -max(scale, 0)))
     return checked(Decimal(f"{sign}{digits}E{-scale}"))
 
 
@@ -122,7 +120,7 @@ def _parse_based(text: str, body: str) -> Decimal:
     sign, *bodies = found.groups()
     base, digits = next((base, digits) for base, digits in zip((16, 8, 2), bodies) if digits)
     value = Decimal(int(digits.replace("_", ""), base))
-    return -value if sign == "-" and value else value
+    return value.copy_negate() if sign == "-" and value else value
 
 
 def numeric_in(text: str, typmod: int, env: Env) -> Decimal:
@@ -133,7 +131,7 @@ def numeric_in(text: str, typmod: int, env: Env) -> Decimal:
 def render(value: Decimal) -> str:
     """The value with all digits of its display scale, never an exponent."""
     if value.is_finite():
-        return f"{value:f}" if value or not value.is_signed() else f"{-value:f}"
+        return f"{value:f}" if value or not value.is_signed() else f"{value.copy_negate():f}"
     if value.is_nan():
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
@@ -148,8 +146,8 @@ def numeric_send(value: Decimal, env: Env) -> bytes:
     """Digits in base 10000 without zeros at either end, weight, sign and display scale."""
     if not value.is_finite():
         sign = 0xC000 if value.is_nan() else 0xD000 if value > 0 else 0xF000
-        return _HEAD.pack(0, 0, sign, 0)
-    text = render(abs(value))
+        return _HEAD.pack(0, 0, sign, 0 if value.is_nan() else 0x20)
+    text = render(value.copy_abs())
     whole, _, fraction = text.partition(".")
     padded = whole.lstrip("0")
     padded = "0" * (-len(padded) % 4) + padded
@@ -193,7 +191,7 @@ def numeric_recv(data: bytes, typmod: int, env: Env) -> Decimal:
     value = (
         EXACT.quantize(value, Decimal((0, (1,), -scale))) if _fits(value, scale) else _truncate(value, scale)
     )
-    return apply_typmod(checked(-value if sign == 0x4000 and value else value), typmod)
+    return apply_typmod(checked(value.copy_negate() if sign == 0x4000 and value else value), typmod)
 
 
 def _fits(value: Decimal, scale: int) -> bool:

@@ -168,9 +168,18 @@ def shortest_single(value: float) -> str:
     digits, exponent = "", 0
     for precision in range(9):
         digits, exponent = _scientific(magnitude, precision)
-        if low < float(f"{digits[0]}.{digits[1:]}e{exponent}") < high:
+        if low < _from_digits(digits, exponent) < high:
+            break
+        # At a power of two the gap below is half the gap above, so the next text up can be nearer than it looks.
+        above_digits = str(int(digits.ljust(precision + 1, "0")) + 1)
+        if not bits & 0x7FFFFF and len(above_digits) == precision + 1 and _from_digits(above_digits, exponent) < high:
+            digits = above_digits
             break
     return _layout(digits, exponent, value < 0, 6)
+
+
+def _from_digits(digits: str, exponent: int) -> float:
+    return float(f"{digits[0]}.{digits[1:]}e{exponent}")
 
 
 def _neighbour(bits: int) -> float:

@@ -127,7 +127,7 @@ class _Checker:
         elif char == '"':
             self.kind = "string"
             self._string()
-        elif char == "-" or char.isdigit():
+        elif char in "-0123456789":
             self.kind = "number"
             self._number()
         else:

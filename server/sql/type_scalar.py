@@ -11,7 +11,7 @@ from server.sql.type_io import SPACES, Input, Io, Receive, Send, bad_syntax, fix
 _TRUE = {"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"}
 _FALSE = {"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"}
 _DIGITS = re.compile(
-    r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|(\d(?:_?\d)*))"
+    r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|([0-9](?:_?[0-9])*))"
 )
 
 
@@ -92,7 +92,7 @@ def _writer(layout: str) -> Send:
     return send
 
 
-_UNSIGNED = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|\d+)")
+_UNSIGNED = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 
 
 def unsigned_input(name: str, bits: int) -> Input:
@@ -170,7 +170,7 @@ def _bytes_send(value: bytes, env: Env) -> bytes:
     return value
 
 
-_TID = re.compile(r"\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*", re.ASCII)
+_TID = re.compile(r"[^(,]*\(\s*(\d+),\s*(\d+)\).*", re.ASCII | re.DOTALL)
 
 
 def tid_in(text: str, typmod: int, env: Env) -> tuple[int, int]:
