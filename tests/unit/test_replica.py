@@ -369,6 +369,11 @@ def test_a_crashed_machine_needs_a_rebuild(opened, tmp_path, boot):
     assert (replica.needs_rebuild, replica.applied_position, replica.get(A, 10)) == (True, 0, None)
 
 
+def test_a_kernel_that_does_not_name_its_boot_is_not_trusted(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(lmdb_engine, "boot_id", lambda: "")
+    assert restarted(opened, tmp_path, Trust(1, "", False)).needs_rebuild
+
+
 def test_an_environment_without_a_word_on_trust_needs_a_rebuild(opened, tmp_path):
     opened().close()
     (tmp_path / "storage" / "trust").write_bytes(b"{torn")
