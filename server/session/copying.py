@@ -1,0 +1,226 @@
+"""COPY FROM STDIN and COPY TO STDOUT (PostgreSQL, COPY; dsql-reference §1.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.catalog import ddl
+from server.catalog.ddl_index import attnum
+from server.catalog.descriptor import Table
+from server.errors import PgError
+from server.pgwire import codec
+from server.session import preparing
+from server.session.transaction import Transaction
+from server.session.work import SLICE, Work
+from server.sql import ast, types
+from server.sql.context import Context
+from server.sql.copy_format import (
+    CsvReader,
+    Options,
+    TextReader,
+    csv_writer,
+    read_options,
+    text_writer,
+)
+from server.sql.dml import ColumnDefaults, table_writer
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+SLICE_S = 0.001
+
+
+def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> Work:
+    """Begin COPY: CopyInResponse, or the whole of COPY TO. Raises PgError."""
+    if statement.filename is not None or statement.program:
+        direction = "from" if statement.from_ else "to"
+        raise PgError(
+            "0A000",
+            f"COPY {direction} a file or program is not supported",
+            hint="Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
+        )
+    options = read_options(statement.options, statement.from_)
+    if statement.from_:
+        _start_in(session, statement, txn, options)
+    else:
+        yield from _copy_out(session, statement, txn, options)
+
+
+def _columns(table: Table, names: Sequence[str]) -> list[int]:
+    """0-based positions of the columns named, or of all live ones. Raises PgError 42703, 42701."""
+    if not names:
+        return [place for place, column in enumerate(table.columns) if not column.dropped]
+    places: list[int] = []
+    for name in names:
+        try:
+            place = attnum(table, name) - 1
+        except PgError as error:
+            raise PgError(
+                "42703", f'column "{name}" of relation "{table.name}" does not exist'
+            ) from error
+        if place in places:
+            raise PgError("42701", f'column "{name}" specified more than once')
+        places.append(place)
+    return places
+
+
+# --- FROM STDIN ---
+
+
+class CopyIn:
+    """The state of one COPY FROM STDIN."""
+
+    def __init__(
+        self, session: SqlSession, table: Table, places: Sequence[int], options: Options, ctx: Context
+    ) -> None:
+        self.table = table
+        self.options = options
+        self.ctx = ctx
+        self.rows = 0
+        self.line = 0
+        self.simple_rest: list[ast.ParsedStatement] = []
+        """Statements of the same simple query that follow."""
+        self._names = [table.columns[place].name for place in places]
+        self._reader = CsvReader(options) if options.csv else TextReader(options)
+        self._header = options.header
+        self._places = list(places)
+        self._defaults = ColumnDefaults(table, ctx.catalog, session.env, places)
+        self._writer = table_writer(table, ctx.catalog, session.env)
+        self._inputs: list[tuple[Callable[..., Any], int]] = [
+            (types.BY_OID[table.columns[place].type_oid].input, table.columns[place].typmod) for place in places
+        ]
+        self._width = len(table.columns)
+        self._not_null = [name in options.force_not_null for name in self._names]
+        self._null = [name in options.force_null for name in self._names]
+        self._forced = any(self._not_null) or any(self._null)
+
+    def feed(self, data: bytes, last: bool = False) -> Work:
+        """Insert the rows that are whole now. Raises PgError."""
+        lines = self._reader.feed(data, last)
+        if self._header and lines:
+            self._header = False
+            self._check_header(lines.pop(0))
+            self.line += 1
+        until = time.monotonic() + SLICE_S
+        for start in range(0, len(lines), 64):
+            rows = []
+            for line in lines[start : start + 64]:
+                self.line += 1
+                rows.append(self._row(line))
+            self._writer.insert_many(self.ctx, rows)
+            self.rows += len(rows)
+            if time.monotonic() > until:
+                self.ctx.tick()
+                yield SLICE
+                until = time.monotonic() + SLICE_S
+
+    def _check_header(self, line: str) -> None:
+        if not self.options.match:
+            return
+        names = self._reader.fields(line)
+        if names != self._names:
+            raise PgError(
+                "22P04",
+                f"wrong number of fields in header line: got {len(names)}, expected {len(self._names)}"
+                if len(names) != len(self._names)
+                else "column name mismatch in header line",
+            )
+
+    def _row(self, line: str) -> list[Any]:
+        fields = self._reader.fields(line)
+        if len(fields) != len(self._places):
+            if len(fields) > len(self._places):
+                raise self._error("22P04", "extra data after last expected column", line)
+            name = self._names[len(fields)]
+            raise self._error("22P04", f'missing data for column "{name}"', line)
+        if self._forced:
+            self._force(fields)
+        row: list[Any] = [None] * self._width
+        env = self.ctx.env
+        for place, field, (read, typmod) in zip(self._places, fields, self._inputs):
+            if field is not None:
+                row[place] = read(field, typmod, env)
+        self._defaults.fill(row, self.ctx)
+        return row
+
+    def _force(self, fields: list[str | None]) -> None:
+        null = self.options.null
+        for place, (not_null, force_null) in enumerate(zip(self._not_null, self._null)):
+            if not_null and fields[place] is None:
+                fields[place] = null
+            elif force_null and fields[place] == null:
+                fields[place] = None
+
+    def _error(self, sqlstate: str, message: str, line: str) -> PgError:
+        where = f'COPY {self.table.name}, line {self.line}: "{line[:100]}"'
+        return PgError(sqlstate, message, fields={"W": where})
+
+
+def _start_in(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> None:
+    if statement.relation is None:
+        raise PgError("42601", "COPY query FROM is not supported")
+    if statement.where is not None:
+        raise PgError("0A000", "COPY FROM with WHERE not supported")
+    table = ddl.find_table(txn.catalog, session.env, statement.relation)
+    session._meet(txn.catalog, ast.ParsedStatement(statement, ""))
+    session.node.check_privileges(txn.catalog, session.user, ((table.oid, "INSERT"),))
+    if txn.ddl:
+        raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+    if txn.read_only:
+        raise PgError("25006", "cannot execute COPY FROM in a read-only transaction")
+    places = _columns(table, statement.columns)
+    txn.used.add(table.oid)
+    txn.dml = True
+    ctx = session._context(txn, ())
+    session.copy = CopyIn(session, table, places, options, ctx)
+    session.copying = True
+    session.out.append(codec.copy_in_response(False, len(places)))
+
+
+# --- TO STDOUT ---
+
+
+def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> Work:
+    parsed = _query_of(session, statement, txn)
+    session._meet(txn.catalog, parsed)
+    prepared = preparing.prepare(parsed, txn.catalog, session.env)
+    if not prepared.columns:
+        raise PgError("0A000", "COPY query must have a RETURNING clause")
+    assert prepared.plan is not None
+    session._check_privileges(prepared)
+    session._count_statement(prepared, txn)
+    ctx = session._context(txn, ())
+    names = [column.name for column in prepared.columns]
+    write = csv_writer(options, names) if options.csv else text_writer(options)
+    outputs = [column.type.output for column in prepared.columns]
+    session.out.append(codec.copy_out_response(False, len(names)))
+    if options.header:
+        session.out.append(codec.copy_data(write(names).encode()))
+    env = session.env
+    sent = 0
+    until = time.monotonic() + SLICE_S
+    for batch in prepared.plan.run(ctx):
+        for row in batch:
+            fields = [None if value is None else output(value, env) for value, output in zip(row, outputs)]
+            session.out.append(codec.copy_data(write(fields).encode()))
+        sent += len(batch)
+        if time.monotonic() > until:
+            ctx.tick()
+            yield SLICE
+            until = time.monotonic() + SLICE_S
+    session.ctx = None
+    session.out.append(codec.COPY_DONE)
+    txn.end_statement()
+    session._complete_with(f"COPY {sent}", txn)
+
+
+def _query_of(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> ast.ParsedStatement:
+    if statement.query is not None:
+        return ast.ParsedStatement(statement.query, "")
+    assert statement.relation is not None
+    table = ddl.find_table(txn.catalog, session.env, statement.relation)
+    places = _columns(table, statement.columns)
+    targets = tuple(ast.ResTarget(ast.ColumnRef((table.columns[place].name,))) for place in places)
+    return ast.ParsedStatement(ast.SelectStmt(targets=targets, from_=(statement.relation,)), "")
