@@ -1,4 +1,4 @@
-"""A private PostgreSQL to compare with: started once per test session, in its own directory, on a free port."""
+"""A private PostgreSQL to compare with: started once per session, in its own directory, on a free port."""
 
 import os
 import pwd

@@ -11,11 +11,13 @@ from server.sql.casts import find_cast
 from server.sql.env import Env
 
 PROBE = """
-create or replace function pg_temp.probe_type(expression text, send text) returns text[] language plpgsql as $$
+create or replace function pg_temp.probe_type(expression text, send text) returns text[]
+language plpgsql as $$
 declare result text[]; state text; message text; more text; hint text;
 begin
-  execute format('select array[%L, format(''%%s'', v), encode(%s(v), ''hex'')] from (select %s as v) s', 'ok', send,
-    expression) into result;
+  execute format(
+    'select array[%L, format(''%%s'', v), encode(%s(v), ''hex'')] from (select %s as v) s',
+    'ok', send, expression) into result;
   return result;
 exception when others then
   get stacked diagnostics state = returned_sqlstate, message = message_text, more = pg_exception_detail,
@@ -46,7 +48,10 @@ def ask_postgres(connection: "psycopg.Connection[object]", questions: Sequence[Q
         expressions.append(f"cast({cast} as {question.target})" if question.target else cast)
         found, _ = lookup(question.target or question.type)
         sends.append(_send(found))
-    query = "select pg_temp.probe_type(e, s) from unnest(%s::text[], %s::text[]) with ordinality u(e, s, n) order by n"
+    query = (
+        "select pg_temp.probe_type(e, s) from unnest(%s::text[], %s::text[])"
+        " with ordinality u(e, s, n) order by n"
+    )
     return [tuple(row[0]) for row in connection.execute(query, (expressions, sends)).fetchall()]  # type: ignore[index]
 
 

@@ -102,6 +102,11 @@ def text_to_name(value: str, env: Env) -> str:
     return truncate_name(value)
 
 
+def bpchar_to_name(value: str, env: Env) -> str:
+    """Without padding, at most 63 bytes."""
+    return truncate_name(value.rstrip(" "))
+
+
 def text_to_regclass(value: str, env: Env) -> int:
     """The relation of that name."""
     return env.reg_input("regclass", value)
@@ -293,15 +298,18 @@ def interval_to_time(value: Interval, env: Env) -> int:
     return value.us % US_DAY
 
 
-_JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", Decimal: "numeric", type(None): "null"}
+_JSON_KINDS = {
+    dict: "object", list: "array", str: "string", bool: "boolean", Decimal: "numeric", type(None): "null",
+}  # fmt: skip
 _FROM_NUMERIC: dict[str, Callable[[Decimal, Env], Any]] = {
     "numeric": identity, "int2": numeric_to_int2, "int4": numeric_to_int4, "int8": numeric_to_int8,
     "float4": numeric_to_float4, "float8": numeric_to_float8,
 }  # fmt: skip
-_JSON_TARGETS = {"bool": "boolean", "numeric": "numeric", "int2": "smallint", "int4": "integer", "int8": "bigint"} | {
-    "float4": "real",
-    "float8": "double precision",
-}
+JSON_TARGETS = {
+    "bool": "boolean", "numeric": "numeric", "int2": "smallint", "int4": "integer", "int8": "bigint",
+    "float4": "real", "float8": "double precision",
+}  # fmt: skip
+"""What jsonb is cast to, and the names in the error's text."""
 
 
 def jsonb_to(kind: str) -> Callable[[Jsonb, Env], Any]:
@@ -312,8 +320,8 @@ def jsonb_to(kind: str) -> Callable[[Jsonb, Env], Any]:
         held = value.value
         if not isinstance(held, wanted):
             found = _JSON_KINDS[type(held)]
-            raise PgError("22023", f"cannot cast jsonb {found} to type {_JSON_TARGETS[kind]}")
-        return held if kind == "bool" else _FROM_NUMERIC[kind](held, env)
+            raise PgError("22023", f"cannot cast jsonb {found} to type {JSON_TARGETS[kind]}")
+        return _FROM_NUMERIC[kind](held, env) if isinstance(held, Decimal) else held
 
     return convert
 

@@ -1,4 +1,4 @@
-"""pg_cast: which casts exist, in which context, and how each is done (PostgreSQL, chapters 10.3, 53.10)."""
+"""pg_cast: which casts exist, in which context and how each is done (chapters 10.3, 53.10)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CastFunction: TypeAlias = Callable[[Any, Env], Any]
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """One way from a type to another. `func` None: the value stays as it is (relabelled)."""
+    """One way from a type to another. `func` None: the value stays as it is."""
 
     source: Type
     target: Type
@@ -25,20 +25,21 @@ class Cast:
 
 
 CASTS: dict[tuple[int, int], Cast] = {}
-"""The entries of pg_cast, without those from a type to itself (length coercions: `types.apply_typmod`)."""
+"""The entries of pg_cast but those from a type to itself (length coercions: `types.apply_typmod`)."""
 
 _REGS = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole")
 
 # source target context, for the casts that leave the value as it is
 _BINARY = """
-text varchar i, varchar text i, text bpchar i, varchar bpchar i, regproc regprocedure i, regprocedure regproc i,
-pg_node_tree text i, oid regclass i, oid regtype i, oid regproc i, oid regprocedure i, oid regnamespace i,
-oid regrole i, regclass oid i, regtype oid i, regproc oid i, regprocedure oid i, regnamespace oid i, regrole oid i
+text varchar i, varchar text i, text bpchar i, varchar bpchar i, regproc regprocedure i,
+regprocedure regproc i, pg_node_tree text i, oid regclass i, oid regtype i, oid regproc i, oid regprocedure i, oid regnamespace i,
+oid regrole i, regclass oid i, regtype oid i, regproc oid i, regprocedure oid i, regnamespace oid i,
+regrole oid i
 """
 # source target context, for the casts that pg_cast does with a function and Python need not
 _SAME = """
-int2 int4 i, int2 int8 i, int4 int8 i, oid int8 a, name text i, name varchar a, name bpchar a, float4 float8 i,
-char text i, char bpchar a, char varchar a, bpchar name i
+int2 int4 i, int2 int8 i, int4 int8 i, oid int8 a, name text i, name varchar a, name bpchar a,
+float4 float8 i, char text i, char bpchar a, char varchar a
 """
 
 _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
@@ -46,6 +47,7 @@ _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
     ("int4", "bool", "e", f.int_to_bool),
     *(("bool", name, "a", f.bool_to_text) for name in ("text", "varchar", "bpchar")),
     *(("bpchar", name, "i", f.trim) for name in ("text", "varchar")),
+    ("bpchar", "name", "i", f.bpchar_to_name),
     *((name, "char", "a", f.text_to_char) for name in ("text", "varchar", "bpchar")),
     *((name, "name", "i", f.text_to_name) for name in ("text", "varchar")),
     *((name, "regclass", "i", f.text_to_regclass) for name in ("text", "varchar")),
@@ -83,7 +85,7 @@ _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
     ("time", "timetz", "i", f.time_to_timetz),
     ("timetz", "time", "a", f.timetz_to_time),
     ("interval", "time", "a", f.interval_to_time),
-    *(("jsonb", name, "e", f.jsonb_to(name)) for name in ("bool", "numeric", "int2", "int4", "int8", "float4", "float8")),
+    *(("jsonb", name, "e", f.jsonb_to(name)) for name in f.JSON_TARGETS),
     ("xid8", "xid", "e", f.int_to_oid),
 ]
 
@@ -115,8 +117,8 @@ _by_io: dict[tuple[Type, Type, str], Cast] = {}
 def find_cast(source: Type, target: Type, context: str) -> Cast | None:
     """The way from `source` to `target` in a context i, a or e, or None (find_coercion_pathway).
 
-    Without an entry in pg_cast everything goes to a string type in an assignment, and a string type to everything
-    in an explicit cast, by way of text. Arrays are cast element by element: the caller asks for the elements.
+    Without an entry in pg_cast everything goes to a string type in an assignment, and a string type to
+    everything in an explicit cast, by way of text. Arrays are cast element by element: the caller does it.
     """
     if source is target:
         return Cast(source, target, "i", "binary", None)

@@ -1,4 +1,4 @@
-"""The calendar: days, months and years of any date that PostgreSQL knows, and the limits of its types (chapter 8.5)."""
+"""The calendar: days, months and years of any date, and the limits of PostgreSQL's types (chapter 8.5)."""
 
 from datetime import date
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from server.sql.datetime_calendar import EPOCH_JULIAN as J2000
 from server.sql.datetime_calendar import (
     US_DAY,
     US_HOUR,
@@ -13,7 +14,6 @@ from server.sql.datetime_calendar import (
     is_valid_julian,
     month_days,
 )
-from server.sql.datetime_calendar import EPOCH_JULIAN as J2000
 from server.sql.datetime_fields import DateTimeError, Kind, special, split, word
 from server.sql.env import Env
 from server.sql.zone_abbreviations import ABBREVIATIONS
@@ -28,7 +28,7 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 @dataclass(slots=True)
 class Moment:
-    """What a text said. `special` is infinity, -infinity, epoch or empty; `west` seconds west of Greenwich."""
+    """What a text said. `special` is infinity, -infinity, epoch or empty; `west` is in seconds."""
 
     year: int = 0
     month: int = 0

@@ -54,13 +54,24 @@ _MONTH_NAMES = {
 }  # fmt: skip
 _DAY_NAMES = {
     "sun": 0, "sunday": 0, "mon": 1, "monday": 1, "tue": 2, "tues": 2, "tuesday": 2, "wed": 3, "weds": 3,
-    "wednesday": 3, "thu": 4, "thur": 4, "thurs": 4, "thursday": 4, "fri": 5, "friday": 5, "sat": 6, "saturday": 6,
+    "wednesday": 3, "thu": 4, "thur": 4, "thurs": 4, "thursday": 4, "fri": 5, "friday": 5, "sat": 6,
+    "saturday": 6,
 }  # fmt: skip
 _UNIT_WORDS = {
-    "d": "day", "dow": "dow", "doy": "doy", "h": "hour", "isodow": "isodow", "isoyear": "isoyear", "j": "julian",
-    "jd": "julian", "julian": "julian", "m": "month", "mm": "minute", "s": "second", "y": "year",
+    "d": "day", "dow": "dow", "doy": "doy", "h": "hour", "isodow": "isodow", "isoyear": "isoyear",
+    "j": "julian", "jd": "julian", "julian": "julian", "m": "month", "mm": "minute", "s": "second", "y": "year",
 }  # fmt: skip
-_RESERVED = ("-infinity", "+infinity", "infinity", "epoch", "now", "today", "tomorrow", "yesterday", "allballs")
+_RESERVED = (
+    "-infinity",
+    "+infinity",
+    "infinity",
+    "epoch",
+    "now",
+    "today",
+    "tomorrow",
+    "yesterday",
+    "allballs",
+)
 
 Meaning = tuple[str, int | str]
 WORDS: dict[str, Meaning] = {
@@ -74,7 +85,7 @@ WORDS: dict[str, Meaning] = {
 
 
 def word(text: str) -> Meaning:
-    """What a word means; time zone abbreviations come first. The second part of a zone's meaning is its entry."""
+    """What a word means; time zone abbreviations come first, with the entry's key."""
     key = text[:TOKEN_LENGTH]
     if key in ABBREVIATIONS:
         return "zone", key

@@ -1,4 +1,4 @@
-"""What a session's settings and the catalog tell to the input and output of types (PostgreSQL, chapter 20.11)."""
+"""What settings and the catalog tell to the input and output of types (PostgreSQL, chapter 20.11)."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -7,7 +7,7 @@ from server.errors import PgError
 from server.sql.zones import UTC, Zone
 
 RegInput: TypeAlias = Callable[[str, str], int]
-"""(type name such as regclass, text) -> oid; raises PgError with PostgreSQL's text when there is no such object."""
+"""(type name such as regclass, text) -> oid; PgError with PostgreSQL's text when there is no such object."""
 RegOutput: TypeAlias = Callable[[str, int], str]
 """(type name, oid) -> the object's name as PostgreSQL prints it (the number itself when there is none)."""
 

@@ -1,4 +1,4 @@
-"""interval: months, days and microseconds, PostgreSQL's order, and the limits that a typmod sets (chapter 8.5.4)."""
+"""interval: months, days and µs, PostgreSQL's order, and what a typmod does (chapter 8.5.4)."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,9 @@ from server.sql.datetime_calendar import US_DAY, US_HOUR, US_MINUTE
 
 FULL_RANGE = 0x7FFF
 FULL_PRECISION = 0xFFFF
-FIELD_BITS = {"month": 1 << 1, "year": 1 << 2, "day": 1 << 3, "hour": 1 << 10, "minute": 1 << 11, "second": 1 << 12}
+FIELD_BITS = {
+    "month": 1 << 1, "year": 1 << 2, "day": 1 << 3, "hour": 1 << 10, "minute": 1 << 11, "second": 1 << 12,
+}  # fmt: skip
 YEAR_MONTH = FIELD_BITS["year"] | FIELD_BITS["month"]
 DAY_HOUR = FIELD_BITS["day"] | FIELD_BITS["hour"]
 DAY_MINUTE = DAY_HOUR | FIELD_BITS["minute"]
@@ -33,7 +35,8 @@ class Interval(Fields):
     @property
     def span(self) -> int:
         """All of it in µs, for comparison."""
-        return (self.months * 30 + self.days) * US_DAY + self.us
+        total: int = (self.months * 30 + self.days) * US_DAY + self.us
+        return total
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Interval) and self.span == other.span

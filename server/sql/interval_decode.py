@@ -1,6 +1,7 @@
-"""Interval texts: PostgreSQL's own, SQL's and ISO 8601's (DecodeInterval, DecodeISO8601Interval; chapter 8.5.4)."""
+"""Interval texts: PostgreSQL's own, SQL's and ISO 8601's (PostgreSQL, chapter 8.5.4)."""
 
 import re
+from typing import ClassVar
 
 from server.errors import PgError
 from server.sql.datetime_calendar import US_DAY, US_HOUR, US_MINUTE, US_SECOND
@@ -223,8 +224,8 @@ class _Decoder:
 class _Iso:
     """DecodeISO8601Interval: P1Y2M3DT4H5M6S, and the forms P0001-02-03T04:05:06 and P00010203T040506."""
 
-    _DATE_UNITS = {"Y": "year", "M": "month", "W": "week", "D": "day"}
-    _TIME_UNITS = {"H": "hour", "M": "minute", "S": "second"}
+    _DATE_UNITS: ClassVar = {"Y": "year", "M": "month", "W": "week", "D": "day"}
+    _TIME_UNITS: ClassVar = {"H": "hour", "M": "minute", "S": "second"}
 
     def __init__(self, text: str) -> None:
         self.text = text

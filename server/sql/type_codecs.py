@@ -1,4 +1,4 @@
-"""Length coercion, and encoders and decoders made for one type and one set of settings (plans cache them; DESIGN §11)."""
+"""Length coercion; encoders and decoders made for one type and one set of settings (DESIGN §11)."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -217,5 +217,3 @@ def _record_io(fields: tuple[Type, ...]) -> Io:
         return tuple((1,) if v is None else (0, v if k is None else k(v)) for k, v in zip(keys, value))
 
     return Io(refuse, write, refuse, send, None, order)
-
-

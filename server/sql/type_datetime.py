@@ -1,4 +1,4 @@
-"""date, time, timetz, timestamp, timestamptz and interval: their input, binary forms and typmods (chapter 8.5)."""
+"""Dates, times and intervals: their input, binary forms and typmods (PostgreSQL, chapter 8.5)."""
 
 import struct
 from datetime import date
@@ -229,5 +229,7 @@ DATETIMES: dict[str, Io] = {
     "timestamp": Io(timestamp_in, timestamp_out, _timestamp_recv, _int8_send, "int"),
     "timestamptz": Io(timestamptz_in, timestamptz_out, _timestamp_recv, _int8_send, "int"),
     "timetz": Io(timetz_in, timetz_out, _timetz_recv, _timetz_send, None, timetz_key, list, _timetz_unpack),
-    "interval": Io(interval_in, interval_out, _interval_recv, _interval_send, None, None, list, _interval_unpack),
+    "interval": Io(
+        interval_in, interval_out, _interval_recv, _interval_send, None, None, list, _interval_unpack
+    ),
 }

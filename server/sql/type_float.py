@@ -136,7 +136,7 @@ def shortest_double(value: float) -> str:
 
 
 def _on_boundary(value: float, decimal: int) -> bool:
-    """The text lies just between two doubles: Python's repr relies on round-half-even there, PostgreSQL does not."""
+    """The text lies midway between two doubles: repr relies on round-half-even, PostgreSQL does not."""
     if abs(value) < _EXACT_INTEGERS:
         return False
     magnitude, decimal = abs(value), abs(decimal)
@@ -170,9 +170,13 @@ def shortest_single(value: float) -> str:
         digits, exponent = _scientific(magnitude, precision)
         if low < _from_digits(digits, exponent) < high:
             break
-        # At a power of two the gap below is half the gap above, so the next text up can be nearer than it looks.
+        # At a power of two the gap below is half the gap above: the text above may do.
         above_digits = str(int(digits.ljust(precision + 1, "0")) + 1)
-        if not bits & 0x7FFFFF and len(above_digits) == precision + 1 and _from_digits(above_digits, exponent) < high:
+        if (
+            not bits & 0x7FFFFF
+            and len(above_digits) == precision + 1
+            and _from_digits(above_digits, exponent) < high
+        ):
             digits = above_digits
             break
     return _layout(digits, exponent, value < 0, 6)

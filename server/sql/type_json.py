@@ -264,7 +264,10 @@ def _same(text: str) -> str:
 
 _validator = json.JSONDecoder(parse_float=_same, parse_int=_same, parse_constant=_no_constant)
 _parser = json.JSONDecoder(
-    parse_float=numeric.parse, parse_int=numeric.parse, parse_constant=_no_constant, object_pairs_hook=object_of
+    parse_float=numeric.parse,
+    parse_int=numeric.parse,
+    parse_constant=_no_constant,
+    object_pairs_hook=object_of,
 )
 
 

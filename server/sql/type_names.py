@@ -1,4 +1,4 @@
-"""Type names and modifiers: from SQL to a type with its typmod and back (PostgreSQL, chapter 8 and format_type)."""
+"""Type names and modifiers: from SQL to a type with its typmod, and back (PostgreSQL, chapter 8)."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,10 +12,12 @@ MAX_LENGTH = 10_485_760
 _ALIASES = {
     "int": "int4", "integer": "int4", "smallint": "int2", "bigint": "int8", "real": "float4",
     "double precision": "float8", "decimal": "numeric", "dec": "numeric", "boolean": "bool",
-    "character varying": "varchar", "char varying": "varchar", "character": "bpchar", "nchar": "bpchar",
+    "character varying": "varchar", "char varying": "varchar", "character": "bpchar",
+    "nchar": "bpchar",
     "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz",
     "time without time zone": "time", "time with time zone": "timetz",
 }  # fmt: skip
+_FIELD_ORDER = ("year", "month", "day", "hour", "minute", "second")
 _integer = int_input("integer", 2**31)
 _env = Env()
 
@@ -71,7 +73,7 @@ _ENCODERS: dict[str, Callable[[list[int]], int]] = {
 
 
 def _fields_bits(text: str) -> int:
-    order = ("year", "month", "day", "hour", "minute", "second")
+    order = _FIELD_ORDER
     first, _, last = text.lower().partition(" to ")
     names = order[order.index(first) : order.index(last or first) + 1]
     return sum(interval.FIELD_BITS[name] for name in names)
@@ -91,7 +93,7 @@ def lookup_type_name(
 ) -> tuple[Type, int]:
     """The built-in type of that name, alone or in pg_catalog, and its typmod (-1: none).
 
-    Raises PgError 42704 when there is no such type, 42601 when it takes no modifiers, 22023 when they are wrong.
+    Raises PgError 42704: there is no such type; 42601: it takes no modifiers; 22023: they are wrong.
     """
     name = names[-1]
     found = None
@@ -135,7 +137,7 @@ def _interval_suffix(typmod: int) -> str:
     bits, precision = interval.split_typmod(typmod)
     fields = ""
     if bits != interval.FULL_RANGE:
-        named = [name for name in ("year", "month", "day", "hour", "minute", "second") if bits & interval.FIELD_BITS[name]]
+        named = [name for name in _FIELD_ORDER if bits & interval.FIELD_BITS[name]]
         fields = " " + (named[0] if len(named) == 1 else f"{named[0]} to {named[-1]}")
     return fields + ("" if precision == interval.FULL_PRECISION else f"({precision})")
 
@@ -169,5 +171,3 @@ def format_type(oid: int, typmod: int | None = None) -> str:
         if found.display.endswith(ending):
             return found.display.removesuffix(ending) + suffix + ending
     return found.display + suffix
-
-

@@ -1,8 +1,8 @@
-"""PostgreSQL's types as data: identity, facts of pg_type, and the functions that read, write, sort and store values.
+"""PostgreSQL's types as data: facts of pg_type, and functions that read, write, sort and store values.
 
-Values in Python: bool; int for int2/4/8, oid and date (days since 2000-01-01), time (µs), timestamp and timestamptz (µs
-since 2000-01-01, UTC); float; Decimal whose exponent is the display scale; str; bytes (also uuid); `Interval`; timetz as
-(µs, seconds west); `Array`; tuple for record; `Jsonb`; None for NULL.
+Values in Python: bool; int for int2/4/8, oid and date (days since 2000-01-01), time (µs), timestamp and
+timestamptz (µs since 2000-01-01, UTC); float; Decimal whose exponent is the display scale; str; bytes (also
+uuid); `Interval`; timetz as (µs, seconds west); `Array`; tuple for record; `Jsonb`; None for NULL.
 """
 
 from collections.abc import Callable
@@ -142,7 +142,7 @@ def register(made: Type) -> Type:
 def make_array(element: Type) -> Type:
     """The array type of `element`."""
     align = "d" if element.align == "d" else "i"
-    kind, category = ("p", "P") if element.kind == "p" else ("b", "A")
+    kind, category = ("p", "P") if element.name == "record" else ("b", "A")
     return make_type(
         array_io(element), element.array_oid, "_" + element.name, element.display + "[]", 0, category,
         align=align, kind=kind, collation=element.collation, element=element,

@@ -10,7 +10,7 @@ NAME_BYTES = 63
 
 
 def limit_varchar(value: str, length: int, explicit: bool) -> str:
-    """At most `length` characters: blanks beyond them go silently, anything only in an explicit cast (22001)."""
+    """At most `length` characters: blanks beyond go silently, all else only in an explicit cast (22001)."""
     if len(value) <= length:
         return value
     if not explicit and value[length:].strip(" "):

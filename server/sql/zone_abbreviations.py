@@ -39,7 +39,6 @@ kost Pacific/Kosrae, lint Pacific/Kiritimati, nut Pacific/Niue, tkt Pacific/Faka
 """
 
 
-
 def _entries(text: str) -> list[list[str]]:
     return [entry.split() for line in text.strip().splitlines() for entry in line.split(", ")]
 

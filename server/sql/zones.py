@@ -1,4 +1,4 @@
-"""Time zones: names, POSIX rules and fixed offsets, and which offset holds at a moment (PostgreSQL, appendix B)."""
+"""Time zones: names, POSIX rules, fixed offsets; which offset holds when (PostgreSQL, appendix B)."""
 
 import re
 import struct
@@ -55,7 +55,7 @@ class Zone:
         return first if first <= second else second
 
     def offset_of_abbreviation(self, us: int, abbreviation: str) -> tuple[int, bool] | None:
-        """The offset that `abbreviation` has in this zone at, or else nearest before or after, UTC moment `us`."""
+        """The offset that `abbreviation` has in this zone at UTC moment `us`, or at a time near it."""
         for years in (0, -1, 1, -5, 5, -20, 20, -50, 50):
             for months in (0, 6):
                 offset, dst, found = self.at(us + years * 365 * DAY_US + months * 182 * DAY_US)
