@@ -425,6 +425,7 @@ class CommonTableExpr:
 class WithClause:
     ctes: tuple[CommonTableExpr, ...]
     recursive: bool
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -777,6 +778,16 @@ class RoleStmt:
 
 
 @dataclass(frozen=True, slots=True)
+class IamGrantStmt:
+    """AWS IAM GRANT role TO 'arn', AWS IAM REVOKE role FROM 'arn' (dsql-reference §1.8)."""
+
+    grant: bool
+    role: str
+    arn: str
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class GrantStmt:
     """GRANT and REVOKE of privileges or (kind role) of roles."""
 
@@ -897,7 +908,7 @@ class Unsupported:
 Statement: TypeAlias = (
     SelectStmt | ValuesStmt | SetOperation | InsertStmt | UpdateStmt | DeleteStmt | CreateStmt | CreateTableAsStmt
     | IndexStmt | AlterTableStmt | RenameStmt | AlterObjectSchemaStmt | AlterOwnerStmt | DropStmt | CreateSchemaStmt
-    | CommentStmt | RoleStmt | GrantStmt | TransactionStmt | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt
+    | CommentStmt | RoleStmt | GrantStmt | IamGrantStmt | TransactionStmt | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt
     | ExplainStmt | CopyStmt | CallStmt | VacuumStmt | DeallocateStmt | Unsupported
 )  # fmt: skip
 

@@ -32,7 +32,8 @@ _REGS = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regr
 # source target context, for the casts that leave the value as it is
 _BINARY = """
 text varchar i, varchar text i, text bpchar i, varchar bpchar i, regproc regprocedure i,
-regprocedure regproc i, pg_node_tree text i, oid regclass i, oid regtype i, oid regproc i, oid regprocedure i, oid regnamespace i,
+regprocedure regproc i, pg_node_tree text i, oid regclass i,
+oid regtype i, oid regproc i, oid regprocedure i, oid regnamespace i,
 oid regrole i, regclass oid i, regtype oid i, regproc oid i, regprocedure oid i, regnamespace oid i,
 regrole oid i
 """

@@ -59,7 +59,8 @@ _DAY_NAMES = {
 }  # fmt: skip
 _UNIT_WORDS = {
     "d": "day", "dow": "dow", "doy": "doy", "h": "hour", "isodow": "isodow", "isoyear": "isoyear",
-    "j": "julian", "jd": "julian", "julian": "julian", "m": "month", "mm": "minute", "s": "second", "y": "year",
+    "j": "julian", "jd": "julian", "julian": "julian",
+    "m": "month", "mm": "minute", "s": "second", "y": "year",
 }  # fmt: skip
 _RESERVED = (
     "-infinity",

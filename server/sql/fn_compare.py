@@ -103,6 +103,8 @@ def comparisons(compared: Type) -> tuple[Less, ...]:
         return _FLOAT
     if compared.name == "numeric":
         return _NUMERIC
+    if compared.name == "jsonb":
+        return six(operator.eq, operator.lt)
     return _PYTHON if compared.sort_key is None else by_key(compared.sort_key)
 
 

@@ -7,19 +7,19 @@ from typing import Any
 from server.errors import PgError
 from server.sql.fn_text import MAX_BYTES, too_long
 from server.sql.functions import define, sql
-from server.sql.keywords import needs_quotes
+from server.sql.keywords import quote_ident as quoted_identifier
 from server.sql.types import Type
 
 Types = Sequence[Type]
 
 
-@sql("~concat", env=True, types=True)
+@sql("3058 concat(any) text s called variadic", env=True, types=True)
 def concat(env: Any, types: Types, *values: Any) -> str:
     """The texts of all arguments that are not NULL."""
     return "".join(kind.output(value, env) for kind, value in zip(types, values) if value is not None)
 
 
-@sql("~concat_ws", env=True, types=True)
+@sql("3059 concat_ws(text,any) text s called variadic", env=True, types=True)
 def concat_ws(env: Any, types: Types, separator: str | None, *values: Any) -> str | None:
     """With a separator between those that are not NULL."""
     if separator is None:
@@ -29,37 +29,30 @@ def concat_ws(env: Any, types: Types, separator: str | None, *values: Any) -> st
     )
 
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+define("1282 quote_ident(text) text", quoted_identifier)
+quote_ident = quoted_identifier
 
 
-@sql("~quote_ident")
-def quote_ident(value: str) -> str:
-    """In double quotes unless it is a plain identifier and no reserved word."""
-    if _PLAIN.fullmatch(value) and not needs_quotes(value):
-        return value
-    return '"' + value.replace('"', '""') + '"'
-
-
-@sql("~quote_literal(text)")
+@sql("1283 quote_literal(text) text")
 def quote_literal(value: str) -> str:
     """A string constant; E'' when there are backslashes."""
     quoted = "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
     return "E" + quoted if "\\" in value else quoted
 
 
-@sql("~quote_nullable(text)")
+@sql("1289 quote_nullable(text) text called")
 def quote_nullable(value: str | None) -> str:
     """quote_literal, or NULL."""
     return "NULL" if value is None else quote_literal(value)
 
 
-@sql("~quote_literal(anyelement)", env=True, types=True)
+@sql("1285 quote_literal(anyelement) text s", env=True, types=True)
 def quote_any(env: Any, types: Types, value: Any) -> str:
     """The value's text as a string constant."""
     return quote_literal(types[0].output(value, env))
 
 
-@sql("~quote_nullable(anyelement)", env=True, types=True)
+@sql("1290 quote_nullable(anyelement) text s called", env=True, types=True)
 def quote_any_nullable(env: Any, types: Types, value: Any) -> str:
     """quote_literal, or NULL."""
     return "NULL" if value is None else quote_literal(types[0].output(value, env))
@@ -127,8 +120,8 @@ class _Formatter:
         return text.ljust(-width) if width < 0 else text.rjust(width)
 
 
-@sql("~format(text)", env=True, types=True)
-@sql("~format(text,any)", env=True, types=True)
+@sql("3540 format(text) text s called", env=True, types=True)
+@sql("3539 format(text,any) text s called variadic", env=True, types=True)
 def format_(env: Any, types: Types, template: str | None, *values: Any) -> str | None:
     """sprintf with %s, %I, %L, positions and widths; 22023, 22004."""
     if template is None:
@@ -150,8 +143,8 @@ def format_(env: Any, types: Types, template: str | None, *values: Any) -> str |
     return "".join(made)
 
 
-define("~num_nulls", lambda *values: sum(value is None for value in values))
-define("~num_nonnulls", lambda *values: sum(value is not None for value in values))
+define("438 num_nulls(any) int4 called variadic", lambda *values: sum(value is None for value in values))
+define("440 num_nonnulls(any) int4 called variadic", lambda *values: sum(value is not None for value in values))
 
 _HEX = "[0-9a-fA-F]"
 _ESCAPE = re.compile(
@@ -159,7 +152,7 @@ _ESCAPE = re.compile(
 )
 
 
-@sql("~unistr")
+@sql("6198 unistr(text) text")
 def unistr(value: str) -> str:
     r"""\XXXX, \+XXXXXX, \uXXXX, \UXXXXXXXX become characters; 42601, 22P02."""
     made: list[str] = []

@@ -34,6 +34,8 @@ class Calls(Types):
     """`call` reads the parentheses of a call, `call_clauses` what follows, `special_call` the keyword forms."""
 
     in_substring = False
+    argument_at = order_at = -1
+    """Where the last call named an argument, and where its ORDER BY stood."""
 
     def call(self, names: Names, at: int) -> FuncCall:
         """func_application from its parenthesis on."""
@@ -55,6 +57,7 @@ class Calls(Types):
             labels.append(label)
             if variadic or not self.accept(","):
                 break
+        self.order_at = self.at
         order = self.order_by()
         self.expect(")")
         arg_names = tuple(labels) if any(labels) else ()
@@ -63,10 +66,14 @@ class Calls(Types):
     def _argument(self) -> tuple[str | None, Expr]:
         """func_arg_expr: an expression, perhaps `name => expression`."""
         label = None
+        at = self.at
         if self.kinds[self.index + 1] in ("=>", ":=") and self.kind in FUNCTION_NAMES:
             label = self.function_name()
             self.index += 1
-        return label, self.expression()
+        value = self.expression()
+        if label is not None:
+            self.argument_at = at
+        return label, value
 
     def call_clauses(self, call: FuncCall) -> FuncCall:
         """WITHIN GROUP, FILTER, OVER."""

@@ -269,7 +269,7 @@ class Constraints(DataChanges):
         )
 
     def _key_action(self, event: str) -> tuple[str, Names]:
-        at = self.at
+        at = self.starts[self.index - 2]
         word = self.expect_any(("no", "restrict", "cascade", "set"))
         if word == "no":
             self.expect("action")
@@ -339,12 +339,15 @@ class Constraints(DataChanges):
         self.expect("with")
         self.operator_name()
 
+    def constraint_attributes(self, kind: str) -> Constraint:
+        """ConstraintAttributeSpec alone, as ALTER CONSTRAINT has it."""
+        return self._attributes(Constraint(kind))
+
     def _attributes(self, constraint: Constraint) -> Constraint:
         """ConstraintAttributeSpec, checked as gram.y's processCASbits does."""
         deferrable: bool | None = None
         initially: bool | None = None
         not_valid = no_inherit = False
-        at = self.at
         while self.kind in ("not", "deferrable", "initially", "no"):
             where = self.at
             word = self.kind
@@ -368,7 +371,7 @@ class Constraints(DataChanges):
             if clash:
                 raise self.refuse("conflicting constraint properties", where)
         marked = {"DEFERRABLE": deferrable or initially, "NOT VALID": not_valid, "NO INHERIT": no_inherit}
-        self._check_attributes(constraint.kind, marked, at)
+        self._check_attributes(constraint.kind, marked)
         return replace(
             constraint,
             deferrable=True if initially else deferrable,
@@ -377,8 +380,8 @@ class Constraints(DataChanges):
             no_inherit=no_inherit,
         )
 
-    def _check_attributes(self, kind: str, marked: dict[str, bool | None], at: int) -> None:
+    def _check_attributes(self, kind: str, marked: dict[str, bool | None]) -> None:
         allowed = {"check": ("NOT VALID", "NO INHERIT"), "foreign key": ("DEFERRABLE", "NOT VALID")}
         for word, given in marked.items():
             if given and word not in allowed.get(kind, ("DEFERRABLE",)):
-                raise self.refuse(f"{kind.upper()} constraints cannot be marked {word}", at, "0A000")
+                raise self.refuse(f"{kind if kind[0].isupper() else kind.upper()} constraints cannot be marked {word}", -1, "0A000")

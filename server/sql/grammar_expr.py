@@ -46,7 +46,7 @@ _INFIX = {
 }
 _RESTRICTED = frozenset(_INFIX) - {"or", "and", "isnull", "notnull", "in", "like", "ilike", "similar", "between",
                                    "not_la", "at", "collate"}  # fmt: skip
-INFIX_WORDS = frozenset(word for word in _INFIX if word.isalpha() and word != OP) | {"not_la", "overlaps"}
+INFIX_WORDS = frozenset(word for word in _INFIX if word.isalpha() and word != OP) | {"not_la"}
 SYMBOLS = frozenset({"+", "-", "*", "/", "%", "^", "<", ">", "=", "<=", ">=", "<>", OP})
 """all_Op."""
 _NON_ASSOCIATIVE = frozenset({_IS, _COMPARE, _LIKE})

@@ -204,9 +204,9 @@ class Primaries(Calls):
         if self.lift_from >= 0:
             raise NotLiftable
         if call.arg_names:
-            raise self.refuse("type modifier cannot have parameter name", call.at)
+            raise self.refuse("type modifier cannot have parameter name", self.argument_at)
         if call.order_by:
-            raise self.refuse("type modifier cannot have ORDER BY", call.at)
+            raise self.refuse("type modifier cannot have ORDER BY", self.order_at)
         return self._typed_constant(TypeName(call.names, call.args, at=call.at))
 
     def _typed_constant(self, type_: TypeName) -> Expr:
@@ -277,10 +277,7 @@ class Primaries(Calls):
         if len(contents.items) == 1:
             return self.subscripts(contents.items[0], fields=True)
         row = RowExpr(contents.items, False, at)
-        return row if restricted or not self._at_overlaps() else self._overlaps(row)
-
-    def _at_overlaps(self) -> bool:
-        return self.kind == "overlaps" and self.index != self.label_at
+        return self._overlaps(row) if not restricted and self.kind == "overlaps" else row
 
     def _row(self) -> Expr:
         at = self.at
@@ -289,7 +286,7 @@ class Primaries(Calls):
         items = () if self.kind == ")" else self.comma_list(self.expression)
         self.expect(")")
         row = RowExpr(items, True, at)
-        return self._overlaps(row) if self._at_overlaps() else row
+        return self._overlaps(row) if self.kind == "overlaps" else row
 
     def _overlaps(self, left: RowExpr) -> Expr:
         """`row OVERLAPS row`: a call with the four ends."""
@@ -301,11 +298,11 @@ class Primaries(Calls):
             self.index += 2
             right: tuple[Expr, ...] = ()
         else:
-            if self.kind != "(" or (not explicit and self.starts_query() and self.peek() != "("):
-                raise self.fail()
+            if self.kind == "(" and self.starts_query() and self.peek() != "(":
+                raise self.fail(self.index + 1)
             contents = self.paren_contents()
             if not isinstance(contents, Rows) or (not explicit and len(contents.items) < 2):
-                raise self.fail()
+                raise self.fail(self.index - 1)
             right = contents.items
         for items, side, where in ((left.items, "left", left.at), (right, "right", after)):
             if len(items) != 2:

@@ -123,11 +123,11 @@ class Queries(FromClause):
             raise self.refuse("multiple LIMIT clauses not allowed", limit[1])
         if ties:
             if not order[0] and not query.order_by:
-                raise self.refuse("WITH TIES cannot be specified without ORDER BY clause", limit[1] if limit else -1)
+                raise self.refuse("WITH TIES cannot be specified without ORDER BY clause", -1)
             if any(clause.wait == "skip locked" for clause in (*query.locking, *locking)):
-                raise self.refuse("SKIP LOCKED and WITH TIES options cannot be used together", limit[1] if limit else -1)
+                raise self.refuse("SKIP LOCKED and WITH TIES options cannot be used together", -1)
         if with_ and query.with_:
-            raise self.refuse("multiple WITH clauses not allowed", self._with_at)
+            raise self.refuse("multiple WITH clauses not allowed", with_.at)
         return replace(
             query,
             with_=with_ or query.with_,
@@ -270,18 +270,20 @@ class Queries(FromClause):
     def _limit(self) -> "tuple[_Limit, bool]":
         at = self.at
         self.index += 1
+        start = self.index
         value = None if self.accept("all") else self.expression()
         if self.accept(","):
             self.expression()
             hint = "Use separate LIMIT and OFFSET clauses."
             raise PgError("42601", "LIMIT #,# syntax is not supported", hint=hint, position=at + 1)
-        return (value, at), False
+        return (value, self.starts[start]), False
 
     def _fetch(self) -> "tuple[_Limit, bool]":
         at = self.at
         self.index += 1
         self.expect_any(("first", "next"))
         value: Expr = Literal("integer", "1")
+        start = self.index
         if self.kind not in ("row", "rows"):
             value = self._count()
         self.expect_any(("row", "rows"))
@@ -290,7 +292,7 @@ class Queries(FromClause):
             self.expect("with", "ties")
         else:
             self.expect("only")
-        return (value, at), ties
+        return (value, self.starts[start] if value.at >= 0 else at), ties
 
     def _count(self) -> Expr:
         """select_fetch_first_value."""
@@ -302,7 +304,6 @@ class Queries(FromClause):
         return self.primary()
 
     def _offset(self) -> "_Limit":
-        at = self.at
         self.index += 1
         start, lifted = self.index, len(self.lifted)
         value = self.expression()
@@ -314,7 +315,7 @@ class Queries(FromClause):
             if self.index != end:
                 raise self.fail(end)
             self.index += 1
-        return value, at
+        return value, self.starts[start]
 
     # --- FOR UPDATE
 
@@ -349,8 +350,6 @@ class Queries(FromClause):
 
     # --- WITH
 
-    _with_at = -1
-
     def with_clause(self) -> WithClause:
         """with_clause."""
         at = self.at
@@ -359,8 +358,7 @@ class Queries(FromClause):
         if recursive:
             self.index += 1
         ctes = self.comma_list(self._cte)
-        self._with_at = at
-        return WithClause(ctes, recursive)
+        return WithClause(ctes, recursive, at)
 
     def _cte(self) -> CommonTableExpr:
         at = self.at

@@ -111,17 +111,17 @@ class Sessions(Tables):
                 self.index += 1
         elif self.kind == "constraints" and self.peek() not in _GENERIC:
             return self._set_constraints(at)
-        return self.set_rest(local, at, whole=True)
+        return self.set_rest(local, at)
 
-    def set_rest(self, local: bool, at: int, whole: bool) -> VariableSetStmt:
-        """set_rest; without TRANSACTION and SESSION CHARACTERISTICS unless `whole`."""
+    def set_rest(self, local: bool, at: int) -> VariableSetStmt:
+        """set_rest."""
         kind, after = self.kind, self.peek()
         if after in _GENERIC:
             return self._set_generic(local, at)
-        if whole and kind == "transaction" and after != "snapshot":
+        if kind == "transaction" and after != "snapshot":
             self.index += 1
             return VariableSetStmt("multi", "TRANSACTION", (), local, self.transaction_modes(), at)
-        if whole and kind == "session" and after == "characteristics":
+        if kind == "session" and after == "characteristics":
             self.index += 2
             self.expect("as", "transaction")
             modes = self.transaction_modes()
@@ -129,7 +129,6 @@ class Sessions(Tables):
         return self._set_special(kind, local, at)
 
     def _set_special(self, kind: str, local: bool, at: int) -> VariableSetStmt:
-        where = self.at
         if kind == "time":
             self.expect("time", "zone")
             return self._time_zone(local, at)
@@ -152,6 +151,7 @@ class Sessions(Tables):
             return VariableSetStmt("value", "session_authorization", (self._word_or_string(),), local, at=at)
         if kind == "catalog":
             self.index += 1
+            where = self.at
             self.string()
             raise self.refuse("current database cannot be changed", where, "0A000")
         if kind == "xml":
@@ -351,7 +351,7 @@ class Sessions(Tables):
             columns = self.name_list_in_parens() if self.kind == "(" else ()
             source = self.expect_any(("from", "to")) == "from"
         program = self.accept("program")
-        filename, file_at = self._copy_file(program)
+        filename = self._copy_file()
         options = (("format", "binary"),) if binary else ()
         if relation is not None and self.kind in ("using", "delimiters"):
             self.accept("using")
@@ -360,15 +360,13 @@ class Sessions(Tables):
         self.accept("with")
         options += self.in_parens(self._copy_generic) if self.kind == "(" else self._copy_old()
         if program and filename is None:
-            raise self.refuse("STDIN/STDOUT not allowed with PROGRAM", file_at)
+            raise self.refuse("STDIN/STDOUT not allowed with PROGRAM", -1)
         condition = self._copy_where(source) if relation is not None else None
         return CopyStmt(relation, columns, query, source, filename, program, options, condition, at)
 
-    def _copy_file(self, program: bool) -> tuple[str | None, int]:
-        after = self.at
-        if self.accept_any(("stdin", "stdout")):
-            return None, after
-        return self.string(), after
+    def _copy_file(self) -> str | None:
+        """copy_file_name; None for STDIN and STDOUT, which mean the same."""
+        return None if self.accept_any(("stdin", "stdout")) else self.string()
 
     def _copy_where(self, source: bool) -> Expr | None:
         at = self.at

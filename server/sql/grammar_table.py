@@ -16,7 +16,7 @@ from server.sql.ast import (
 from server.sql.grammar_base import COLUMN_NAMES
 from server.sql.grammar_constraint import Constraints, Options
 
-_CONSTRAINT_STARTS = frozenset({"constraint", "check", "unique", "primary", "exclude", "foreign"})
+_CONSTRAINT_STARTS = frozenset({"constraint", "check", "unique", "primary", "foreign"})
 _LIKE_OPTIONS = ("comments", "compression", "constraints", "defaults", "identity", "generated", "indexes",
                  "statistics", "storage", "all")  # fmt: skip
 
@@ -59,13 +59,14 @@ class Tables(Constraints):
             return self._tail(
                 CreateStmt(relation, typed, if_not_exists, persistence, partition_of=parent, at=at)
             )
-        return self._create_as(names, at)
+        return self.create_table_as(names, at)
 
     def _is_column_list(self) -> bool:
         """`(a, b)` before AS: a list of names, not of columns with types."""
         return self.peek() in COLUMN_NAMES and self.peek(2) in (",", ")")
 
-    def _create_as(self, names: Names, at: int) -> CreateTableAsStmt:
+    def create_table_as(self, names: Names, at: int) -> CreateTableAsStmt:
+        """CreateAsStmt, after the table's name."""
         if self.kind == "(":
             self.name_list_in_parens()
         self._table_options()
@@ -93,8 +94,13 @@ class Tables(Constraints):
         self.expect(")")
         return elements
 
+    def starts_constraint(self) -> bool:
+        """True before a table constraint; EXCLUDE is a column's name as well."""
+        kind = self.kind
+        return kind in _CONSTRAINT_STARTS or (kind == "exclude" and self.peek() in ("(", "using"))
+
     def _element(self) -> Element:
-        if self.kind in _CONSTRAINT_STARTS:
+        if self.starts_constraint():
             return self.table_constraint()
         if self.kind == "like":
             return self._like()
@@ -115,7 +121,7 @@ class Tables(Constraints):
         return self.in_parens(self._typed_element) if self.kind == "(" else ()
 
     def _typed_element(self) -> Element:
-        if self.kind in _CONSTRAINT_STARTS:
+        if self.starts_constraint():
             return self.table_constraint()
         at = self.at
         name = self.column_name()

@@ -84,7 +84,7 @@ def truncated(value: int, unit: int) -> int:
 
 def round_us(us: int, precision: int) -> int:
     """µs at `precision` decimals of a second, half away from zero."""
-    unit = 10 ** (6 - precision)
+    unit: int = 10 ** (6 - precision)
     half = unit // 2
     return (us + half) // unit * unit if us >= 0 else -((-us + half) // unit * unit)
 

@@ -154,6 +154,8 @@ def lex(sql: str) -> Tokens:
                     position = _read(out, start)
         else:
             position = _read(out, start)
+            if position < end:
+                return _finish(out, position)
     return _finish(out, length)
 
 

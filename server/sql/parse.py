@@ -6,11 +6,14 @@ from server.errors import PgError
 from server.sql import ast
 from server.sql.ast import ParsedStatement, Statement
 from server.sql.grammar_base import NotLiftable as NotLiftable
-from server.sql.grammar_session import Sessions
-from server.sql.lexer import END, FCONST, ICONST, SCONST, lex
+from server.sql.grammar_refused import STATEMENTS, Refused
+from server.sql.lexer import END, FCONST, ICONST, PARAM, SCONST, lex
+from server.sql.scanner import Lifted
+
+_LITERALS = frozenset({ICONST, FCONST, SCONST})
 
 
-class Parser(Sessions):
+class Parser(Refused):
     """All statements; `statements` is the entry."""
 
     def statements(self) -> list[ParsedStatement]:
@@ -32,17 +35,14 @@ class Parser(Sessions):
         """stmt."""
         rule = _STATEMENTS.get(self.kind)
         if rule is None:
+            if self.is_iam():
+                return self.iam_grant()
             raise self.fail()
         return rule(self)
 
-    def create(self) -> Statement:
-        at = self.at
-        self.index += 1
-        persistence = self.persistence()
-        return self.create_table(at, persistence)
-
 
 _STATEMENTS: dict[str, Callable[[Parser], Statement]] = {
+    **dict.fromkeys(STATEMENTS, Parser.refused),
     **dict.fromkeys(("select", "values", "table", "(", "with", "with_la", "insert", "update", "delete", "merge"),
                     Parser.preparable_statement),
     **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"),
@@ -57,6 +57,12 @@ _STATEMENTS: dict[str, Callable[[Parser], Statement]] = {
     "deallocate": Parser.deallocate,
     "copy": Parser.copy,
     "create": Parser.create,
+    "alter": Parser.alter,
+    "drop": Parser.drop,
+    "comment": Parser.comment,
+    "grant": Parser.grant_statement,
+    "revoke": Parser.grant_statement,
+    "prepare": Parser.prepare,
 }  # fmt: skip
 
 
@@ -73,6 +79,28 @@ def parse(sql: str) -> list[ParsedStatement]:
         return Parser(lex(sql)).statements()
     except RecursionError:
         raise _too_deep() from None
+
+
+def parse_lifted(lifted: Lifted) -> ParsedStatement:
+    """The statement with a lifted ParamRef for each literal: numbers after the client's highest `$n`, in order.
+
+    `parameters` counts the client's own only. Raises NotLiftable when a literal stands where the grammar or the binder
+    needs the constant itself: type modifiers, `type 'literal'`, GROUP BY, ORDER BY, DISTINCT ON. Errors as `parse`.
+    """
+    tokens = lex(lifted.sql)
+    count = sum(kind in _LITERALS for kind in tokens.kinds)
+    if count != len(lifted.literals):
+        raise NotLiftable
+    parser = Parser(tokens)
+    numbers = (int(value) for kind, value in zip(tokens.kinds, tokens.values) if kind == PARAM)
+    parser.lift_from = max(numbers, default=0)
+    try:
+        statements = parser.statements()
+    except RecursionError:
+        raise _too_deep() from None
+    if len(statements) != 1 or len(parser.lifted) != count:
+        raise NotLiftable
+    return statements[0]
 
 
 def parse_expression(text: str) -> ast.Expr:

@@ -180,7 +180,7 @@ def _estimate(path: Path, filters: int) -> None:
         rows *= 0.33 ** sum(1 for sarg in (path.lower, path.upper) if sarg is not None)
     rows = max(rows, 1.0)
     lookup = path.index is not None and not path.index_only
-    path.cost = rows * (4.0 if lookup else 1.0 if path.index is None else 0.9) + 1.0
+    path.cost = rows * (4.0 if lookup else 1.0) + (1.0 if path.index is None else 1.5)
     path.rows = max(rows * 0.33 ** min(len(path.residual), 3), 1.0)
 
 

@@ -1,0 +1,381 @@
+"""INSERT, UPDATE and DELETE: the rows are found first, then written (PostgreSQL, chapter 6).
+
+A statement does not see what it writes, so finding and writing may be separated; a statement that finds more
+rows than a transaction may write fails while it collects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from server.catalog.descriptor import Catalog, Table
+from server.errors import PgError
+from server.sql import tree, types
+from server.sql.bind_scalar import column_default, table_checks
+from server.sql.codegen import fresh
+from server.sql.context import Context
+from server.sql.exec_node import BATCH, Node, Rows, batches
+from server.sql.exec_source import Shared, Spool
+from server.sql.explain import explain_lines
+from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query
+from server.sql.plan_relation import plan_ctes
+from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
+from server.sql.plan_walk import variables
+from server.sql.row_writer import RowWriter
+from server.sql.tree import Delete, Expr, Insert, Statement, Update
+
+Point = Callable[[Context], Rows]
+Values = Callable[[Sequence[Any], Context], tuple[Any, ...]]
+
+
+class Modification:
+    """The plan of a statement that modifies. `ctx.affected` counts what it did; rows are those of RETURNING."""
+
+    __slots__ = ("_node", "_spools", "columns", "point")
+
+    def __init__(
+        self, node: ModifyNode, columns: tuple[tree.OutputColumn, ...], point: Point | None, spools: Sequence[Spool]
+    ) -> None:
+        self._node = node
+        self._spools = spools
+        self.columns = columns
+        self.point = point
+
+    def run(self, ctx: Context) -> Iterator[Rows]:
+        """Batches of RETURNING rows, empty ones as heartbeats. Raises PgError."""
+        for spool in self._spools:
+            for _batch in spool.run(ctx):
+                yield []
+        yield from self._node.run(ctx)
+        ctx.affected = ctx.memo[self._node.key]
+
+    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]:
+        """EXPLAIN's lines."""
+        return explain_lines(self._node, verbose, costs)
+
+
+def plan_modification(statement: Statement, catalog: Catalog) -> Modification:
+    """Plan a bound INSERT, UPDATE or DELETE."""
+    assert not isinstance(statement, tree.Query)
+    planner = Planner(catalog)
+    node = modify_node(planner, statement, planner.top)
+    columns = tuple(target.column for target in statement.returning)
+    point = None if planner.modifying or statement.ctes else node.point()
+    return Modification(node, columns, point, tuple(planner.modifying))
+
+
+def modifying_cte(planner: Planner, cte: tree.Cte, outer: Scope) -> Callable[[], Node]:
+    """A data-modifying CTE: run once, to its end, whether somebody reads it or not (PostgreSQL, 7.8.4)."""
+    assert not isinstance(cte.query, tree.Query)
+    spool = Spool(modify_node(planner, cte.query, outer), fresh())
+    planner.modifying.append(spool)
+    return lambda: Shared(spool)
+
+
+def modify_node(planner: Planner, statement: Insert | Update | Delete, outer: Scope) -> ModifyNode:
+    """The operator that does the statement's work."""
+    plan_ctes(planner, statement.ctes, outer)
+    if isinstance(statement, Insert):
+        return InsertNode(planner, statement)
+    if isinstance(statement, Update):
+        return UpdateNode(planner, statement)
+    return DeleteNode(planner, statement)
+
+
+def _schema_name(catalog: Catalog, table: Table) -> str:
+    schema = catalog.schemas.get(table.schema_oid)
+    return schema.name if schema is not None else ""
+
+
+class ModifyNode(Node):
+    """What the three have in common: the writer, RETURNING, and the count."""
+
+    def __init__(self, planner: Planner, statement: Insert | Update | Delete, others: Sequence[tree.Var]) -> None:
+        self.table = statement.table
+        self.key = fresh()
+        """Where the number of affected rows is kept in Context.memo."""
+        checks = [] if isinstance(statement, Delete) else statement.checks
+        width = len(self.table.columns)
+        own = {(statement.rel, place): place for place in range(width)}
+        self.writer = RowWriter(
+            self.table,
+            planner.cluster,
+            _schema_name(planner.catalog, self.table),
+            [(name, _single(compile_expressions([check], own, planner.catalog, planner))) for name, check in checks],
+        )
+        layout = {**own, (statement.rel, -1): width}
+        layout.update({(var.rel, var.column): width + 1 + place for place, var in enumerate(others)})
+        returning = [target.expr for target in statement.returning]
+        self._returning: Values | None = None
+        if returning:
+            self._returning = compile_expressions(returning, layout, planner.catalog, planner)
+        self._live = [place for place, column in enumerate(self.table.columns) if not column.dropped]
+        self.layout = {(planner.new_rel(), place): place for place in range(len(returning))}
+        rel = planner.new_rel()
+        self.layout = {(rel, place): place for place in range(len(returning))}
+        self.width = len(returning)
+        self.rows = 1.0
+
+    def point(self) -> Point | None:
+        """The statement in one call, where it touches one row by its key; else None."""
+        return None
+
+    def _result(self, ctx: Context, row: Sequence[Any], others: Sequence[Any], results: Rows) -> None:
+        if self._returning is not None:
+            whole = tuple(row[place] for place in self._live)
+            results.append(self._returning((*row, whole, *others), ctx))
+
+    def _found(self, ctx: Context, plan: Plan) -> Iterator[list[Any] | None]:
+        """The plan's rows, one by one, as a whole after None heartbeats; bounded by the row limit."""
+        rows: list[Any] = []
+        limit = ctx.txn.limits.transaction_rows
+        for batch in plan.run(ctx):
+            rows.extend(batch)
+            if len(rows) > 16 * limit:
+                raise PgError("54000", "transaction row limit exceeded")
+            yield None
+        for place, row in enumerate(rows, 1):
+            yield row
+            if place % BATCH == 0:
+                ctx.tick()
+                yield None
+
+    def inputs(self) -> Sequence[Node]:
+        return ()
+
+
+def _single(values: Values) -> Callable[[Sequence[Any], Context], Any]:
+    return lambda row, ctx: values(row, ctx)[0]
+
+
+def _others(statement: Update | Delete) -> list[tree.Var]:
+    """Columns of the FROM or USING relations that RETURNING reads."""
+    found: dict[tuple[int, int], tree.Var] = {}
+    ids = {rel.id for rel in statement.query.rels} - {statement.rel}
+    for target in statement.returning:
+        for var in variables(target.expr):
+            if var.rel in ids:
+                found[var.rel, var.column] = var
+    return list(found.values())
+
+
+class InsertNode(ModifyNode):
+    """INSERT, with ON CONFLICT."""
+
+    def __init__(self, planner: Planner, statement: Insert) -> None:
+        super().__init__(planner, statement, ())
+        self._values: Values | None = None
+        self._plan: Plan | None = None
+        if statement.source is None:
+            self._values = compile_expressions(statement.values, {}, planner.catalog, planner)
+        else:
+            self._plan = plan_query(_source_query(statement), planner.catalog, planner=planner)
+        self._action = statement.on_conflict
+        if self._action is not None:
+            self._compile_action(planner, statement, self._action)
+
+    def _compile_action(self, planner: Planner, statement: Insert, action: tree.ConflictAction) -> None:
+        width = len(self.table.columns)
+        layout = {(statement.rel, place): place for place in range(width)}
+        layout[statement.rel, -1] = width
+        layout.update({(action.excluded_rel, place): width + 1 + place for place in range(width)})
+        layout[action.excluded_rel, -1] = 2 * width + 1
+        catalog = planner.catalog
+        self._sets = compile_expressions([expr for _place, expr in action.sets], layout, catalog, planner)
+        self._set_places = [place for place, _expr in action.sets]
+        self._where: Callable[[Sequence[Any], Context], Any] | None = None
+        if action.where is not None:
+            self._where = _single(compile_expressions([action.where], layout, catalog, planner))
+
+    def point(self) -> Point | None:
+        values = self._values
+        if values is None:
+            return None
+
+        def insert(ctx: Context) -> Rows:
+            results: Rows = []
+            ctx.affected = self._insert(ctx, list(values((), ctx)), results)
+            return results
+
+        return insert
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        results: Rows = []
+        count = 0
+        if self._values is not None:
+            count = self._insert(c, list(self._values((), c)), results)
+        else:
+            assert self._plan is not None
+            for row in self._found(c, self._plan):
+                if row is None:
+                    yield []
+                else:
+                    count += self._insert(c, list(row), results)
+        c.memo[self.key] = count
+        yield from batches(results)
+
+    def _insert(self, ctx: Context, row: list[Any], results: Rows) -> int:
+        action = self._action
+        if action is not None:
+            writer = self.writer
+            if not action.update:
+                writer.validate(ctx, row)
+            taken = writer.conflicting_key(ctx, row, action.arbiters)
+            if taken is not None:
+                return self._on_conflict(ctx, action, taken, row, results)
+        self.writer.insert(ctx, row)
+        self._result(ctx, row, (), results)
+        return 1
+
+    def _on_conflict(
+        self, ctx: Context, action: tree.ConflictAction, key: bytes, row: list[Any], results: Rows
+    ) -> int:
+        if not action.update:
+            return 0
+        if key in ctx.txn.fresh:
+            raise PgError(
+                "21000",
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                hint="Ensure that no rows proposed for insertion within the same command "
+                "have duplicate constrained values.",
+            )
+        raw = ctx.txn.current(key)
+        old = self.writer.access.unpack(raw)
+        live = self._live
+        whole, excluded = tuple(old[place] for place in live), tuple(row[place] for place in live)
+        both = (*old, whole, *row, excluded)
+        if self._where is not None and self._where(both, ctx) is not True:
+            ctx.txn.lock(key, 3)
+            return 0
+        new = list(old)
+        for place, value in zip(self._set_places, self._sets(both, ctx)):
+            new[place] = value
+        self.writer.update(ctx, key, old, new, self._set_places)
+        self._result(ctx, new, (), results)
+        return 1
+
+    def inputs(self) -> Sequence[Node]:
+        return (self._plan.node,) if self._plan is not None else ()
+
+    def describe(self) -> list[str]:
+        return [f"Insert on {self.table.name}"]
+
+
+def _source_query(statement: Insert) -> tree.Query:
+    """The rows to insert, as a query over the source."""
+    source = statement.source
+    assert source is not None
+    rel: tree.Rel = source
+    if isinstance(source, tree.Query):
+        rel = tree.QueryRel(statement.source_rel, source, False, "*SELECT*")
+    targets = tuple(
+        tree.Target(expr, tree.OutputColumn(f"column{place}", expr.type))
+        for place, expr in enumerate(statement.values, 1)
+    )
+    return tree.Query(targets=targets, rels=(rel,), from_=statement.source_rel)
+
+
+class UpdateNode(ModifyNode):
+    """UPDATE, with FROM."""
+
+    def __init__(self, planner: Planner, statement: Update) -> None:
+        others = _others(statement)
+        super().__init__(planner, statement, others)
+        self._columns = statement.columns
+        self._plan = plan_query(statement.query, planner.catalog, (*_row(statement), *others), planner)
+        self._at = len(statement.columns)
+
+    def point(self) -> Point | None:
+        find = self._plan.point
+        if find is None:
+            return None
+
+        def update(ctx: Context) -> Rows:
+            results: Rows = []
+            rows = find(ctx)
+            for row in rows:
+                self._update(ctx, row, results)
+            ctx.affected = len(rows)
+            return results
+
+        return update
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        results: Rows = []
+        seen: set[bytes] = set()
+        for row in self._found(c, self._plan):
+            if row is None:
+                yield []
+            elif row[self._at] not in seen:
+                seen.add(row[self._at])
+                self._update(c, row, results)
+        c.memo[self.key] = len(seen)
+        yield from batches(results)
+
+    def _update(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
+        at = self._at
+        key, old = row[at], row[at + 1]
+        new = list(old)
+        for place, value in zip(self._columns, row):
+            new[place] = value
+        self.writer.update(ctx, key, old, new, self._columns)
+        self._result(ctx, new, row[at + 2 :], results)
+
+    def inputs(self) -> Sequence[Node]:
+        return (self._plan.node,)
+
+    def describe(self) -> list[str]:
+        return [f"Update on {self.table.name}"]
+
+
+def _row(statement: Update | Delete) -> tuple[Expr, Expr]:
+    """The target's key and its whole stored row."""
+    return (
+        tree.Var(types.BYTEA, statement.rel, KEY_COLUMN),
+        tree.Var(types.RECORD, statement.rel, ROW_COLUMN),
+    )
+
+
+class DeleteNode(ModifyNode):
+    """DELETE, with USING."""
+
+    def __init__(self, planner: Planner, statement: Delete) -> None:
+        others = _others(statement)
+        super().__init__(planner, statement, others)
+        self._plan = plan_query(statement.query, planner.catalog, (*_row(statement), *others), planner)
+
+    def point(self) -> Point | None:
+        find = self._plan.point
+        if find is None:
+            return None
+
+        def delete(ctx: Context) -> Rows:
+            results: Rows = []
+            rows = find(ctx)
+            for row in rows:
+                self.writer.delete(ctx, row[0], row[1])
+                self._result(ctx, row[1], row[2:], results)
+            ctx.affected = len(rows)
+            return results
+
+        return delete
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        results: Rows = []
+        seen: set[bytes] = set()
+        for row in self._found(c, self._plan):
+            if row is None:
+                yield []
+            elif row[0] not in seen:
+                seen.add(row[0])
+                self.writer.delete(c, row[0], row[1])
+                self._result(c, row[1], row[2:], results)
+        c.memo[self.key] = len(seen)
+        yield from batches(results)
+
+    def inputs(self) -> Sequence[Node]:
+        return (self._plan.node,)
+
+    def describe(self) -> list[str]:
+        return [f"Delete on {self.table.name}"]

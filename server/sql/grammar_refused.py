@@ -1,0 +1,164 @@
+"""Statements that PostgreSQL has and DSQL refuses whole, known by their first words (dsql-reference §0, §1)."""
+
+from server.sql.ast import Statement, Unsupported
+from server.sql.grammar_grant import Grants
+from server.sql.grammar_objects import ROLE_WORDS
+
+STATEMENTS = {
+    "truncate": "Truncate", "listen": "Listen", "notify": "Notify", "unlisten": "Unlisten", "lock": "Lock",
+    "do": "Do", "declare": "DeclareCursor", "fetch": "Fetch", "move": "Fetch", "close": "ClosePortal",
+    "prepare": "Prepare", "execute": "Execute", "vacuum": "Vacuum", "discard": "Discard", "reindex": "Reindex",
+    "cluster": "Cluster", "checkpoint": "CheckPoint", "security": "SecLabel", "import": "ImportForeignSchema",
+    "load": "Load", "refresh": "RefreshMatView", "reassign": "ReassignOwned",
+}  # fmt: skip
+"""First word -> PostgreSQL's node."""
+_ALONE = frozenset({"vacuum", "cluster", "checkpoint"})
+"""Statements that may be one word."""
+_MESSAGES = {"Vacuum": "unsupported VACUUM statement", "CreateTrig": "CREATE TRIGGER not supported",
+             "CreateProcedure": "PROCEDURE is not supported", "AlterProcedure": "PROCEDURE is not supported",
+             "CreateEnum": "CREATE TYPE not supported", "AlterType": "ALTER TYPE not supported"}  # fmt: skip
+_CREATE = {
+    "view": "View", "recursive": "View", "sequence": "CreateSeq", "function": "CreateFunction",
+    "procedure": "CreateProcedure", "trigger": "CreateTrig", "constraint": "CreateTrig", "event": "CreateEventTrig",
+    "domain": "CreateDomain", "extension": "CreateExtension", "database": "Createdb",
+    "tablespace": "CreateTableSpace", "server": "CreateForeignServer", "policy": "CreatePolicy", "rule": "Rule",
+    "aggregate": "Define", "collation": "Define", "text": "Define", "operator": "Define", "cast": "CreateCast",
+    "conversion": "CreateConversion", "default": "CreateConversion", "language": "CreatePLang",
+    "trusted": "CreatePLang", "procedural": "CreatePLang", "transform": "CreateTransform",
+    "publication": "CreatePublication", "subscription": "CreateSubscription", "statistics": "CreateStats",
+    "access": "CreateAm", "materialized": "CreateTableAs", "user": "CreateUserMapping",
+}  # fmt: skip
+_ALTER = {
+    "system": "AlterSystem", "sequence": "AlterSeq", "view": "AlterTable", "materialized": "AlterTable",
+    "foreign": "AlterTable", "domain": "AlterDomain", "type": "AlterType", "function": "AlterFunction",
+    "routine": "AlterFunction", "procedure": "AlterProcedure", "database": "AlterDatabase",
+    "default": "AlterDefaultPrivileges", "extension": "AlterExtension", "policy": "AlterPolicy",
+    "statistics": "AlterStats", "text": "AlterTSConfiguration", "operator": "AlterOperator",
+    "publication": "AlterPublication", "subscription": "AlterSubscription", "server": "AlterForeignServer",
+    "tablespace": "AlterTableSpaceOptions", "trigger": "Rename", "rule": "Rename", "aggregate": "Rename",
+    "collation": "AlterCollation", "conversion": "Rename", "language": "Rename", "event": "AlterEventTrig",
+    "large": "AlterOwner", "procedural": "Rename", "user": "AlterUserMapping",
+}  # fmt: skip
+
+
+class Refused(Grants):
+    """The dispatch of CREATE and ALTER, and whole-statement refusals."""
+
+    def refused(self) -> Unsupported:
+        """A statement refused by its first word; the rest is skipped."""
+        at, word = self.at, self.kind
+        self.index += 1
+        if word == "security":
+            self.expect("label")
+        if word == "import":
+            self.expect("foreign")
+        return self._refuse(STATEMENTS[word], at, word in _ALONE)
+
+    def _refuse(self, node: str, at: int, alone: bool = False) -> Unsupported:
+        if not alone and self.kind in ("", ";"):
+            raise self.fail()
+        self.skip_statement()
+        return Unsupported(node, _MESSAGES.get(node, f"unsupported statement: {node}"), at)
+
+    # --- CREATE
+
+    def create(self) -> Statement:
+        """Every CREATE."""
+        at = self.at
+        self.index += 1
+        if self.kind == "unique" or self.kind == "index":
+            return self.create_index(at, self.accept("unique"))
+        if self.accept("or"):
+            self.expect("replace")
+            return self._create_refused(at)
+        persistence = self.persistence()
+        if self.kind == "table":
+            return self.create_table(at, persistence)
+        if persistence is not None:
+            if self.kind not in ("view", "recursive", "sequence"):
+                raise self.fail()
+            return self._create_refused(at)
+        if self.accept("schema"):
+            return self.create_schema(at)
+        if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
+            self.index += 1
+            return self.create_role(at)
+        return self._create_refused(at)
+
+    def _create_refused(self, at: int) -> Unsupported:
+        kind = self.kind
+        after = self.peek()
+        if self.accept("type"):
+            self.any_name()
+            node = "Define"
+            if self.accept("as"):
+                node = {"enum": "CreateEnum", "range": "CreateRange", "(": "CompositeType"}.get(self.kind, "")
+                if not node:
+                    raise self.fail()
+            return self._refuse(node, at, alone=True)
+        if self.accept("foreign"):
+            word = self.expect_any(("table", "data"))
+            return self._refuse("CreateForeignTable" if word == "table" else "CreateFdw", at)
+        if kind == "operator" and after in ("class", "family"):
+            return self._refuse("CreateOpClass" if after == "class" else "CreateOpFamily", at)
+        node = _CREATE[self.expect_any(tuple(_CREATE))]
+        if node in ("CreateFunction", "CreateProcedure"):
+            self._skip_routine()
+        return self._refuse(node, at, alone=self.index > 0 and self.kinds[self.index - 1] == "end")
+
+    def _skip_routine(self) -> None:
+        """Over BEGIN ATOMIC ... END, whose statements have semicolons of their own."""
+        while self.kind not in ("", ";"):
+            if self.kind == "begin" and self.peek() == "atomic":
+                depth = 0
+                while self.kind:
+                    depth += self.kind in ("begin", "case")
+                    depth -= self.kind == "end"
+                    self.index += 1
+                    if depth == 0:
+                        return
+                raise self.fail()
+            self.index += 1
+        self.index -= 1
+
+    def schema_element(self) -> Statement:
+        return self.create() if self.kind == "create" else self.grant_statement()
+
+    # --- ALTER
+
+    def alter(self) -> Statement:
+        """Every ALTER."""
+        at = self.at
+        self.index += 1
+        if self.kind in ("table", "index"):
+            self.index += 1
+            return self.alter_table(at, self.kinds[self.index - 1])
+        if self.accept("schema"):
+            return self.alter_schema(at)
+        if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
+            self.index += 1
+            return self.alter_role(self.kinds[self.index - 1], at)
+        return self._refuse(_ALTER[self.expect_any(tuple(_ALTER))], at)
+
+    def explainable(self) -> Statement:
+        """ExplainableStmt: also what DSQL refuses anyway."""
+        if self.kind in ("execute", "declare", "refresh"):
+            return self.refused()
+        if self.kind == "create":
+            return self._explained_create()
+        return super().explainable()
+
+    def _explained_create(self) -> Statement:
+        """CREATE TABLE AS or CREATE MATERIALIZED VIEW."""
+        at = self.at
+        self.index += 1
+        if self.kind == "materialized":
+            return self._create_refused(at)
+        self.persistence()
+        self.expect("table")
+        self.if_not_exists()
+        return self.create_table_as(self.qualified_name(), at)
+
+    def prepare(self) -> Statement:
+        """PREPARE TRANSACTION, or PREPARE of a statement."""
+        return self.transaction() if self.peek() == "transaction" else self.refused()
