@@ -23,10 +23,10 @@ class Executable(Protocol):
     """A plan: of a query, or of INSERT, UPDATE, DELETE.
 
     `run` yields batches of result rows, empty ones as heartbeats; plans that modify count in `ctx.affected`.
-    `direct`, where there is one, does the whole statement in one call.
+    `point`, where there is one, does the whole statement in one call.
     """
 
-    direct: Callable[[Context], Sequence[tuple[Any, ...]]] | None
+    point: Callable[[Context], Sequence[tuple[Any, ...]]] | None
 
     def run(self, ctx: Context) -> Any: ...
 

@@ -123,7 +123,7 @@ class SqlSession:
         found = self._cached(sql)
         if found is not None:
             prepared, params = found
-            if prepared.plan is not None and prepared.plan.direct is not None and self.txn is None:
+            if prepared.plan is not None and prepared.plan.point is not None and self.txn is None:
                 if not prepared.modifies:
                     self._query_at_once(prepared, params)
                     return None
@@ -153,7 +153,7 @@ class SqlSession:
         ctx = self._context(txn, params)
         self._check_privileges(prepared)
         formats = (0,) * len(prepared.columns)
-        rows = prepared.plan.direct(ctx)  # type: ignore[union-attr,misc]
+        rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
         self.ctx = None
         out = self.out
         out.append(prepared.row_description(formats))
@@ -339,7 +339,7 @@ class SqlSession:
             return self._utility(prepared.parsed, found)
         txn = self.txn or self._begin(implicit=True)
         txn.check_age()
-        if prepared.plan.direct is not None and found.rows is None and not max_rows and not found.done:
+        if prepared.plan.point is not None and found.rows is None and not max_rows and not found.done:
             self._execute_at_once(found, txn)
             return None
         return self._run(found, max_rows)
@@ -349,7 +349,7 @@ class SqlSession:
         ctx = self._context(txn, portal.params)
         self._check_privileges(prepared)
         self._count_statement(prepared, txn)
-        rows = prepared.plan.direct(ctx)  # type: ignore[union-attr,misc]
+        rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
         self.ctx = None
         portal.done = True
         out = self.out

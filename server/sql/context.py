@@ -32,7 +32,7 @@ class Reads(Protocol):
 class Context:
     """One execution of one statement; plans keep nothing between executions, so they share nothing but this."""
 
-    __slots__ = ("cancelled", "catalog", "env", "memo", "memory", "memory_limit", "params", "slots", "txn")
+    __slots__ = ("affected", "cancelled", "catalog", "env", "memo", "memory", "memory_limit", "params", "slots", "txn")
 
     def __init__(
         self,
@@ -50,6 +50,8 @@ class Context:
         """Values of an outer row that inner plans read."""
         self.memo: dict[int, Any] = {}
         """Once per statement: constant expressions, results of subqueries, spools."""
+        self.affected = 0
+        """Rows that the statement modified."""
         self.cancelled = False
         self.memory = 0
         self.memory_limit = memory_limit

@@ -12,13 +12,15 @@ from typing import Any
 from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
 from server.sql import tree, types
-from server.sql.bind_scalar import column_default, table_checks
+from server.sql.bind_scalar import bind_scalar
 from server.sql.codegen import fresh
 from server.sql.context import Context
+from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
 from server.sql.explain import explain_lines
 from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query
+from server.sql.parse import parse_expression
 from server.sql.plan_relation import plan_ctes
 from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
 from server.sql.plan_walk import variables
@@ -379,3 +381,39 @@ class DeleteNode(ModifyNode):
 
     def describe(self) -> list[str]:
         return [f"Delete on {self.table.name}"]
+
+
+# --- for COPY ---
+
+
+def table_writer(table: Table, catalog: Catalog, env: Env) -> RowWriter:
+    """The writer of a table outside a planned statement."""
+    layout = {(0, place): place for place in range(len(table.columns))}
+    checks = []
+    for check in sorted(table.checks, key=lambda check: check.name):
+        parsed = parse_expression(check.expression)
+        bound = bind_scalar(parsed, table, env, catalog, (types.BOOL, -1), "check")
+        checks.append((check.name, _single(compile_expressions([bound], layout, catalog))))
+    return RowWriter(table, catalog.cluster, _schema_name(catalog, table), checks)
+
+
+class ColumnDefaults:
+    """Fills the columns that COPY does not name with their defaults."""
+
+    def __init__(self, table: Table, catalog: Catalog, env: Env, given: Sequence[int]) -> None:
+        self._places: list[int] = []
+        exprs: list[Expr] = []
+        for place, column in enumerate(table.columns):
+            if column.default is None or column.dropped or place in given:
+                continue
+            target = (types.BY_OID[column.type_oid], column.typmod)
+            parsed = parse_expression(column.default)
+            exprs.append(bind_scalar(parsed, None, env, catalog, target, f"default:{column.name}"))
+            self._places.append(place)
+        self._values = compile_expressions(exprs, {}, catalog) if exprs else None
+
+    def fill(self, row: list[Any], ctx: Context) -> None:
+        """Set the defaults in a row."""
+        if self._values is not None:
+            for place, value in zip(self._places, self._values((), ctx)):
+                row[place] = value

@@ -69,6 +69,8 @@ class Planner:
         """Relation -> columns that anything in the statement reads."""
         self.ctes: dict[int, Any] = dict(cte_nodes or {})
         """Unique id -> how references to it read it (plan_relation)."""
+        self.modifying: list[Any] = []
+        """Spools of data-modifying CTEs, which run to their end in any case."""
         self._last_rel = -1000
         self.top = Scope(self, None, ())
 
@@ -107,19 +109,28 @@ class Planner:
 class Plan:
     """A compiled query. `run` yields batches of rows; `point`, where there is one, gives all rows at once."""
 
-    __slots__ = ("columns", "node", "point")
+    __slots__ = ("columns", "node", "point", "spools")
 
     def __init__(
         self,
         columns: tuple[tree.OutputColumn, ...],
         node: Node,
         point: Callable[[Context], list[tuple[Any, ...]]] | None,
+        spools: Sequence[Node] = (),
     ) -> None:
         self.columns, self.node, self.point = columns, node, point
+        self.spools = spools
 
     def run(self, ctx: Context) -> Iterator[Rows]:
         """Batches of at most about 256 rows; empty ones are heartbeats. Raises PgError."""
-        return self.node.run(ctx)
+        return self.node.run(ctx) if not self.spools else self._run_all(ctx)
+
+    def _run_all(self, ctx: Context) -> Iterator[Rows]:
+        """Data-modifying CTEs first, to their end; the query reads what they returned."""
+        for spool in self.spools:
+            for _batch in spool.run(ctx):
+                yield []
+        yield from self.node.run(ctx)
 
     def rows(self, ctx: Context) -> Rows:
         """All rows, without turns for others."""
@@ -154,12 +165,14 @@ def plan_query(query: tree.Query, catalog: Catalog, extra: Sequence[Expr] = (), 
     """
     try:
         query = prepare(query)
+        outermost = planner is None
         planner = planner or Planner(catalog)
         planner.read(query, *extra)
         for lock in _locks(query):
             planner.needed.setdefault(lock.rel, set()).add(-2)
         node, point = SelectPlanner(planner, query, planner.top, False, extra).plan_with_point()
-        return Plan(query.columns, node, point)
+        spools = tuple(planner.modifying) if outermost else ()
+        return Plan(query.columns, node, point if not spools else None, spools)
     except RecursionError:
         raise PgError("54001", "stack depth limit exceeded") from None
 

@@ -96,7 +96,10 @@ def plan_ctes(planner: "Planner", ctes: Sequence[tree.Cte], outer: "Scope") -> N
         if cte.id in planner.ctes:
             continue
         if not isinstance(cte.query, tree.Query):
-            raise unsupported("data-modifying statements in WITH must be run by the statement that contains them")
+            from server.sql.dml import modifying_cte
+
+            planner.ctes[cte.id] = modifying_cte(planner, cte, outer)
+            continue
         if cte.recursive and cte.query.set_op is not None and _names_itself(cte):
             planner.ctes[cte.id] = _recursive(planner, cte, outer)
             continue

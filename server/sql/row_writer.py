@@ -56,6 +56,11 @@ class RowWriter:
             txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
         return key
 
+    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> None:
+        """Insert rows one after the other, as `insert` does."""
+        for row in rows:
+            self.insert(ctx, row)
+
     def update(self, ctx: Context, key: bytes, old: Row, new: list[Any], changed: Sequence[int]) -> bytes:
         """Replace the row at `key`; `changed` are the 0-based columns that were assigned. Returns the new key."""
         self.validate(ctx, new)
