@@ -67,6 +67,19 @@ VALUES: dict[str, Sequence[str | None]] = {
     "record": (),
 }  # fmt: skip
 
+UNITS = (
+    "microseconds", "milliseconds", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
+    "century", "millennium", "timezone", "timezone_hour", "timezone_minute", "epoch", "dow", "doy", "isodow",
+    "isoyear", "julian", "MON", "foo",
+)  # fmt: skip
+FIRST_TEXTS: dict[str, Sequence[str]] = {
+    "extract": UNITS,
+    "date_part": UNITS,
+    "date_trunc": UNITS,
+    "timezone": ("UTC", "America/New_York", "est", "msk", "Europe/Berlin", "<-03>3", "nowhere"),
+}
+"""Where the first text argument must mean something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -127,6 +140,8 @@ def calls(entry: Function, limit: int, seed: int = 0, operator: Operator | None 
     made = []
     for types in argument_types(entry):
         pools = [VALUES.get(kind.name, ()) for kind in types]
+        if entry.name in FIRST_TEXTS and types[0].name == "text":
+            pools[0] = FIRST_TEXTS[entry.name]
         if not all(pools) and types:
             continue
         size = 1

@@ -151,23 +151,44 @@ def date_plus_days(value: int, days: int) -> int:
 
 define("1142 date_mii(date,int4) date", lambda value, days: date_plus_days(value, -days))
 define("2550 integer_pl_date(int4,date) date", lambda days, value: date_plus_days(value, days))
-define("2071 date_pl_interval(date,interval) timestamp", lambda value, span: timestamp_plus(date_to_timestamp(value), span))
-define("2072 date_mi_interval(date,interval) timestamp", lambda value, span: timestamp_plus(date_to_timestamp(value), minus(span)))
-define("2546 interval_pl_date(interval,date) timestamp", lambda span, value: timestamp_plus(date_to_timestamp(value), span))
-define("""
+define(
+    "2071 date_pl_interval(date,interval) timestamp",
+    lambda value, span: timestamp_plus(date_to_timestamp(value), span),
+)
+define(
+    "2072 date_mi_interval(date,interval) timestamp",
+    lambda value, span: timestamp_plus(date_to_timestamp(value), minus(span)),
+)
+define(
+    "2546 interval_pl_date(interval,date) timestamp",
+    lambda span, value: timestamp_plus(date_to_timestamp(value), span),
+)
+define(
+    """
     1138 date_larger(date,date) date
     2036 timestamp_larger(timestamp,timestamp) timestamp
     1196 timestamptz_larger(timestamptz,timestamptz) timestamptz
     1377 time_larger(time,time) time
-    """, max)
-define("""
+    """,
+    max,
+)
+define(
+    """
     1139 date_smaller(date,date) date
     2035 timestamp_smaller(timestamp,timestamp) timestamp
     1195 timestamptz_smaller(timestamptz,timestamptz) timestamptz
     1378 time_smaller(time,time) time
-    """, min)
-define("1379 timetz_larger(timetz,timetz) timetz", lambda left, right: max(left, right, key=lambda v: (v[0] + v[1] * US_SECOND, v[1])))
-define("1380 timetz_smaller(timetz,timetz) timetz", lambda left, right: min(left, right, key=lambda v: (v[0] + v[1] * US_SECOND, v[1])))
+    """,
+    min,
+)
+define(
+    "1379 timetz_larger(timetz,timetz) timetz",
+    lambda left, right: max(left, right, key=lambda v: (v[0] + v[1] * US_SECOND, v[1])),
+)
+define(
+    "1380 timetz_smaller(timetz,timetz) timetz",
+    lambda left, right: min(left, right, key=lambda v: (v[0] + v[1] * US_SECOND, v[1])),
+)
 
 
 @sql("1272 datetime_pl(date,time) timestamp")
@@ -213,14 +234,23 @@ def timestamp_plus(value: int, span: Interval) -> int:
     return in_range(value + span.us)
 
 
-define("2033 timestamp_mi_interval(timestamp,interval) timestamp", lambda value, span: timestamp_plus(value, minus(span)))
-define("2548 interval_pl_timestamp(interval,timestamp) timestamp", lambda span, value: timestamp_plus(value, span))
+define(
+    "2033 timestamp_mi_interval(timestamp,interval) timestamp",
+    lambda value, span: timestamp_plus(value, minus(span)),
+)
+define(
+    "2548 interval_pl_timestamp(interval,timestamp) timestamp",
+    lambda span, value: timestamp_plus(value, span),
+)
 
 
-@sql("""
+@sql(
+    """
     1189 timestamptz_pl_interval(timestamptz,interval) timestamptz s
     6221 date_add(timestamptz,interval) timestamptz s
-    """, env=True)
+    """,
+    env=True,
+)
 def moment_plus(env: Any, value: int, span: Interval) -> int:
     """Months and days in the session's local time; 22008."""
     return _moment_plus(env.zone, value, span)
@@ -235,16 +265,23 @@ def _moment_plus(zone: Any, value: int, span: Interval) -> int:
     return in_range(value + span.us)
 
 
-@sql("""
+@sql(
+    """
     1190 timestamptz_mi_interval(timestamptz,interval) timestamptz s
     6223 date_subtract(timestamptz,interval) timestamptz s
-    """, env=True)
+    """,
+    env=True,
+)
 def moment_minus(env: Any, value: int, span: Interval) -> int:
     """22008"""
     return moment_plus(env, value, minus(span))
 
 
-define("2549 interval_pl_timestamptz(interval,timestamptz) timestamptz s", lambda env, span, value: moment_plus(env, value, span), env=True)
+define(
+    "2549 interval_pl_timestamptz(interval,timestamptz) timestamptz s",
+    lambda env, span, value: moment_plus(env, value, span),
+    env=True,
+)
 
 
 @sql("""
@@ -264,9 +301,18 @@ define("1690 time_mi_time(time,time) interval", lambda left, right: Interval(0, 
 define("1747 time_pl_interval(time,interval) time", lambda value, span: (value + span.us) % US_DAY)
 define("1748 time_mi_interval(time,interval) time", lambda value, span: (value - span.us) % US_DAY)
 define("1848 interval_pl_time(interval,time) time", lambda span, value: (value + span.us) % US_DAY)
-define("1749 timetz_pl_interval(timetz,interval) timetz", lambda value, span: ((value[0] + span.us) % US_DAY, value[1]))
-define("1750 timetz_mi_interval(timetz,interval) timetz", lambda value, span: ((value[0] - span.us) % US_DAY, value[1]))
-define("2547 interval_pl_timetz(interval,timetz) timetz", lambda span, value: ((value[0] + span.us) % US_DAY, value[1]))
+define(
+    "1749 timetz_pl_interval(timetz,interval) timetz",
+    lambda value, span: ((value[0] + span.us) % US_DAY, value[1]),
+)
+define(
+    "1750 timetz_mi_interval(timetz,interval) timetz",
+    lambda value, span: ((value[0] - span.us) % US_DAY, value[1]),
+)
+define(
+    "2547 interval_pl_timetz(interval,timetz) timetz",
+    lambda span, value: ((value[0] + span.us) % US_DAY, value[1]),
+)
 
 
 def _time_plus(value: int | None, span: Interval | None) -> int | None:
@@ -310,6 +356,15 @@ def _overlaps_6(start1: Any, span1: Any, start2: Any, end2: Any) -> bool | None:
 # --- constructors ---------------------------------------------------------------------------------------
 
 
+def _seconds(second: float) -> str:
+    """C's %02g"""
+    if second != second:
+        return "NaN"
+    if math.isinf(second):
+        return "Infinity" if second > 0 else "-Infinity"
+    return f"{second:g}".rjust(2, "0")
+
+
 def _date_error(year: int, month: int, day: int) -> PgError:
     return PgError("22008", f"date field value out of range: {year}-{month:02d}-{day:02d}")
 
@@ -320,7 +375,7 @@ def make_date(year: int, month: int, day: int) -> int:
     calendar_year = year + 1 if year < 0 else year
     valid = year != 0 and 1 <= month <= 12 and -4714 <= calendar_year <= 5_874_897
     if not valid or not 1 <= day <= month_days(calendar_year, month):
-        raise _date_error(year, month, day)
+        raise _date_error(calendar_year, month, day)
     days = days_of(calendar_year, month, day)
     if not MIN_DATE <= days < END_DATE:
         raise PgError("22008", f"date out of range: {year}-{month:02d}-{day:02d}")
@@ -330,11 +385,10 @@ def make_date(year: int, month: int, day: int) -> int:
 @sql("3847 make_time(hour:int4,min:int4,sec:float8) time")
 def make_time(hour: int, minute: int, second: float) -> int:
     """Seconds rounded to µs; 24:00:00 and a second of 60 are allowed; 22008."""
-    us = round(second * US_SECOND) if math.isfinite(second) else -1
+    us = round(second * US_SECOND) if abs(second) < 1e6 else -1
     total = hour * US_HOUR + minute * US_MINUTE + us
     if not (0 <= hour <= 24 and 0 <= minute < 60 and 0 <= us <= 60 * US_SECOND and total <= US_DAY):
-        shown = f"{second:02g}"
-        raise PgError("22008", f"time field value out of range: {hour}:{minute:02d}:{shown:0>2}")
+        raise PgError("22008", f"time field value out of range: {hour}:{minute:02d}:{_seconds(second)}")
     return total
 
 
@@ -342,29 +396,37 @@ def make_time(hour: int, minute: int, second: float) -> int:
 def make_timestamp(year: int, month: int, day: int, hour: int, minute: int, second: float) -> int:
     """22008"""
     calendar_year = year + 1 if year < 0 else year
-    if year == 0 or not 1 <= month <= 12 or not 1 <= day <= month_days(calendar_year, month):
+    if year in (0, -(1 << 31)) or not 1 <= month <= 12 or not 1 <= day <= month_days(calendar_year, month):
         raise _date_error(year, month, day)
     clock = make_time(hour, minute, second)
     value = days_of(calendar_year, month, day) * US_DAY + clock
     if not MIN_TIMESTAMP <= value < END_TIMESTAMP:
-        shown = f"{year}-{month:02d}-{day:02d} {hour}:{minute:02d}:{f'{second:02g}':0>2}"
+        shown = f"{year}-{month:02d}-{day:02d} {hour}:{minute:02d}:{_seconds(second)}"
         raise PgError("22008", f"timestamp out of range: {shown}")
     return value
 
 
-@sql("3462 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8) timestamptz s", env=True)
+@sql(
+    "3462 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8) timestamptz s",
+    env=True,
+)
 def make_timestamptz(env: Any, *fields: Any) -> int:
     """In the session's zone; 22008."""
     return in_range(moment_of(env, make_timestamp(*fields)))
 
 
-@sql("3463 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8,timezone:text) timestamptz s")
+@sql(
+    "3463 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8,timezone:text) timestamptz s"
+)
 def make_timestamptz_in_zone(*fields: Any) -> int:
     """In the named zone; 22008, 22023."""
     return in_range(moment_in_zone(fields[6], make_timestamp(*fields[:6])))
 
 
-@sql("3464 make_interval(years:int4,months:int4,weeks:int4,days:int4,hours:int4,mins:int4,secs:float8) interval", defaults=(0, 0, 0, 0, 0, 0, 0.0))
+@sql(
+    "3464 make_interval(years:int4,months:int4,weeks:int4,days:int4,hours:int4,mins:int4,secs:float8) interval",
+    defaults=(0, 0, 0, 0, 0, 0, 0.0),
+)
 def make_interval(
     years: int, months: int, weeks: int, days: int, hours: int, mins: int, secs: float
 ) -> Interval:
@@ -382,25 +444,34 @@ def to_timestamp(seconds: float) -> int:
         return INFINITY if seconds > 0 else MINUS_INFINITY
     if seconds != seconds:
         raise PgError("22008", "timestamp cannot be NaN")
-    value = round((seconds + UNIX_EPOCH_DAYS * 86_400.0) * US_SECOND) if abs(seconds) < 1e14 else END_TIMESTAMP
+    value = (
+        round((seconds + UNIX_EPOCH_DAYS * 86_400.0) * US_SECOND) if abs(seconds) < 1e14 else END_TIMESTAMP
+    )
     if not MIN_TIMESTAMP <= value < END_TIMESTAMP:
         raise PgError("22008", f'timestamp out of range: "{seconds:g}"')
     return value
 
 
 define("1373 isfinite(date) bool", lambda value: value not in ENDLESS_DATES)
-define("""
+define(
+    """
     2048 isfinite(timestamp) bool
     1389 isfinite(timestamptz) bool
-    """, lambda value: value not in ENDLESS)
+    """,
+    lambda value: value not in ENDLESS,
+)
 define("1390 isfinite(interval) bool", lambda value: True)
 
 # --- now ------------------------------------------------------------------------------------------------
 
-define("""
+define(
+    """
     1299 now() timestamptz s
     2647 transaction_timestamp() timestamptz s
-    """, lambda env: env.now, env=True)
+    """,
+    lambda env: env.now,
+    env=True,
+)
 
 
 @sql("2649 clock_timestamp() timestamptz v")
@@ -505,5 +576,3 @@ def _moment_series(zone: Any, start: int, stop: int, step: Interval) -> Iterator
             current = _moment_plus(zone, current, step)
 
     return run()
-
-

@@ -262,18 +262,32 @@ def _number(value: Decimal | None) -> float | None:
 
 define("2021 date_part(text,timestamp) float8", lambda text, value: _number(extract_timestamp(text, value)))
 define(
-    "1171 date_part(text,timestamptz) float8 s", lambda env, text, value: _number(extract_timestamptz(env, text, value)), env=True
+    "1171 date_part(text,timestamptz) float8 s",
+    lambda env, text, value: _number(extract_timestamptz(env, text, value)),
+    env=True,
 )
 define("1385 date_part(text,time) float8", lambda text, value: _number(extract_time(text, value)))
 define("1273 date_part(text,timetz) float8", lambda text, value: _number(extract_timetz(text, value)))
 define("1172 date_part(text,interval) float8", lambda text, value: _number(extract_interval(text, value)))
-define("1384 date_part(text,date) float8", lambda text, value: _number(extract_timestamp(text, date_to_timestamp(value))))
+define(
+    "1384 date_part(text,date) float8",
+    lambda text, value: _number(extract_timestamp(text, date_to_timestamp(value))),
+)
 
 # --- date_trunc -----------------------------------------------------------------------------------------
 
+_SPECIAL_UNITS = frozenset(("epoch", "dow", "doy", "isodow", "isoyear", "julian"))
 _CLOCK_UNITS = {
     "microsecond": 1, "millisecond": 1000, "second": US_SECOND, "minute": US_MINUTE, "hour": US_HOUR,
 }  # fmt: skip
+
+
+def _trunc_unit(text: str, display: str) -> str:
+    """date_trunc looks only among an interval's units."""
+    unit = unit_of(text, display)
+    if unit in _SPECIAL_UNITS:
+        raise not_recognized(text, display)
+    return unit
 
 
 def _period_start(year: int, size: int) -> int:
@@ -310,7 +324,7 @@ def truncate_timestamp(text: str, value: int) -> int:
     """22023, 0A000"""
     if value in ENDLESS:
         return value
-    result = _truncate(unit_of(text, TIMESTAMP), value)
+    result = _truncate(_trunc_unit(text, TIMESTAMP), value)
     if result is None:
         raise not_supported(text, TIMESTAMP)
     return in_range(result)
@@ -319,7 +333,7 @@ def truncate_timestamp(text: str, value: int) -> int:
 def _truncate_in(zone: Zone, text: str, value: int) -> int:
     if value in ENDLESS:
         return value
-    unit = unit_of(text, TIMESTAMPTZ)
+    unit = _trunc_unit(text, TIMESTAMPTZ)
     east = zone.at(value)[0]
     local = _truncate(unit, value + east * US_SECOND)
     if local is None:
@@ -344,7 +358,7 @@ def truncate_in_zone(text: str, value: int, zone: str) -> int:
 @sql("1218 date_trunc(text,interval) interval")
 def truncate_interval(text: str, value: Interval) -> Interval:
     """22023, 0A000"""
-    unit = unit_of(text, "interval")
+    unit = _trunc_unit(text, "interval")
     months, days, us = value
     if unit in _CLOCK_UNITS:
         return checked(months, days, _truncated(us, _CLOCK_UNITS[unit]) * _CLOCK_UNITS[unit])

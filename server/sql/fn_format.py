@@ -144,12 +144,12 @@ def format_(env: Any, types: Types, template: str | None, *values: Any) -> str |
 
 
 define("438 num_nulls(any) int4 called variadic", lambda *values: sum(value is None for value in values))
-define("440 num_nonnulls(any) int4 called variadic", lambda *values: sum(value is not None for value in values))
+define(
+    "440 num_nonnulls(any) int4 called variadic", lambda *values: sum(value is not None for value in values)
+)
 
 _HEX = "[0-9a-fA-F]"
-_ESCAPE = re.compile(
-    rf"\\(?:(\\)|({_HEX}{{4}})|u({_HEX}{{4}})|U({_HEX}{{8}})|\+({_HEX}{{6}}))|\\"
-)
+_ESCAPE = re.compile(rf"\\(?:(\\)|({_HEX}{{4}})|u({_HEX}{{4}})|U({_HEX}{{8}})|\+({_HEX}{{6}}))|\\")
 
 
 @sql("6198 unistr(text) text")

@@ -191,7 +191,11 @@ def _today(env: Any) -> int:
 
 
 define("2059 age(timestamp) interval s", lambda env, value: age(_today(env), value), env=True)
-define("1386 age(timestamptz) interval s", lambda env, value: age_with_zone(env, moment_of(env, _today(env)), value), env=True)
+define(
+    "1386 age(timestamptz) interval s",
+    lambda env, value: age_with_zone(env, moment_of(env, _today(env)), value),
+    env=True,
+)
 
 
 def overlaps(starts: tuple[Any, Any], ends: tuple[Any, Any]) -> bool | None:
@@ -240,5 +244,9 @@ def overlaps_timetz(*values: tuple[int, int] | None) -> bool | None:
     return overlaps((keys[0], keys[1]), (keys[2], keys[3]))
 
 
-define("1198 interval_larger(interval,interval) interval", lambda left, right: left if left > right else right)
-define("1197 interval_smaller(interval,interval) interval", lambda left, right: left if left < right else right)
+define(
+    "1198 interval_larger(interval,interval) interval", lambda left, right: left if left > right else right
+)
+define(
+    "1197 interval_smaller(interval,interval) interval", lambda left, right: left if left < right else right
+)

@@ -12,26 +12,37 @@ _FACTS = r"""
 & & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
 * * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 589:float4,float4:202
   594:float8,float8:216 686:int8,int8:465 690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839
-  824:int2,int8:943 1119:float4,float8:279 1129:float8,float4:283 1760:numeric,numeric:1726
+  824:int2,int8:943 1119:float4,float8:279 1129:float8,float4:283 1583:interval,float8:1618
+  1584:float8,interval:1624 1760:numeric,numeric:1726
 + + - 550:int2,int2:176 551:int4,int4:177 552:int2,int4:178 553:int4,int2:179 586:float4,float4:204
   591:float8,float8:218 684:int8,int8:463 688:int8,int4:1274 692:int4,int8:1278 818:int8,int2:837
-  822:int2,int8:841 1116:float4,float8:281 1126:float8,float4:285 1758:numeric,numeric:1724
+  822:int2,int8:841 1076:date,interval:2071 1100:date,int4:1141 1116:float4,float8:281 1126:float8,float4:285
+  1327:timestamptz,interval:1189 1337:interval,interval:1169 1360:date,time:1272 1361:date,timetz:1297
+  1363:time,date:1296 1366:timetz,date:1298 1758:numeric,numeric:1724 1800:time,interval:1747
+  1802:timetz,interval:1749 1849:interval,time:1848 2066:timestamp,interval:2032 2551:interval,date:2546
+  2552:interval,timetz:2547 2553:interval,timestamp:2548 2554:interval,timestamptz:2549 2555:int4,date:2550
 + - - 1916:,int8:1910 1917:,int2:1911 1918:,int4:1912 1919:,float4:1913 1920:,float8:1914 1921:,numeric:1915
 - - - 484:,int8:462 554:int2,int2:180 555:int4,int4:181 556:int2,int4:182 557:int4,int2:183 558:,int4:212
   559:,int2:213 584:,float4:206 585:,float8:220 587:float4,float4:205 592:float8,float8:219 685:int8,int8:464
-  689:int8,int4:1275 693:int4,int8:1279 819:int8,int2:838 823:int2,int8:942 1117:float4,float8:282
-  1127:float8,float4:286 1751:,numeric:1771 1759:numeric,numeric:1725
+  689:int8,int4:1275 693:int4,int8:1279 819:int8,int2:838 823:int2,int8:942 1077:date,interval:2072
+  1099:date,date:1140 1101:date,int4:1142 1117:float4,float8:282 1127:float8,float4:286
+  1328:timestamptz,timestamptz:1188 1329:timestamptz,interval:1190 1336:,interval:1168
+  1338:interval,interval:1170 1399:time,time:1690 1751:,numeric:1771 1759:numeric,numeric:1725
+  1801:time,interval:1748 1803:timetz,interval:1750 2067:timestamp,timestamp:2031 2068:timestamp,interval:2033
 / - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 588:float4,float4:203
   593:float8,float8:217 687:int8,int8:466 691:int8,int4:1277 695:int4,int8:1281 821:int8,int2:840
-  825:int2,int8:948 1118:float4,float8:280 1128:float8,float4:284 1761:numeric,numeric:1727
+  825:int2,int8:948 1118:float4,float8:280 1128:float8,float4:284 1585:interval,float8:1326
+  1761:numeric,numeric:1727
 < > >= 37:int4,int8:854 58:bool,bool:56 95:int2,int2:64 97:int4,int4:66 255:name,text:241 261:text,name:248
   412:int8,int8:469 418:int8,int4:476 534:int2,int4:160 535:int4,int2:161 609:oid,oid:716
   622:float4,float4:289 631:char,char:1246 645:oidvector,oidvector:677 660:name,name:655 664:text,text:740
   672:float8,float8:295 1058:bpchar,bpchar:1049 1072:anyarray,anyarray:391 1095:date,date:1087
   1110:time,time:1102 1122:float4,float8:301 1132:float8,float4:307 1322:timestamptz,timestamptz:1154
   1332:interval,interval:1164 1552:timetz,timetz:1354 1754:numeric,numeric:1722 1864:int2,int8:1852
-  1870:int8,int2:1858 1957:bytea,bytea:1949 2062:timestamp,timestamp:2054 2974:uuid,uuid:2954
-  2990:record,record:2983 3242:jsonb,jsonb:4039
+  1870:int8,int2:1858 1957:bytea,bytea:1949 2062:timestamp,timestamp:2054 2345:date,timestamp:2338
+  2358:date,timestamptz:2351 2371:timestamp,date:2364 2384:timestamptz,date:2377
+  2534:timestamp,timestamptz:2520 2540:timestamptz,timestamp:2527 2974:uuid,uuid:2954 2990:record,record:2983
+  3242:jsonb,jsonb:4039
 << - - 1878:int2,int4:1896 1884:int4,int4:1902 1890:int8,int4:1908
 <= >= > 80:int4,int8:856 256:name,text:242 262:text,name:249 414:int8,int8:471 420:int8,int4:478
   522:int2,int2:148 523:int4,int4:149 540:int2,int4:166 541:int4,int2:167 611:oid,oid:717
@@ -40,31 +51,39 @@ _FACTS = r"""
   1111:time,time:1103 1124:float4,float8:302 1134:float8,float4:308 1323:timestamptz,timestamptz:1155
   1333:interval,interval:1165 1553:timetz,timetz:1355 1694:bool,bool:1691 1755:numeric,numeric:1723
   1866:int2,int8:1854 1872:int8,int2:1860 1958:bytea,bytea:1950 2063:timestamp,timestamp:2055
-  2976:uuid,uuid:2955 2992:record,record:2985 3244:jsonb,jsonb:4041
+  2346:date,timestamp:2339 2359:date,timestamptz:2352 2372:timestamp,date:2365 2385:timestamptz,date:2378
+  2535:timestamp,timestamptz:2521 2541:timestamptz,timestamp:2528 2976:uuid,uuid:2955 2992:record,record:2985
+  3244:jsonb,jsonb:4041
 <> <> = 36:int4,int8:853 85:bool,bool:84 259:name,text:245 265:text,name:252 411:int8,int8:468
   417:int8,int4:475 518:int4,int4:144 519:int2,int2:145 531:text,text:157 538:int2,int4:164 539:int4,int2:165
   608:oid,oid:185 621:float4,float4:288 630:char,char:70 643:name,name:659 644:oidvector,oidvector:619
   671:float8,float8:294 1057:bpchar,bpchar:1053 1071:anyarray,anyarray:390 1094:date,date:1091
   1109:time,time:1106 1121:float4,float8:300 1131:float8,float4:306 1321:timestamptz,timestamptz:1153
   1331:interval,interval:1163 1551:timetz,timetz:1353 1753:numeric,numeric:1719 1863:int2,int8:1851
-  1869:int8,int2:1857 1956:bytea,bytea:1953 2061:timestamp,timestamp:2053 2973:uuid,uuid:2959
-  2989:record,record:2982 3241:jsonb,jsonb:4038 3315:xid,xid:3308
+  1869:int8,int2:1857 1956:bytea,bytea:1953 2061:timestamp,timestamp:2053 2350:date,timestamp:2343
+  2363:date,timestamptz:2356 2376:timestamp,date:2369 2389:timestamptz,date:2382
+  2539:timestamp,timestamptz:2525 2545:timestamptz,timestamp:2532 2973:uuid,uuid:2959 2989:record,record:2982
+  3241:jsonb,jsonb:4038 3315:xid,xid:3308
 = = <> 15:int4,int8:852 91:bool,bool:60 92:char,char:61 93:name,name:62 94:int2,int2:63 96:int4,int4:65
   98:text,text:67 254:name,text:240 260:text,name:247 352:xid,xid:68 410:int8,int8:467 416:int8,int4:474
   532:int2,int4:158 533:int4,int2:159 607:oid,oid:184 620:float4,float4:287 649:oidvector,oidvector:679
   670:float8,float8:293 1054:bpchar,bpchar:1048 1070:anyarray,anyarray:744 1093:date,date:1086
   1108:time,time:1145 1120:float4,float8:299 1130:float8,float4:305 1320:timestamptz,timestamptz:1152
   1330:interval,interval:1162 1550:timetz,timetz:1352 1752:numeric,numeric:1718 1862:int2,int8:1850
-  1868:int8,int2:1856 1955:bytea,bytea:1948 2060:timestamp,timestamp:2052 2972:uuid,uuid:2956
-  2988:record,record:2981 3240:jsonb,jsonb:4043
+  1868:int8,int2:1856 1955:bytea,bytea:1948 2060:timestamp,timestamp:2052 2347:date,timestamp:2340
+  2360:date,timestamptz:2353 2373:timestamp,date:2366 2386:timestamptz,date:2379
+  2536:timestamp,timestamptz:2522 2542:timestamptz,timestamp:2529 2972:uuid,uuid:2956 2988:record,record:2981
+  3240:jsonb,jsonb:4043
 > < <= 59:bool,bool:57 76:int4,int8:855 258:name,text:244 264:text,name:251 413:int8,int8:470
   419:int8,int4:477 520:int2,int2:146 521:int4,int4:147 536:int2,int4:162 537:int4,int2:163 610:oid,oid:1638
   623:float4,float4:291 633:char,char:73 646:oidvector,oidvector:681 662:name,name:657 666:text,text:742
   674:float8,float8:297 1060:bpchar,bpchar:1051 1073:anyarray,anyarray:392 1097:date,date:1089
   1112:time,time:1104 1123:float4,float8:303 1133:float8,float4:309 1324:timestamptz,timestamptz:1157
   1334:interval,interval:1167 1554:timetz,timetz:1357 1756:numeric,numeric:1720 1865:int2,int8:1853
-  1871:int8,int2:1859 1959:bytea,bytea:1951 2064:timestamp,timestamp:2057 2975:uuid,uuid:2958
-  2991:record,record:2984 3243:jsonb,jsonb:4040
+  1871:int8,int2:1859 1959:bytea,bytea:1951 2064:timestamp,timestamp:2057 2349:date,timestamp:2341
+  2362:date,timestamptz:2354 2375:timestamp,date:2367 2388:timestamptz,date:2380
+  2538:timestamp,timestamptz:2523 2544:timestamptz,timestamp:2530 2975:uuid,uuid:2958 2991:record,record:2984
+  3243:jsonb,jsonb:4040
 >= <= < 82:int4,int8:857 257:name,text:243 263:text,name:250 415:int8,int8:472 430:int8,int4:479
   524:int2,int2:151 525:int4,int4:150 542:int2,int4:168 543:int4,int2:169 612:oid,oid:1639
   625:float4,float4:292 634:char,char:74 648:oidvector,oidvector:680 663:name,name:658 667:text,text:743
@@ -72,7 +91,9 @@ _FACTS = r"""
   1113:time,time:1105 1125:float4,float8:304 1135:float8,float4:310 1325:timestamptz,timestamptz:1156
   1335:interval,interval:1166 1555:timetz,timetz:1356 1695:bool,bool:1692 1757:numeric,numeric:1721
   1867:int2,int8:1855 1873:int8,int2:1861 1960:bytea,bytea:1952 2065:timestamp,timestamp:2056
-  2977:uuid,uuid:2957 2993:record,record:2986 3245:jsonb,jsonb:4042
+  2348:date,timestamp:2342 2361:date,timestamptz:2355 2374:timestamp,date:2368 2387:timestamptz,date:2381
+  2537:timestamp,timestamptz:2524 2543:timestamptz,timestamp:2531 2977:uuid,uuid:2957 2993:record,record:2986
+  3245:jsonb,jsonb:4042
 >> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
 @ - - 473:,int8:1230 590:,float4:207 595:,float8:221 682:,int2:1253 773:,int4:1251 1763:,numeric:1704
 ^ - - 965:float8,float8:232 1038:numeric,numeric:1739
