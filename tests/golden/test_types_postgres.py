@@ -11,13 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from server.errors import PgError
 from server.sql import types
 from server.sql.casts import CASTS
 from server.sql.env import Env
 from server.sql.zones import Zone, find_zone
 from tests.postgres import Postgres
 from tests.type_inputs import INPUTS, VALUES
-from tests.type_probe import Question, ask_ours, ask_postgres, differences
+from tests.type_probe import Question, ask_ours, ask_postgres, differences, lookup
 
 Connection = psycopg.Connection[Any]
 ZONES = (
@@ -199,11 +200,57 @@ def test_pg_type_and_pg_cast(connection: Connection) -> None:
     assert {pair: (cast.context, methods[cast.method]) for pair, cast in CASTS.items()} == known
 
 
-def test_format_type(connection: Connection) -> None:
-    samples = [None, -1, 0, 3, 7, 655_366, 0x7FFF_0003, 0x0004_FFFF]
-    names = ["varchar", "bpchar", "numeric", *DATETIMES, "interval", "_varchar", "int4"]
-    for name in names:
-        for typmod in samples:
-            oid = types.BY_NAME[name].oid
-            row = connection.execute("select format_type(%s, %s::int)", (oid, typmod)).fetchone()
-            assert row is not None and types.format_type(oid, typmod) == row[0], (name, typmod)
+NAMED = [
+    "varchar(3)", "bpchar(5)", "numeric(10,2)", "numeric(3,-2)", "numeric(7)", "timestamp(0)", "timestamptz(3)",
+    "time(2)", "timetz(6)", "interval(0)", "interval year", "interval year to month",
+    "interval day to second(2)", "interval second(3)", "varchar(3)[]", "int4", "int4[]", "bpchar",
+]  # fmt: skip
+MISNAMED = [
+    "varchar(0)", "bpchar(-1)", "varchar(10485761)", "numeric(0)", "numeric(1001)", "numeric(5,1001)",
+    "numeric(1,2,3)", "int4(3)", "text(3)", "nosuch",
+]  # fmt: skip
+ASSIGNED = [
+    ("varchar(3)", "abcd"), ("varchar(3)", "ab   "), ("bpchar(3)", "abcd"), ("bpchar(3)", "a"),
+    ("bpchar(2)", "ab   "), ("numeric(3,1)", "99.96"), ("numeric(3,1)", "1.25"), ("varchar(3)[]", "{abcd}"),
+    ("timestamp(0)", "2020-01-01 0:0:0.5"), ("interval(1)", "1.25 s"), ("time(0)", "23:59:59.7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names_make_the_same_typmod_and_print_the_same(connection: Connection, name: str) -> None:
+    connection.execute(f"create temp table named (c {name})")
+    query = (
+        "select atttypid, atttypmod, format_type(atttypid, atttypmod), format_type(atttypid, null)"
+        " from pg_attribute where attrelid = 'named'::regclass and attnum = 1"
+    )
+    found, typmod = lookup(name)
+    ours = found.oid, typmod, types.format_type(found.oid, typmod), types.format_type(found.oid)
+    assert connection.execute(query).fetchone() == ours
+
+
+@pytest.mark.parametrize("name", MISNAMED)
+def test_wrong_names_and_modifiers(connection: Connection, name: str) -> None:
+    with pytest.raises(psycopg.Error) as theirs:
+        connection.execute(f"select null::{name}")
+    with pytest.raises(PgError) as ours:
+        lookup(name)
+    diagnostics = theirs.value.diag
+    assert (ours.value.sqlstate, ours.value.message) == (diagnostics.sqlstate, diagnostics.message_primary)
+
+
+@pytest.mark.parametrize(("name", "text"), ASSIGNED)
+def test_assignment_to_a_column(connection: Connection, name: str, text: str) -> None:
+    connection.execute(f"create temp table assigned (c {name})")
+    found, typmod = lookup(name)
+    base = types.format_type(found.oid, -1)
+    try:
+        ours = found.output(types.apply_typmod(found, typmod, found.input(text, -1, Env()), False), Env())
+    except PgError as error:
+        with pytest.raises(psycopg.Error) as theirs:
+            connection.execute(
+                f"insert into assigned select v::{base} from (values (%s::text)) s (v)", (text,)
+            )
+        assert (theirs.value.sqlstate, theirs.value.diag.message_primary) == (error.sqlstate, error.message)
+        return
+    connection.execute(f"insert into assigned select v::{base} from (values (%s::text)) s (v)", (text,))
+    assert connection.execute("select format('%s', c) from assigned").fetchone() == (ours,)
