@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import msgspec
 
@@ -23,8 +24,9 @@ from server.catalog.descriptor import Check, Column, Index, IndexKey, Schema, Ta
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.bind import bind_scalar
-from server.sql.tree_walk import columns_used
-from server.sql.types import Type, lookup_type_name
+from server.sql.bind_expr import resolve_type
+from server.sql.plan_walk import variables
+from server.sql.types import Type
 
 STORABLE = frozenset(
     {
@@ -38,7 +40,7 @@ _CHAR_LIMITS = {"bpchar": ("char", 4096), "varchar": ("varchar", 65535)}
 
 def column_type(name: ast.TypeName) -> tuple[Type, int]:
     """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
-    found, typmod = lookup_type_name(name)
+    found, typmod = resolve_type(cast(Any, None), name)
     if found.name not in STORABLE or name.setof:
         raise PgError("0A000", f"datatype {found.display} not supported")
     if found.name in _CHAR_LIMITS:
@@ -303,7 +305,7 @@ def make_check(
             raise PgError("42710", f'constraint "{name}" for relation "{table.name}" already exists')
     else:
         if column is None:
-            used = sorted(columns_used(bound))
+            used = sorted({var.column for var in variables(bound)})
             column = table.columns[used[0]].name if len(used) == 1 else None
         parts = (table.name, column) if column is not None else (table.name,)
         name = choose_name(change.catalog, -1, parts, "check", taken)

@@ -21,6 +21,7 @@ from server.catalog import privileges, store
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.runtime.committer import Committer
+from server.runtime.jobs import JobRunner
 from server.session.preparing import Plans
 from server.session.session import SqlSession
 from server.session.transaction import Transaction, unique_id
@@ -124,6 +125,8 @@ class Node:
         """Make the default cluster if the directory is new, and read its catalog."""
         if self._load_catalog(DEFAULT_CLUSTER) is None:
             await self.create_cluster(DEFAULT_CLUSTER)
+        self.jobs = JobRunner(self)
+        self.jobs.start()
 
     async def create_cluster(self, cluster: int) -> None:
         """A fresh cluster is one commit (DESIGN §8)."""
@@ -155,6 +158,10 @@ class Node:
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`."""
         return self._catalogs[cluster]
+
+    def clusters(self) -> list[int]:
+        """The clusters whose catalogs are loaded."""
+        return list(self._catalogs)
 
     def plans(self, key: object) -> Plans:
         """The statement cache that sessions with equal settings share."""

@@ -102,6 +102,7 @@ class Server:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.listener is not None and self.failure is None:
             await self.listener.shutdown(STOP_GRACE_S)
+        await self.node.jobs.stop()
         if self.failure is None:
             self.node.close()
 

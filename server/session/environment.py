@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.catalog.descriptor import Catalog
-from server.session.settings import Settings, parse_path
+from server.session.settings import Settings, parse_path, zone_of
 from server.sql.env import Env
-from server.sql.zones import parse_zone
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
@@ -24,7 +23,7 @@ class SessionEnv(Env):
     def __init__(self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession) -> None:
         style, order = settings["DateStyle"].split(", ")
         super().__init__(
-            zone=parse_zone(settings["TimeZone"]),
+            zone=zone_of(settings["TimeZone"]),
             datestyle=style,
             dateorder=order,
             intervalstyle=settings["IntervalStyle"],

@@ -12,7 +12,7 @@ from server.session.prepared import Executable, Prepared
 from server.sql import ast, scanner, types
 from server.sql.bind import bind
 from server.sql.dml import plan_modification
-from server.sql.parse import parse
+from server.sql.parse import NotLiftable, parse, parse_lifted
 from server.sql.plan import plan_query
 from server.sql.tree import Bound, Query
 from server.sql.types import Type
@@ -68,7 +68,7 @@ def prepare_statement(
     oids: Sequence[int] = (),
     literals: Sequence[tuple[str, str]] = (),
 ) -> Prepared:
-    """Bind and plan SELECT, VALUES, INSERT, UPDATE, DELETE. Raises PgError, `scanner.NotLiftable`."""
+    """Bind and plan SELECT, VALUES, INSERT, UPDATE, DELETE. Raises PgError, `NotLiftable`."""
     bound = bind(parsed.statement, catalog, env, _declared(oids, parsed.parameters), literals)
     return Prepared(
         parsed,
@@ -135,7 +135,7 @@ def literal_values(prepared: Prepared, literals: Sequence[tuple[str, str]], env:
 def prepare_lifted(lifted: scanner.Lifted, catalog: Catalog, env: SessionEnv) -> Prepared | None:
     """The plan of a text with its literals lifted out; None when the grammar or the binder needs one of them."""
     try:
-        parsed = scanner.parse_lifted(lifted)
+        parsed = parse_lifted(lifted)
         return prepare_statement(parsed, catalog, env, (), lifted.literals)
-    except scanner.NotLiftable:
+    except NotLiftable:
         return None

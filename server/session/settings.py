@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from server.errors import PgError
-from server.sql.env import Env
-from server.sql.zones import Zone, parse_zone
+from server.sql.zones import Zone, find_zone, fixed_zone
 
 SERVER_VERSION = "16.15"
 
@@ -113,8 +112,21 @@ def _extra_float_digits(value: str) -> str:
     return str(number)
 
 
+def zone_of(value: str) -> Zone:
+    """The time zone that TimeZone's value names: a name, hours east of Greenwich, or POSIX text."""
+    text = value.strip()
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = None
+    zone = find_zone(text) if hours is None else fixed_zone(round(hours * 3600))
+    if zone is None or (hours is not None and abs(hours) > 167):
+        raise _invalid("TimeZone", value)
+    return zone
+
+
 def _timezone(value: str) -> str:
-    return parse_zone(value).name
+    return zone_of(value).name
 
 
 def _search_path(value: str) -> str:
@@ -293,19 +305,3 @@ class Settings:
         self._before = None
         self._local = {}
 
-
-def environment(settings: Settings, **hooks: object) -> Env:
-    """What types need of the settings; made anew when one of them changes."""
-    style, order = settings["DateStyle"].split(", ")
-    zone: Zone = parse_zone(settings["TimeZone"])
-    env = Env(
-        zone=zone,
-        datestyle=style,
-        dateorder=order,
-        intervalstyle=settings["IntervalStyle"],
-        extra_float_digits=int(settings["extra_float_digits"]),
-        bytea_output=settings["bytea_output"],
-    )
-    for name, hook in hooks.items():
-        setattr(env, name, hook)
-    return env
