@@ -2,6 +2,7 @@
 
 from server.sql import (
     aggregates,
+    fn_array,
     fn_bytea,
     fn_compare,
     fn_datetime,
@@ -9,6 +10,8 @@ from server.sql import (
     fn_float,
     fn_format,
     fn_integer,
+    fn_json,
+    fn_json_make,
     fn_interval,
     fn_like,
     fn_numeric,
@@ -21,12 +24,15 @@ from server.sql import (
 MODULES = (
     fn_compare,
     fn_integer,
+    fn_json,
+    fn_json_make,
     fn_float,
     fn_numeric,
     fn_numeric_math,
     fn_text,
     fn_like,
     fn_format,
+    fn_array,
     fn_bytea,
     fn_interval,
     fn_datetime,

@@ -8,8 +8,12 @@ _FACTS = r"""
 !~~ - ~~ 1208:name,text:859 1210:text,text:851 1212:bpchar,text:1632 2017:bytea,bytea:2006
 !~~* - ~~* 1626:name,text:1636 1628:text,text:1634 1630:bpchar,text:1661
 # # - 1876:int2,int2:1894 1882:int4,int4:1900 1888:int8,int8:1906
+#- - - 3287:jsonb,_text:3304
+#> - - 3213:jsonb,_text:3217 3966:json,_text:3951
+#>> - - 3206:jsonb,_text:3940 3967:json,_text:3953
 % - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156 1762:numeric,numeric:1729
 & & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
+&& && - 2750:anyarray,anyarray:2747
 * * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 589:float4,float4:202
   594:float8,float8:216 686:int8,int8:465 690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839
   824:int2,int8:943 1119:float4,float8:279 1129:float8,float4:283 1583:interval,float8:1618
@@ -29,6 +33,9 @@ _FACTS = r"""
   1328:timestamptz,timestamptz:1188 1329:timestamptz,interval:1190 1336:,interval:1168
   1338:interval,interval:1170 1399:time,time:1690 1751:,numeric:1771 1759:numeric,numeric:1725
   1801:time,interval:1748 1803:timetz,interval:1750 2067:timestamp,timestamp:2031 2068:timestamp,interval:2033
+  3285:jsonb,text:3302 3286:jsonb,int4:3303 3398:jsonb,_text:3343
+-> - - 3211:jsonb,text:3478 3212:jsonb,int4:3215 3962:json,text:3947 3964:json,int4:3949
+->> - - 3477:jsonb,text:3214 3481:jsonb,int4:3216 3963:json,text:3948 3965:json,int4:3950
 / - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 588:float4,float4:203
   593:float8,float8:217 687:int8,int8:466 691:int8,int4:1277 695:int4,int8:1281 821:int8,int2:840
   825:int2,int8:948 1118:float4,float8:280 1128:float8,float4:284 1585:interval,float8:1326
@@ -64,6 +71,7 @@ _FACTS = r"""
   2363:date,timestamptz:2356 2376:timestamp,date:2369 2389:timestamptz,date:2382
   2539:timestamp,timestamptz:2525 2545:timestamptz,timestamp:2532 2973:uuid,uuid:2959 2989:record,record:2982
   3241:jsonb,jsonb:4038 3315:xid,xid:3308
+<@ @> - 2752:anyarray,anyarray:2749 3250:jsonb,jsonb:4050
 = = <> 15:int4,int8:852 91:bool,bool:60 92:char,char:61 93:name,name:62 94:int2,int2:63 96:int4,int4:65
   98:text,text:67 254:name,text:240 260:text,name:247 352:xid,xid:68 410:int8,int8:467 416:int8,int4:474
   532:int2,int4:158 533:int4,int2:159 607:oid,oid:184 620:float4,float4:287 649:oidvector,oidvector:679
@@ -95,12 +103,18 @@ _FACTS = r"""
   2537:timestamp,timestamptz:2524 2543:timestamptz,timestamp:2531 2977:uuid,uuid:2957 2993:record,record:2986
   3245:jsonb,jsonb:4042
 >> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
+? - - 3247:jsonb,text:4047
+?& - - 3249:jsonb,_text:4049
+?| - - 3248:jsonb,_text:4048
 @ - - 473:,int8:1230 590:,float4:207 595:,float8:221 682:,int2:1253 773:,int4:1251 1763:,numeric:1704
+@> <@ - 2751:anyarray,anyarray:2748 3246:jsonb,jsonb:4046
 ^ - - 965:float8,float8:232 1038:numeric,numeric:1739
 ^@ - - 3877:text,text:3696
 | | - 1875:int2,int2:1893 1881:int4,int4:1899 1887:int8,int8:1905
 |/ - - 596:,float8:230
-|| - - 654:text,text:1258 2018:bytea,bytea:2011 2779:text,anynonarray:2003 2780:anynonarray,text:2004
+|| - - 349:anycompatiblearray,anycompatible:378 374:anycompatible,anycompatiblearray:379
+  375:anycompatiblearray,anycompatiblearray:383 654:text,text:1258 2018:bytea,bytea:2011
+  2779:text,anynonarray:2003 2780:anynonarray,text:2004 3284:jsonb,jsonb:3301
 ||/ - - 597:,float8:231
 ~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907
 ~<=~ ~>=~ ~>~ 2315:text,text:2161
