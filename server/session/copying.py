@@ -80,8 +80,8 @@ class CopyIn:
         self.ctx = ctx
         self.rows = 0
         self.line = 0
-        self.simple_rest: list[ast.ParsedStatement] = []
-        """Statements of the same simple query that follow."""
+        self.simple_rest: list[ast.ParsedStatement] | None = None
+        """Statements of the same simple query that follow; None in the extended protocol."""
         self._names = [table.columns[place].name for place in places]
         self._reader = CsvReader(options) if options.csv else TextReader(options)
         self._header = options.header

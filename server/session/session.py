@@ -25,6 +25,7 @@ from server.sql.context import Context
 
 if TYPE_CHECKING:
     from server.runtime.node import Node
+    from server.session.copying import CopyIn
 
 SLICE_S = 0.001
 """How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
@@ -172,9 +173,15 @@ class SqlSession:
             self.out.append(codec.EMPTY_QUERY)
             return
         lifted = scanner.lift(sql) if len(statements) == 1 else None
-        for parsed in statements:
-            yield from self._run_parsed(parsed, sql if len(statements) == 1 else None, lifted)
-            while self.copying:
+        yield from self._run_statements(statements, sql if len(statements) == 1 else None, lifted)
+
+    def _run_statements(
+        self, statements: list[ast.ParsedStatement], text: str | None, lifted: scanner.Lifted | None
+    ) -> Work:
+        for place, parsed in enumerate(statements, 1):
+            yield from self._run_parsed(parsed, text, lifted)
+            if self.copying:
+                self.copy.simple_rest = statements[place:]
                 return
         yield from self._finish_implicit()
 
@@ -213,7 +220,9 @@ class SqlSession:
                 txn = self.txn or self._begin(implicit=True)
                 txn.check_age()
                 yield from self._run_whole(prepared, params)
-        if not self.copying:
+        if self.copying:
+            self.copy.simple_rest = []
+        else:
             yield from self._finish_implicit()
 
     def _run_whole(self, prepared: Prepared, params: list[Any]) -> Work:
@@ -379,6 +388,33 @@ class SqlSession:
             self._end(committed=True)
             return None
         return self._finish_implicit()
+
+    # --- COPY FROM STDIN ---
+
+    def copy_data(self, data: bytes) -> Work | None:
+        """Rows, cut anywhere."""
+        work: Work = self.copy.feed(data)
+        return work
+
+    def copy_done(self) -> Work | None:
+        """The end of the data: insert what is left, then what follows in the same simple query."""
+        return self._copy_done(self.copy)
+
+    def _copy_done(self, copy: CopyIn) -> Work:
+        yield from copy.feed(b"", last=True)
+        self.copying = False
+        self.copy = None
+        self.ctx = None
+        txn = self.txn
+        assert txn is not None
+        txn.end_statement()
+        self._complete_with(f"COPY {copy.rows}", txn)
+        if copy.simple_rest is not None:
+            yield from self._run_statements(copy.simple_rest, None, None)
+
+    def copy_fail(self, message: str) -> Work | None:
+        """The client gave up."""
+        raise PgError("57014", f"COPY from stdin failed: {message}")
 
     # --- running ---
 
