@@ -1,5 +1,7 @@
 """Dates and times as text in the styles of DateStyle (EncodeDateTime; PostgreSQL, chapter 8.5.2)."""
 
+from datetime import date
+
 from server.sql.datetime_calendar import (
     DATE_INFINITY,
     DATE_MINUS_INFINITY,
@@ -13,6 +15,11 @@ from server.sql.datetime_calendar import (
     weekday,
 )
 from server.sql.env import Env
+
+_ORDINAL = 730_120
+_FIRST_DAY, _LAST_DAY = -730_119, 2_921_939
+"""The years 1 to 9999, which Python prints by itself."""
+_from_ordinal = date.fromordinal
 
 
 def clock_text(us: int) -> str:
@@ -38,6 +45,8 @@ def date_out(value: int, env: Env) -> str:
         return "infinity"
     if value == DATE_MINUS_INFINITY:
         return "-infinity"
+    if env.datestyle == "ISO" and _FIRST_DAY <= value <= _LAST_DAY:
+        return _from_ordinal(value + _ORDINAL).isoformat()
     year, month, day = date_of(value)
     bc = year <= 0
     if bc:
@@ -85,6 +94,9 @@ def timestamptz_out(value: int, env: Env) -> str:
 def datetime_text(local: int, env: Env, west: int | None, abbreviation: str) -> str:
     """µs of the local clock as text; `west` None: no zone is printed."""
     days, us = divmod(local, US_DAY)
+    if env.datestyle == "ISO" and _FIRST_DAY <= days <= _LAST_DAY:
+        text = f"{_from_ordinal(days + _ORDINAL).isoformat()} {clock_text(us)}"
+        return text if west is None else text + offset_text(west)
     year, month, day = date_of(days)
     bc = " BC" if year <= 0 else ""
     if bc:

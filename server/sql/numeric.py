@@ -18,6 +18,7 @@ NEGATIVE_INFINITY = Decimal("-Infinity")
 _NUMBER = re.compile(
     r"([+-]?)(?:(\d(?:_?\d)*)?(?:\.((?:\d(?:_?\d)*)?))?)(?:[eE]([+-]?\d(?:_?\d)*))?", re.ASCII
 )
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _BASED = re.compile(r"([+-]?)0(?:[xX]((?:_?[0-9a-fA-F])+)|[oO]((?:_?[0-7])+)|[bB]((?:_?[01])+))", re.ASCII)
 _HEAD = struct.Struct("!hhHH")
 _SPECIALS = {"nan": NAN, "inf": INFINITY, "infinity": INFINITY}
@@ -92,6 +93,9 @@ def _field_overflow(precision: int, scale: int, limit: str) -> PgError:
 
 def parse(text: str) -> Decimal:
     """numeric_in without a typmod (22P02, 22003)."""
+    if len(text) < 100 and _PLAIN.fullmatch(text):
+        plain = Decimal(text)
+        return plain if plain else plain.copy_abs()
     body = text.strip(SPACES)
     special = _SPECIALS.get(body.lstrip("+-").lower() if body[1:2] not in ("+", "-") else "")
     if special is not None and not (special.is_nan() and body[0] in "+-"):

@@ -124,13 +124,11 @@ def text_encoder(type_: Type, env: Env) -> Encoder:
     return encode
 
 
-_PACKERS: dict[str, Encoder] = {
-    name: struct.Struct(layout).pack
-    for name, layout in {
-        "bool": "!?", "int2": "!h", "int4": "!i", "int8": "!q", "oid": "!I", "float4": "!f", "float8": "!d",
-        "date": "!i", "time": "!q", "timestamp": "!q", "timestamptz": "!q",
-    }.items()
+_LAYOUTS = {
+    "bool": "!?", "int2": "!h", "int4": "!i", "int8": "!q", "oid": "!I", "float4": "!f", "float8": "!d",
+    "date": "!i", "time": "!q", "timestamp": "!q", "timestamptz": "!q",
 }  # fmt: skip
+_PACKERS: dict[str, Encoder] = {name: struct.Struct(layout).pack for name, layout in _LAYOUTS.items()}
 
 
 def binary_encoder(type_: Type, env: Env) -> Encoder:
@@ -149,9 +147,23 @@ def binary_encoder(type_: Type, env: Env) -> Encoder:
     return encode
 
 
+_LIMITS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
+
+
 def text_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
     """A function from a text in UTF-8 to a value; PgError as the type's input gives it."""
     read = type_.input
+    if type_.name in _LIMITS:
+        limit = _LIMITS[type_.name]
+
+        def decode_int(data: bytes) -> Any:
+            if data.isdigit() and len(data) < 19:
+                value = int(data)
+                if value < limit:
+                    return value
+            return read(decode(data), typmod, env)
+
+        return decode_int
     if type_.name in _STRINGS - {"json", "name"} and typmod < 0:
         return decode
 
@@ -164,6 +176,14 @@ def text_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
 def binary_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
     """A function from a binary form to a value; PgError as the type's receive function gives it."""
     receive = type_.receive
+    if type_.name in ("int2", "int4", "int8", "float8"):
+        reader = struct.Struct(_LAYOUTS[type_.name])
+        unpack, size = reader.unpack, reader.size
+
+        def decode_fixed(data: bytes) -> Any:
+            return unpack(data)[0] if len(data) == size else receive(data, typmod, env)
+
+        return decode_fixed
 
     def decode_binary(data: bytes) -> Any:
         return receive(data, typmod, env)

@@ -1,7 +1,8 @@
 """Dates, times and intervals: their input, binary forms and typmods (PostgreSQL, chapter 8.5)."""
 
+import re
 import struct
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from server.errors import PgError
@@ -93,13 +94,28 @@ def _simple_time(text: str) -> int | None:
     return ((int(hour) * 60 + int(minute)) * 60 + int(second)) * US_SECOND + us
 
 
-def _simple_timestamp(text: str) -> int | None:
-    """Exactly YYYY-MM-DD HH:MM:SS[.ffffff]."""
-    if len(text) < 19 or text[10] not in " T":
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"([+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)?"
+)
+_EPOCH = datetime(2000, 1, 1)
+
+
+def _simple_timestamp(text: str) -> tuple[int, int | None] | None:
+    """(local µs, seconds east) of YYYY-MM-DD HH:MM:SS[.ffffff][+hh[:mm]], when Python's calendar takes it."""
+    found = _ISO.fullmatch(text)
+    if found is None:
         return None
-    days = _simple_date(text[:10])
-    us = _simple_time(text[11:])
-    return None if days is None or us is None else days * US_DAY + us
+    zone = found[1]
+    try:
+        delta = datetime.fromisoformat(text[: found.start(1)] if zone else text) - _EPOCH
+    except ValueError:
+        return None
+    local = (delta.days * 86_400 + delta.seconds) * US_SECOND + delta.microseconds
+    if zone is None:
+        return local, None
+    offset = int(zone[1:3]) * 3600 + (int(zone[4:]) * 60 if len(zone) > 3 else 0)
+    return local, -offset if zone[0] == "-" else offset
 
 
 _SPECIALS = {"infinity": INFINITY, "-infinity": MINUS_INFINITY, "epoch": UNIX_EPOCH_DAYS * US_DAY}
@@ -113,8 +129,10 @@ def _in_range(moment: Moment, value: int, text: str) -> int:
 
 def timestamp_in(text: str, typmod: int, env: Env) -> int:
     """µs since 2000-01-01; a zone in the text is ignored; 22007, 22008."""
-    value = _simple_timestamp(text)
-    if value is None:
+    simple = _simple_timestamp(text)
+    if simple is not None:
+        value = simple[0]
+    else:
         moment = _decoded(text, env, "timestamp")
         if moment.special:
             return _SPECIALS[moment.special]
@@ -124,9 +142,10 @@ def timestamp_in(text: str, typmod: int, env: Env) -> int:
 
 def timestamptz_in(text: str, typmod: int, env: Env) -> int:
     """µs since 2000-01-01 UTC; without a zone in the text the session's holds; 22007, 22008."""
-    value = _simple_timestamp(text)
-    if value is not None:
-        value -= env.zone.local(value) * US_SECOND
+    simple = _simple_timestamp(text)
+    if simple is not None:
+        local, east = simple
+        value = local - (env.zone.local(local) if east is None else east) * US_SECOND
     else:
         moment = _decoded(text, env, "timestamp with time zone")
         if moment.special:

@@ -166,7 +166,8 @@ def shortest_single(value: float) -> str:
     above = 2 * magnitude - below if bits + 1 >= 0x7F800000 else _neighbour(bits + 1)
     low, high = (below + magnitude) / 2, (above + magnitude) / 2
     digits, exponent = "", 0
-    for precision in range(9):
+    # Six digits survive float4, so where they suffice, stripping their zeros leaves the shortest.
+    for precision in range(0 if not bits & 0x7FFFFF or bits < 0x00800000 else 5, 9):
         digits, exponent = _scientific(magnitude, precision)
         if low < _from_digits(digits, exponent) < high:
             break
@@ -214,13 +215,16 @@ def float_key(value: float) -> tuple[bool, float]:
     return (True, 0.0) if value != value else (False, value)
 
 
+_read_double, _read_single = fixed("!d"), fixed("!f")
+
+
 def _float8_recv(data: bytes, typmod: int, env: Env) -> float:
-    value: float = fixed("!d")(data)[0]
+    value: float = _read_double(data)[0]
     return value
 
 
 def _float4_recv(data: bytes, typmod: int, env: Env) -> float:
-    value: float = fixed("!f")(data)[0]
+    value: float = _read_single(data)[0]
     return value
 
 

@@ -119,8 +119,11 @@ def unsigned_input(name: str, bits: int) -> Input:
     return read
 
 
+_byte, _unsigned_byte, _sixteen, _block_offset = map(fixed, ("!b", "!B", "!16s", "!IH"))
+
+
 def _bool_recv(data: bytes, typmod: int, env: Env) -> bool:
-    return bool(fixed("!b")(data)[0])
+    return bool(_byte(data)[0])
 
 
 def char_in(text: str, typmod: int, env: Env) -> str:
@@ -137,7 +140,7 @@ def char_out(value: str, env: Env) -> str:
 
 
 def _char_recv(data: bytes, typmod: int, env: Env) -> str:
-    return chr(fixed("!B")(data)[0]).strip("\0")
+    return chr(_unsigned_byte(data)[0]).strip("\0")
 
 
 def _char_send(value: str, env: Env) -> bytes:
@@ -162,8 +165,7 @@ def uuid_out(value: bytes, env: Env) -> str:
 
 
 def _uuid_recv(data: bytes, typmod: int, env: Env) -> bytes:
-    fixed("!16s")(data)
-    return bytes(data)
+    return bytes(_sixteen(data)[0])
 
 
 def _bytes_send(value: bytes, env: Env) -> bytes:
@@ -187,7 +189,7 @@ def tid_out(value: tuple[int, int], env: Env) -> str:
 
 
 def _tid_recv(data: bytes, typmod: int, env: Env) -> tuple[int, int]:
-    block, offset = fixed("!IH")(data)
+    block, offset = _block_offset(data)
     return block, offset
 
 

@@ -201,8 +201,8 @@ def test_pg_type_and_pg_cast(connection: Connection) -> None:
 
 
 NAMED = [
-    "varchar(3)", "bpchar(5)", "numeric(10,2)", "numeric(3,-2)", "numeric(7)", "timestamp(0)", "timestamptz(3)",
-    "time(2)", "timetz(6)", "interval(0)", "interval year", "interval year to month",
+    "varchar(3)", "bpchar(5)", "numeric(10,2)", "numeric(3,-2)", "numeric(7)", "timestamp(0)",
+    "timestamptz(3)", "time(2)", "timetz(6)", "interval(0)", "interval year", "interval year to month",
     "interval day to second(2)", "interval second(3)", "varchar(3)[]", "int4", "int4[]", "bpchar",
 ]  # fmt: skip
 MISNAMED = [
