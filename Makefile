@@ -1,0 +1,60 @@
+# Every target works on a fresh machine: `make setup` installs what it needs from our own files.
+.DEFAULT_GOAL := help
+.PHONY: help setup lock serve check format lint types test test-fast test-slow bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 5432
+DATA ?= ./data
+PYTEST := $(BIN)/python -m pytest
+
+help:  ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(VENV)/.installed  ## Create .venv with everything the other targets need
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { .ci/packages python3-venv && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --output-file requirements.lock
+
+serve: setup  ## Run the server on 127.0.0.1:$(PORT) with data in $(DATA)
+	@exec $(BIN)/opendsql serve --port $(PORT) --data $(DATA)
+
+format: setup  ## Reformat the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lint: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: setup
+	$(BIN)/mypy
+
+test-fast: setup
+	$(PYTEST) -q -n 2 -m "not slow"
+
+check: lint types test-fast  ## Format, lint, types and the fast tests
+
+test: setup  ## The whole suite, as CI runs it
+	@.ci/packages postgresql postgresql-contrib gcc || true
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(PYTEST) -q -n 2
+
+bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
+	@.ci/packages postgresql postgresql-contrib || true
+	$(BIN)/python -m tests.bench
+
+clean:  ## Remove .venv and caches; data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
