@@ -18,7 +18,7 @@ from server.sql.bind_query import bind_query
 from server.sql.bind_scalar import bind_scalar
 from server.sql.env import Env
 from server.sql.grammar_base import NotLiftable
-from server.sql.scope import Scope, State, error
+from server.sql.scope import Scope, State
 from server.sql.types import TEXT, UNKNOWN, Type
 
 __all__ = ["NotLiftable", "bind", "bind_scalar"]
@@ -85,12 +85,5 @@ def _client_types(state: State) -> tuple[Type, ...]:
     """Every parameter has a type by now; raises 42P18."""
     for index, kind in enumerate(state.param_types):
         if kind is UNKNOWN:
-            places = [
-                at
-                for at, expr in state.places.values()
-                if isinstance(expr, tree.Param) and expr.index == index
-            ]
-            raise error(
-                "42P18", f"could not determine data type of parameter ${index + 1}", min(places, default=-1)
-            )
+            raise PgError("42P18", f"could not determine data type of parameter ${index + 1}")
     return tuple(state.param_types)

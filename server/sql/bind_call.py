@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from server.sql import ast, tree
-from server.sql.bind_expr import binds, located, transform
+from server.sql.bind_expr import binds, leftmost, located, refuse_schema, transform
 from server.sql.casts import find_cast
 from server.sql.coerce import apply_typmod, cast_expression, coerce_type, settle_unknown
 from server.sql.functions import Aggregate, Function, WindowFunction
@@ -48,9 +48,11 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
     from server.sql.bind_aggregate import aggregate_call, window_call
 
     args = [transform(scope, arg) for arg in node.args]
+    refuse_schema(scope, node.names[:-1], node.at)
     names = [name for name in node.arg_names if name is not None]
-    if node.arg_names and any(name is None for name in node.arg_names[len(node.arg_names) - len(names) :]):
-        raise error("42601", "positional argument cannot follow named argument", node.at)
+    for index, (name, arg) in enumerate(zip(node.arg_names, node.args)):
+        if name is None and any(node.arg_names[:index]):
+            raise error("42601", "positional argument cannot follow named argument", leftmost(arg, -1))
     for index, name in enumerate(names):
         if name in names[:index]:
             raise error("42601", f'argument name "{name}" used more than once', node.at)
@@ -59,7 +61,11 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
         ordered = [transform(scope, key.expr) for key in node.order_by]
     with located(node.at):
         match = resolve_function(
-            node.names, [arg.type for arg in (*args, *ordered)], names, node.variadic, bool(node.order_by)
+            node.names,
+            [arg.type for arg in (*args, *ordered)],
+            names,
+            node.variadic,
+            len(node.order_by) > 1 and not node.within_group,
         )
     if match.kind == "coercion":
         _plain_only(node, "not an aggregate function")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.sql import ast, tree
-from server.sql.bind_expr import binds, transform
+from server.sql.bind_expr import binds, leftmost, transform
 from server.sql.bind_missing import missing_column, missing_item
 from server.sql.scope import (
     NsItem,
@@ -117,19 +117,20 @@ def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
     if node.star:
         raise error("42601", 'row expansion via "*" is not supported here', node.at)
     arg = transform(scope, node.arg)
+    at = leftmost(node.arg, -1)
     if arg.type is not RECORD:
         message = (
             f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
         )
-        raise error("42809", message, node.at)
+        raise error("42809", message, at)
     for index, column in enumerate(row_columns(scope, arg) or ()):
         if column.name == node.name:
             if isinstance(arg, tree.RowExpr):
                 return arg.items[index]
             return tree.FieldSelect(column.type, arg, index, column.typmod)
     if isinstance(arg, tree.Var) and arg.column == -1:
-        raise missing_column(scope, arg.name, node.name, node.at)
-    raise error("42703", f'could not identify column "{node.name}" in record data type', node.at)
+        raise missing_column(scope, arg.name, node.name, at)
+    raise error("42703", f'could not identify column "{node.name}" in record data type', at)
 
 
 # --- stars -------------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def field_columns(scope: Scope, node: ast.FieldSelect) -> list[tuple[str, tree.E
     if columns is None:
         if arg.type is RECORD:
             raise error("42601", "record type has not been registered", node.at)
-        raise error("42809", f"type {arg.type.display} is not composite", node.at)
+        raise error("42809", f"type {arg.type.display} is not composite")
     if isinstance(arg, tree.RowExpr):
         return [(column.name, item) for column, item in zip(columns, arg.items)]
     if isinstance(arg, tree.Var) and arg.column == -1:

@@ -67,7 +67,7 @@ def set_list(scope: Scope, table: Table, sets: Sequence[ast.SetClause]) -> list[
         for name, value in zip(clause.columns, values):
             index = column_index(table, name, clause.at)
             if any(known == index for known, _ in made):
-                raise error("42601", f'multiple assignments to same column "{name}"', clause.at)
+                raise error("42601", f'multiple assignments to same column "{name}"')
             column = table.columns[index]
             if value is None:
                 made.append((index, column_default(scope.state, table, index)))
@@ -109,7 +109,8 @@ def _from_subquery(scope: Scope, clause: ast.SetClause, node: ast.SubLink) -> li
     scope.place(link, node.at)
     made: list[tree.Expr | None] = []
     for index, column in enumerate(columns):
-        made.append(scope.place(tree.FieldSelect(column.type, link, index, column.typmod), node.at))
+        at = scope.where(query.targets[index].expr)
+        made.append(scope.place(tree.FieldSelect(column.type, link, index, column.typmod), at))
     return made
 
 

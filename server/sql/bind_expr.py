@@ -20,7 +20,7 @@ from server.sql.coerce import (
     to_common_type,
 )
 from server.sql.grammar_base import NotLiftable
-from server.sql.scope import Scope, error, is_unknown
+from server.sql.scope import SYSTEM_SCHEMAS, Scope, error, is_unknown
 from server.sql.types import (
     BOOL,
     INT4,
@@ -153,6 +153,7 @@ def resolve_type(scope: Scope, name: ast.TypeName) -> tuple[Type, int]:
     """The type and modifier that a type name means; raises 42704."""
     if name.setof:
         raise error("42601", "SETOF is not allowed here", name.at)
+    refuse_schema(scope, name.names[:-1], name.at)
     modifiers = [_modifier(scope, modifier) for modifier in name.modifiers]
     with located(name.at):
         found, typmod = lookup_type_name(name.names, modifiers, name.interval_fields)
@@ -162,6 +163,13 @@ def resolve_type(scope: Scope, name: ast.TypeName) -> tuple[Type, int]:
             raise error("42704", f'type "{found.display}[]" does not exist', name.at)
         found = array or found
     return found, typmod
+
+
+def refuse_schema(scope: Scope, qualifiers: ast.Names, at: int) -> None:
+    """3F000 when a qualified type or function names a schema that is not there."""
+    known = scope.state.catalog.schema_names
+    if qualifiers and qualifiers[-1] not in SYSTEM_SCHEMAS and qualifiers[-1] not in known:
+        raise error("3F000", f'schema "{qualifiers[-1]}" does not exist', at)
 
 
 def _modifier(scope: Scope, node: ast.Expr) -> str:

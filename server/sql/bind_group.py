@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from server.sql import ast, tree
+from server.sql.bind_expr import leftmost
 from server.sql.bind_order import find_target, require_equality
 from server.sql.bind_target import TargetEntry
 from server.sql.coerce import settle_unknown
@@ -61,7 +62,7 @@ def _plain(scope: Scope, node: ast.Expr, targets: list[TargetEntry], made: Group
         return tuple(place for item in node.items for place in _plain(scope, item, targets, made))
     index = find_target(scope, node, targets, "GROUP BY")
     targets[index].expr = settle_unknown(scope, targets[index].expr)
-    require_equality(targets[index].expr.type, scope.where(targets[index].expr))
+    require_equality(targets[index].expr.type, leftmost(node, -1))
     return (made.place(index),)
 
 

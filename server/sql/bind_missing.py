@@ -128,6 +128,6 @@ def _same_relation(scope: Scope, schema: str | None, name: str) -> NsItem | None
         for item in level.items:
             if oid and item.relation_oid == oid:
                 return item
-            if schema is None and not item.unnamed and item.name == name:
+            if not item.unnamed and item.name == name:
                 return item
     return None

@@ -108,7 +108,7 @@ def row_op(
         return make_op(scope, name, left[0], right[0], at)
     if name not in ROW_OPERATORS:
         for a, b in zip(left, right):
-            _row_member(scope, name, a, b, at)
+            row_member(scope, name, a, b, at)
         raise error(
             "0A000",
             f"could not determine interpretation of row comparison operator {name}",
@@ -116,12 +116,12 @@ def row_op(
             hint="Row comparison operators must be associated with btree operator families.",
         )
     if name in ("=", "<>"):
-        members = tuple(_row_member(scope, name, a, b, at) for a, b in zip(left, right))
+        members = tuple(row_member(scope, name, a, b, at) for a, b in zip(left, right))
         return tree.BoolExpr(BOOL, "and" if name == "=" else "or", members)
     return _row_compare(scope, name, left, right, at)
 
 
-def _row_member(scope: Scope, name: str, left: tree.Expr, right: tree.Expr, at: int) -> tree.Expr:
+def row_member(scope: Scope, name: str, left: tree.Expr, right: tree.Expr, at: int) -> tree.Expr:
     made = make_op(scope, name, left, right, at)
     if made.type is not BOOL:
         message = f"row comparison operator must yield type boolean, not type {made.type.display}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from server.errors import PgError
 from server.sql import ast, tree
-from server.sql.bind_expr import transform_as
+from server.sql.bind_expr import leftmost, transform_as
 from server.sql.bind_operator import refuse_lifted
 from server.sql.bind_target import TargetEntry, figure_name
 from server.sql.coerce import as_type, settle_unknown
@@ -63,7 +63,7 @@ def direction(scope: Scope, item: ast.SortBy, expr: tree.Expr) -> tuple[bool, bo
                 hint='Ordering operators must be "<" or ">" members of btree operator families.',
             )
         descending = item.using == ">"
-    require_order(expr.type, scope.where(expr))
+    require_order(expr.type, leftmost(item.expr, -1))
     return descending, descending if item.nulls_first is None else item.nulls_first
 
 
@@ -79,13 +79,24 @@ def find_target(scope: Scope, node: ast.Expr, targets: list[TargetEntry], clause
         if not hidden_by_column:
             index = _by_name(targets, name, clause, node.at)
             if index is not None:
-                return index
+                return _plain(scope, targets[index], clause, index)
     position = _position(node, clause)
     if position is not None:
         if 1 <= position <= len(targets) and not targets[position - 1].hidden:
-            return position - 1
+            return _plain(scope, targets[position - 1], clause, position - 1)
         raise error("42P10", f"{clause} position {position} is not in select list", node.at)
     return add_target(scope, transform_as(scope, node, clause), node, targets)
+
+
+def _plain(scope: Scope, entry: TargetEntry, clause: str, index: int) -> int:
+    """The target's index; GROUP BY may not name an output that aggregates (checkTargetlistEntrySQL92)."""
+    if clause == "GROUP BY":
+        for part in walk(entry.expr):
+            if isinstance(part, tree.AggregateCall) and scope.state.aggregate_owners.get(id(part)) is scope:
+                raise error("42803", "aggregate functions are not allowed in GROUP BY", scope.where(part))
+            if isinstance(part, tree.WindowCall):
+                raise error("42P20", "window functions are not allowed in GROUP BY", scope.where(part))
+    return index
 
 
 def _by_name(targets: Sequence[TargetEntry], name: str, clause: str, at: int) -> int | None:
@@ -168,13 +179,13 @@ def distinct_on(
     keys: Sequence[tuple[int, bool, bool]],
 ) -> tuple[int, ...]:
     """DISTINCT ON (...): its expressions are the first ones of ORDER BY; raises 42P10."""
-    chosen: list[int] = []
+    places: dict[int, int] = {}
     for node in nodes:
         index = find_target(scope, node, targets, "DISTINCT ON")
         targets[index].expr = settle_unknown(scope, targets[index].expr)
         require_equality(targets[index].expr.type, scope.where(targets[index].expr))
-        if index not in chosen:
-            chosen.append(index)
+        places.setdefault(index, leftmost(node, -1))
+    chosen = list(places)
     skipped = False
     matched = 0
     for index, _, _ in keys:
@@ -182,14 +193,14 @@ def distinct_on(
             skipped = True
         elif skipped:
             message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"
-            raise error("42P10", message, scope.where(targets[index].expr))
+            raise error("42P10", message, places[index])
         else:
             matched += 1
     if skipped and matched < len(chosen):
         ordered = {index for index, _, _ in keys}
         stray = next(index for index in chosen if index not in ordered)
         message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"
-        raise error("42P10", message, scope.where(targets[stray].expr))
+        raise error("42P10", message, places[stray])
     return tuple(chosen)
 
 

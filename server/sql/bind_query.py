@@ -64,6 +64,7 @@ def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
     if scope.resolve_unknowns:
         settle_targets(scope, targets)
     grouped = bool(node.group_by) or having is not None or bool(scope.aggregates) or bool(scope.grouping)
+    locks = _locks(scope, node, grouped)
     if grouped:
         targets, having = _check_grouping(scope, grouping, targets, having, made_windows)
     return tree.Query(
@@ -83,7 +84,7 @@ def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
         with_ties=node.with_ties,
         offset=offset,
         ctes=finish_ctes(scope, ctes),
-        locks=_locks(scope, node, grouped),
+        locks=locks,
         has_set_returning=scope.has_set_returning,
     )
 

@@ -16,11 +16,8 @@ from server.sql.types import TEXT, UNKNOWN, Type
 
 def set_operation(scope: Scope, node: ast.SetOperation) -> tree.Query:
     """A set operation with its ORDER BY, LIMIT and WITH."""
-    from server.sql.bind_query import bind_query
-
     ctes = with_clause(scope, node.with_)
-    left = bind_query(scope, node.left, resolve_unknowns=False)
-    right = bind_query(scope, node.right, resolve_unknowns=False)
+    left, right = (_side(scope, side) for side in (node.left, node.right))
     made = combine(scope, node, left, right)
     if node.locking:
         strength = node.locking[0].strength.upper()
@@ -39,6 +36,18 @@ def set_operation(scope: Scope, node: ast.SetOperation) -> tree.Query:
         with_ties=node.with_ties,
         ctes=finish_ctes(scope, ctes),
     )
+
+
+def _side(scope: Scope, node: ast.Query) -> tree.Query:
+    """One side; its columns are known to hints under PostgreSQL's name for it."""
+    inner = Scope(scope.state, scope)
+    query: tree.Query = scope.state.bind_query(None, node, inner, resolve_unknowns=False)
+    if isinstance(node, ast.SetOperation) and not query.order_by and query.limit is None and not query.ctes:
+        scope.items += inner.items
+    else:
+        shown = [NsColumn(t.column.name, t.expr) for t in query.targets if not t.hidden]
+        scope.items.append(NsItem(f"*SELECT* {len(scope.items) + 1}", shown))
+    return query
 
 
 def combine(scope: Scope, node: ast.SetOperation, left: tree.Query, right: tree.Query) -> tree.Query:

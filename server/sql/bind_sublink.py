@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from server.sql import ast, tree
 from server.sql.bind_expr import binds, transform
-from server.sql.bind_operator import make_op, row_op
+from server.sql.bind_operator import row_member, row_op
 from server.sql.functions import Function
 from server.sql.scope import Scope, error
 from server.sql.types import BOOL, array_of
@@ -67,16 +67,9 @@ def _compare(
         raise error("42601", "subquery has too few columns", at)
     rel = scope.state.new_rel(scope)
     outputs = [tree.Var(c.type, rel, index, c.typmod, c.name) for index, c in enumerate(columns)]
-    made = (
-        row_op(scope, operator, lefts, outputs, at)
-        if len(lefts) > 1
-        else make_op(scope, operator, lefts[0], outputs[0], at)
-    )
-    if made.type is not BOOL:
-        raise error(
-            "42804", f"operator {operator} must return type boolean, not type {made.type.display}", at
-        )
-    return rel, made
+    if len(lefts) == 1:
+        return rel, row_member(scope, operator, lefts[0], outputs[0], at)
+    return rel, row_op(scope, operator, lefts, outputs, at)
 
 
 def _equalities(scope: Scope, compare: tree.Expr, rel: int) -> tuple[tuple[tree.Expr, int, Function], ...]:

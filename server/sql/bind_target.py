@@ -45,8 +45,6 @@ def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
         case ast.CaseExpr(default=default):
             name, strength = _figure(scope, default) if default is not None else (None, 0)
             return (name, strength) if strength > 1 else ("case", 1)
-        case ast.Literal(kind="bool"):
-            return "bool", 1
         case ast.SubLink():
             return scope.state.sublink_names.get(id(node)), 2 if id(node) in scope.state.sublink_names else 0
         case ast.MinMax(op=name) | ast.SqlValueFunction(name=name):
