@@ -61,7 +61,7 @@ def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
         raise PgError("0A000", "ALTER TABLE ADD COLUMN with constraint not supported")
     if definition.collation is not None:
         raise PgError("0A000", "COLLATE clause not supported")
-    found, typmod = column_type(definition.type)
+    found, typmod = column_type(change, definition.type)
     if any(column.name == definition.name and not column.dropped for column in table.columns):
         message = f'column "{definition.name}" of relation "{table.name}" already exists'
         if not command.if_not_exists:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -24,7 +24,8 @@ from server.catalog.descriptor import Check, Column, Index, IndexKey, Schema, Ta
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.bind import bind_scalar
-from server.sql.bind_expr import resolve_type
+from server.sql.bind_scalar import bind_type
+from server.sql.env import Env
 from server.sql.plan_walk import variables
 from server.sql.types import Type
 
@@ -38,9 +39,9 @@ STORABLE = frozenset(
 _CHAR_LIMITS = {"bpchar": ("char", 4096), "varchar": ("varchar", 65535)}
 
 
-def column_type(name: ast.TypeName) -> tuple[Type, int]:
+def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
     """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
-    found, typmod = resolve_type(cast(Any, None), name)
+    found, typmod = bind_type(name, cast(Env, change.env), change.catalog)
     if found.name not in STORABLE or name.setof:
         raise PgError("0A000", f"datatype {found.display} not supported")
     if found.name in _CHAR_LIMITS:
@@ -134,7 +135,7 @@ class _Builder:
             raise PgError("0A000", "COLLATE clause not supported")
         if definition.compression is not None:
             raise PgError("0A000", "COMPRESSION clause not supported")
-        found, typmod = column_type(definition.type)
+        found, typmod = column_type(self.change, definition.type)
         not_null: bool | None = None
         default: str | None = None
         for constraint in definition.constraints:

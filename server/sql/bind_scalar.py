@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.catalog.descriptor import Catalog, Table
 from server.sql import ast, tree
-from server.sql.bind_expr import transform_as
+from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_from import add_table
 from server.sql.bind_query import bind_query
 from server.sql.coerce import ASSIGNMENT, as_boolean, coerce_to_target, settle_unknown
@@ -50,6 +50,12 @@ def bind_scalar(
     if kind == "index expression" and any(_volatility(part) != "i" for part in walk(made)):
         raise error("42P17", "functions in index expression must be marked IMMUTABLE")
     return made
+
+
+def bind_type(name: ast.TypeName, env: Env, catalog: Catalog) -> tuple[Type, int]:
+    """The type and modifier that a type name means, outside a statement; raises 42704."""
+    state = State(catalog, env, [], 0, (), [], bind_query)
+    return resolve_type(Scope(state, None, "type"), name)
 
 
 def _volatility(expr: tree.Expr) -> str:
