@@ -1,6 +1,8 @@
 """Every built-in entry, in the tables once this module is imported."""
 
 from server.sql import (
+    aggregate_collections,
+    aggregate_statistics,
     aggregates,
     fn_array,
     fn_bytea,
@@ -38,6 +40,8 @@ MODULES = (
     fn_datetime,
     fn_datetime_parts,
     operators,
+    aggregate_collections,
+    aggregate_statistics,
     aggregates,
     windows,
 )
