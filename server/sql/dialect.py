@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 from sqlglot.trie import new_trie
 
 WORD = TokenType.VAR

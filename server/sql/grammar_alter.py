@@ -1,6 +1,6 @@
 """ALTER TABLE and its actions (gram.y: AlterTableStmt, alter_table_cmd; dsql-reference §1.4)."""
 
-from server.sql.ast import AlterCmd, AlterObjectSchemaStmt, AlterTableStmt, RangeVar, RenameStmt, Statement
+from server.sql.ast import AlterCmd, AlterObjectSchemaStmt, AlterTableStmt, RangeVar, RenameStmt, Statement, Unsupported
 from server.sql.grammar_base import COLUMN_NAMES
 from server.sql.grammar_session import Sessions
 from server.sql.lexer import ICONST
@@ -13,6 +13,10 @@ class AlterTables(Sessions):
 
     def alter_table(self, at: int, kind: str) -> Statement:
         """ALTER TABLE or INDEX; the word has been read. Raises PgError 42601."""
+        if self.accept("all"):
+            self.expect("in", "tablespace")
+            self.skip_statement()
+            return Unsupported("AlterTableMoveAll", "unsupported statement: AlterTableMoveAll", at)
         asynchronous = kind == "table" and self._is_async()
         if asynchronous:
             self.index += 1
@@ -25,7 +29,7 @@ class AlterTables(Sessions):
             self.index += 2
             return AlterObjectSchemaStmt(kind, relation.names, self.column_name(), if_exists, at)
         if self.kind in ("attach", "detach"):
-            commands: tuple[AlterCmd, ...] = (self._partition(),)
+            commands: tuple[AlterCmd, ...] = (self._partition(kind),)
         else:
             commands = self.comma_list(self._command)
         return AlterTableStmt(relation, commands, if_exists, asynchronous, kind, at)
@@ -55,13 +59,13 @@ class AlterTables(Sessions):
         self.expect("to")
         return RenameStmt(what, relation.names, self.column_name(), sub_name, if_exists, at)
 
-    def _partition(self) -> AlterCmd:
+    def _partition(self, kind: str) -> AlterCmd:
         at = self.at
-        word = self.expect_any(("attach", "detach"))
+        word = self.expect_any(("attach", "detach") if kind == "table" else ("attach",))
         self.expect("partition")
         names = self.qualified_name()
         if word == "attach":
-            if self.kind in ("for", "default"):
+            if kind == "table":
                 self._partition_bound()
             return AlterCmd("attach partition", value=names, at=at)
         self.accept_any(("concurrently", "finalize"))
@@ -163,9 +167,13 @@ class AlterTables(Sessions):
             return AlterCmd("alter constraint", name, constraint=attributes, at=at)
         self.accept("column")
         if self.kind == ICONST:
+            where = self.at
             number = self.integer()
             self.expect("set", "statistics")
-            return AlterCmd("set statistics", value=(number, self.signed_integer()), at=at)
+            target = self.signed_integer()
+            if not 0 < number <= 32767:
+                raise self.refuse("column number must be in range from 1 to 32767", where, "22023")
+            return AlterCmd("set statistics", value=(number, target), at=at)
         name = self.column_name()
         word = self.expect_any(("set", "drop", "add", "type", "reset", "restart", "options"))
         if word == "set":
@@ -241,7 +249,10 @@ class AlterTables(Sessions):
             return AlterCmd("drop not null", name, at=at)
         if word == "default":
             return AlterCmd("drop default", name, at=at)
-        return AlterCmd(f"drop {word}", name, if_exists=self.if_exists(), at=at)
+        if_exists = self.accept("if")
+        if if_exists:
+            self.expect("exists")
+        return AlterCmd(f"drop {word}", name, if_exists=if_exists, at=at)
 
     def _set_type(self, name: str, at: int) -> AlterCmd:
         type_ = self.type_name()

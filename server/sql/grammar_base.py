@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from server.errors import PgError
-from server.sql.ast import Expr, Names, Query, SortBy, TypeName, WindowDef
+from server.sql.ast import Expr, Literal, Names, Query, SortBy, TypeName, WindowDef
 from server.sql.keywords import COL_NAME, KEYWORDS, RESERVED, TYPE_FUNC_NAME, UNRESERVED
 from server.sql.lexer import FCONST, ICONST, IDENT, SCONST, Tokens
 
@@ -44,6 +44,8 @@ class Cursor:
         self.constants_only = 0
         """Above zero: inside a clause where a literal must not be lifted."""
         self.highest_parameter = 0
+        self.deferred: PgError | None = None
+        """The first error that PostgreSQL finds only after it has read the whole text."""
         self.label_at = -1
         """The index of an operator's word that turned out to be an output column's name."""
 
@@ -59,13 +61,16 @@ class Cursor:
         return self.starts[self.index]
 
     def peek(self, distance: int = 1) -> str:
-        """The kind of a later token; END when there are no more."""
-        index = self.index + distance
-        return self.kinds[index] if index < len(self.kinds) else ""
+        """The kind of a token at most three further on; END when there are no more."""
+        return self.kinds[self.index + distance]
 
     def fail(self, index: int | None = None) -> PgError:
         """`syntax error at or near` the current token, or an earlier one."""
         return self.tokens.near(self.index if index is None else index)
+
+    def defer(self, error: PgError) -> None:
+        """Raise this once all of the text has been read without a syntax error."""
+        self.deferred = self.deferred or error
 
     def refuse(self, message: str, at: int, sqlstate: str = "42601") -> PgError:
         """An error that PostgreSQL's grammar raises itself; `at` is an offset, -1 for none."""
@@ -105,7 +110,7 @@ class Cursor:
     def is_word(self, word: str, distance: int = 0) -> bool:
         """True when the token is this word, although it is no keyword of PostgreSQL."""
         index = self.index + distance
-        return index < len(self.kinds) and self.kinds[index] == IDENT and self._written(index) == word
+        return self.kinds[index] == IDENT and self._written(index) == word
 
     def accept_word(self, word: str) -> bool:
         if self.is_word(word):
@@ -157,10 +162,28 @@ class Cursor:
             names.append(self.label())
         return tuple(names)
 
+    def dotted_name(self) -> Names:
+        """ColId indirection: subscripts and stars are read as PostgreSQL reads them, and refused after that."""
+        names = [self.column_name()]
+        plain = True
+        while self.kind in (".", "["):
+            if self.kind == "[":
+                self.subscript(Literal("null", ""))
+                plain = False
+                continue
+            self.index += 1
+            if self.accept("*"):
+                plain = False
+            else:
+                names.append(self.label())
+        if not plain:
+            raise self.fail()
+        return tuple(names)
+
     def qualified_name(self) -> Names:
         """qualified_name: at most catalog.schema.relation."""
         at = self.at
-        names = self.any_name()
+        names = self.dotted_name()
         if len(names) > 3:
             shown = ".".join(names)
             raise self.refuse(f"improper qualified name (too many dotted names): {shown}", at)
@@ -269,6 +292,10 @@ class Cursor:
 
     def restricted_expression(self) -> Expr:
         """b_expr."""
+        raise NotImplementedError
+
+    def subscript(self, value: Expr) -> Expr:
+        """`[...]` after a value."""
         raise NotImplementedError
 
     def query(self) -> Query:

@@ -104,8 +104,8 @@ class Calls(Types):
         return replace(call, order_by=order, within_group=True)
 
     def _over(self) -> WindowDef:
-        at = self.at
         self.index += 1
+        at = self.at
         if self.kind == "(":
             return self.window_specification()
         if self.kind not in COLUMN_NAMES:
@@ -254,9 +254,9 @@ class Calls(Types):
 
     def unique_keys(self) -> bool:
         """json_key_uniqueness_constraint_opt."""
-        if self.kind in ("with", "without") and self.peek() == "unique":
-            unique = self.kind == "with"
-            self.index += 2
-            self.accept("keys")
-            return unique
-        return False
+        word = self.accept_any(("with", "without"))
+        if word is None:
+            return False
+        self.expect("unique")
+        self.accept("keys")
+        return word == "with"

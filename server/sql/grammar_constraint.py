@@ -124,17 +124,20 @@ class Constraints(DataChanges):
         """ColQualList: the constraints, their attributes folded in, and the collation."""
         found: list[Constraint] = []
         collation: Names | None = None
+        repeated = -1
         while True:
             at = self.at
             if self.accept("collate"):
                 if collation is not None:
-                    raise self.refuse("multiple COLLATE clauses not allowed", at)
+                    repeated = at if repeated < 0 else repeated
                 collation = self.any_name()
             elif self.kind in ("deferrable", "initially") or (self.kind == "not" and self.peek() == "deferrable"):
                 self._column_attribute(found)
             else:
                 constraint = self._column_constraint()
                 if constraint is None:
+                    if repeated >= 0:
+                        raise self.refuse("multiple COLLATE clauses not allowed", repeated)
                     return tuple(found), collation
                 found.append(constraint)
 
@@ -143,16 +146,21 @@ class Constraints(DataChanges):
         at = self.at
         if self.accept("initially"):
             deferred = self.expect_any(("deferred", "immediate")) == "deferred"
-            word, change = f"INITIALLY {'DEFERRED' if deferred else 'IMMEDIATE'}", {"initially_deferred": deferred}
-            if deferred:
-                change["deferrable"] = True
+            word = f"INITIALLY {'DEFERRED' if deferred else 'IMMEDIATE'}"
+            deferrable = True if deferred else None
         else:
             negated = self.accept("not")
             self.expect("deferrable")
-            word, change = "NOT DEFERRABLE" if negated else "DEFERRABLE", {"deferrable": not negated}
+            word, deferred, deferrable = "NOT DEFERRABLE" if negated else "DEFERRABLE", False, not negated
         if not found or found[-1].kind not in ("primary key", "unique", "foreign key"):
-            raise self.refuse(f"misplaced {word} clause", at)
-        found[-1] = replace(found[-1], **change)
+            self.defer(self.refuse(f"misplaced {word} clause", at))
+            return
+        last = found[-1]
+        found[-1] = replace(
+            last,
+            deferrable=last.deferrable if deferrable is None else deferrable,
+            initially_deferred=last.initially_deferred or deferred,
+        )
 
     def _column_constraint(self) -> Constraint | None:
         at = self.at
@@ -337,7 +345,10 @@ class Constraints(DataChanges):
     def _exclusion_element(self) -> None:
         self.index_element()
         self.expect("with")
-        self.operator_name()
+        if self.kind == "operator" and self.peek() == "(":
+            self.operator_name()
+        else:
+            self.any_operator()
 
     def constraint_attributes(self, kind: str) -> Constraint:
         """ConstraintAttributeSpec alone, as ALTER CONSTRAINT has it."""
@@ -382,6 +393,7 @@ class Constraints(DataChanges):
 
     def _check_attributes(self, kind: str, marked: dict[str, bool | None]) -> None:
         allowed = {"check": ("NOT VALID", "NO INHERIT"), "foreign key": ("DEFERRABLE", "NOT VALID")}
+        shown = kind if kind[0].isupper() else kind.upper()
         for word, given in marked.items():
             if given and word not in allowed.get(kind, ("DEFERRABLE",)):
-                raise self.refuse(f"{kind if kind[0].isupper() else kind.upper()} constraints cannot be marked {word}", -1, "0A000")
+                raise self.refuse(f"{shown} constraints cannot be marked {word}", -1, "0A000")

@@ -84,13 +84,19 @@ class DataChanges(Queries):
             self.expect("values")
         else:
             if self.kind == "(" and not self.starts_query():
-                columns = self.in_parens(self._insert_column)
+                columns = self.in_parens(self._insert_column) if self.peek() != "(" else self._no_query()
             if self.accept("overriding"):
                 overriding = self.expect_any(("system", "user"))
                 self.expect("value")
             source = self.select_statement()
         conflict = self._on_conflict() if self.kind == "on" else None
         return InsertStmt(relation, columns, source, overriding, conflict, self.returning(), with_, at)
+
+    def _no_query(self) -> tuple[ResTarget, ...]:
+        """Two parentheses can only begin a query: the first token after them that begins none is wrong."""
+        while self.accept("("):
+            pass
+        raise self.fail()
 
     def _insert_column(self) -> ResTarget:
         at = self.at

@@ -85,6 +85,8 @@ class Expressions(Primaries):
             if level == binary and level in _NON_ASSOCIATIVE:
                 raise self.fail()
             if self.index == self.label_at:
+                if floor:
+                    raise self.fail()
                 return left
             if kind in SYMBOLS or kind == "operator":
                 left, binary = self._symbol(left, level, restricted)
@@ -113,7 +115,7 @@ class Expressions(Primaries):
             self.index += 1
             operand = self._right(_SIGN, restricted)
             return self._negated(operand, at) if kind == "-" else Op("+", None, operand, at=at)
-        if kind == OP or kind == "operator":
+        if kind == OP or (kind == "operator" and self.peek() == "("):
             name, schema = self.operator_name()
             return Op(name, None, self._right(_OPERATOR, restricted), schema, at)
         if not restricted:
@@ -154,14 +156,18 @@ class Expressions(Primaries):
             self.expect_any(SYMBOLS)
             return self.values[self.index - 1], None
         self.expect("(")
+        name = self.any_operator()
+        self.expect(")")
+        return name
+
+    def any_operator(self) -> tuple[str, str | None]:
+        """any_operator: an operator's name, qualified with dots."""
         schema = []
         while self.kind not in SYMBOLS:
             schema.append(self.column_name())
             self.expect(".")
-        name = self.values[self.index]
         self.index += 1
-        self.expect(")")
-        return name, ".".join(schema) or None
+        return self.values[self.index - 1], ".".join(schema) or None
 
     def _symbol(self, left: Expr, level: int, restricted: bool) -> tuple[Expr, int]:
         at = self.at

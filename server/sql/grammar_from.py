@@ -160,9 +160,13 @@ class FromClause(Expressions):
 
     def function_path(self) -> tuple[str, ...]:
         """func_name."""
-        if self.peek() != ".":
-            return (self.function_name(),)
-        return self.any_name()
+        if self.peek() in (".", "["):
+            if self.kind in FUNCTION_NAMES and self.kind not in COLUMN_NAMES:
+                raise self.fail(self.index + 1)
+            return self.dotted_name()
+        if self.kind in COLUMN_NAMES and self.kind not in FUNCTION_NAMES:
+            raise self.fail(self.index + 1)
+        return (self.function_name(),)
 
     # --- functions in FROM
 
@@ -290,12 +294,14 @@ class FromClause(Expressions):
         start_at = self.at
         start = self._bound()
         end: tuple[str, Expr | None] = ("current row", None)
-        if start[0] == "unbounded following":
-            raise self.refuse("frame start cannot be UNBOUNDED FOLLOWING", start_at, "42P20")
+        end_at = start_at
         if between:
             self.expect("and")
             end_at = self.at
             end = self._bound()
+        if start[0] == "unbounded following":
+            raise self.refuse("frame start cannot be UNBOUNDED FOLLOWING", start_at, "42P20")
+        if between:
             self._check_frame(start[0], end[0], end_at)
         elif start[0] == "following":
             raise self.refuse("frame starting from following row cannot end with current row", start_at, "42P20")

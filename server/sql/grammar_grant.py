@@ -25,7 +25,7 @@ class Grants(Objects):
         self.index += 1
         option = None if grant else self._option_for()
         privileges = self._privileges()
-        if self.kind != "on":
+        if self.kind != "on" or option not in (None, "grant"):
             return self._role_grant(grant, privileges, option, at)
         self.index += 1
         if self.kind in _REFUSED and self._is_refused_target():
@@ -48,11 +48,11 @@ class Grants(Objects):
 
     def _option_for(self) -> str | None:
         """REVOKE GRANT OPTION FOR, or ADMIN OPTION FOR (a role's option)."""
-        if self.peek() == "option":
-            word = "grant" if self.accept("grant") else self.column_name()
-            self.expect("option", "for")
-            return word
-        return None
+        if self.kind != "grant" and self.peek() != "option":
+            return None
+        word = "grant" if self.accept("grant") else self.column_name()
+        self.expect("option", "for")
+        return word
 
     def _privileges(self) -> Privileges:
         """privileges; empty for ALL."""
@@ -62,8 +62,7 @@ class Grants(Objects):
         return self.comma_list(self._privilege)
 
     def _privilege(self) -> tuple[str, Names]:
-        if self.accept("alter"):
-            self.expect("system")
+        if self.accept("alter", "system"):
             return "alter system", ()
         word = self.accept_any(_RESERVED_PRIVILEGES) or self.column_name()
         return word, self.name_list_in_parens() if self.kind == "(" else ()

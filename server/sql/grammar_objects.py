@@ -49,7 +49,7 @@ class Objects(AlterTables):
         relation = self.relation_expr()
         method = self.column_name() if self.accept("using") else None
         keys = self.in_parens(self.index_element)
-        including = self.include()
+        including = self._index_include()
         nulls_not_distinct = self._nulls_not_distinct()
         options = self.storage_parameters() if self.accept("with") else ()
         tablespace = self.column_name() if self.accept("tablespace") else None
@@ -59,6 +59,27 @@ class Objects(AlterTables):
             name, relation, keys, unique, asynchronous, concurrently, if_not_exists, method, including,
             nulls_not_distinct, where, self.slice(start) if where is not None else None, options, tablespace, at,
         )  # fmt: skip
+
+    def _index_include(self) -> Names:
+        """opt_include: index elements by the grammar, of which only plain columns are allowed (DefineIndex)."""
+        if not self.accept("include"):
+            return ()
+        names: list[str] = []
+        for element in self.in_parens(self.index_element):
+            if element.name is None:
+                self.defer(self.refuse("expressions are not supported in included columns", -1, "0A000"))
+                continue
+            given = {
+                "a collation": element.collation,
+                "an operator class": element.opclass,
+                "ASC/DESC options": element.descending,
+                "NULLS FIRST/LAST options": element.nulls_first,
+            }
+            for what, value in given.items():
+                if value is not None:
+                    self.defer(self.refuse(f"including column does not support {what}", -1, "42P17"))
+            names.append(element.name)
+        return tuple(names)
 
     # --- schemas
 

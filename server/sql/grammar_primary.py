@@ -119,7 +119,7 @@ class Primaries(Calls):
         if number > 2**31 - 1:
             number = (number & 0xFFFFFFFF) - (1 << 32 if number & 0x80000000 else 0)
         if not 0 < number <= MAX_PARAMETER:
-            raise self.refuse(f"there is no parameter ${number}", at, "42P02")
+            self.defer(self.refuse(f"there is no parameter ${number}", at, "42P02"))
         self.highest_parameter = max(self.highest_parameter, number)
         return ParamRef(number, at)
 
@@ -139,7 +139,7 @@ class Primaries(Calls):
                 return self._typed_constant(self.keyword_type(constant=True))
         elif kind in VALUE_FUNCTIONS and after != "(":
             return self.value_function()
-        elif kind in SPECIAL and (after == "(" or after == SPECIAL[kind]):
+        elif kind in SPECIAL and after == SPECIAL[kind]:
             return self.special_call(kind)
         elif kind == "exists" and after == "(":
             self.index = index + 1
@@ -190,7 +190,7 @@ class Primaries(Calls):
                 if not self.accept("*"):
                     self.label()
             else:
-                self._bounds(Literal("null", ""))
+                self.subscript(Literal("null", ""))
         raise self.tokens.near(self.index, 'improper use of "*"')
 
     def _call(self, names: Names, at: int) -> Expr:
@@ -316,7 +316,7 @@ class Primaries(Calls):
         while True:
             kind = self.kinds[self.index]
             if kind == "[":
-                value = self._bounds(value)
+                value = self.subscript(value)
             elif kind == "." and fields:
                 at = self.at
                 self.index += 1
@@ -328,7 +328,7 @@ class Primaries(Calls):
             else:
                 return value
 
-    def _bounds(self, value: Expr) -> Expr:
+    def subscript(self, value: Expr) -> Expr:
         at = self.at
         self.index += 1
         lower = None if self.kind == ":" else self.expression()

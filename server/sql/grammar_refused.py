@@ -122,7 +122,12 @@ class Refused(Grants):
         self.index -= 1
 
     def schema_element(self) -> Statement:
-        return self.create() if self.kind == "create" else self.grant_statement()
+        if self.kind != "create":
+            return self.grant_statement()
+        self.elements_only = True
+        statement = self.create()
+        self.elements_only = False
+        return statement
 
     # --- ALTER
 

@@ -1,7 +1,6 @@
 """Queries: SELECT, VALUES, TABLE, set operations, WITH (gram.y: SelectStmt; manual, SELECT)."""
 
 from dataclasses import replace
-from typing import TypeVar
 
 from server.errors import PgError
 from server.sql.ast import (
@@ -20,6 +19,7 @@ from server.sql.ast import (
     SetOperation,
     SortBy,
     Statement,
+    TypeCast,
     ValuesStmt,
     WithClause,
 )
@@ -37,7 +37,6 @@ _AFTER_TARGET = frozenset(
 )
 _SET_LEVELS = {"union": 1, "except": 1, "intersect": 2}
 _QUERY_TAIL = ("order", "limit", "offset", "fetch", "for")
-_Q = TypeVar("_Q", SelectStmt, ValuesStmt, SetOperation)
 
 
 class Queries(FromClause):
@@ -108,12 +107,12 @@ class Queries(FromClause):
 
     def _attach(
         self,
-        query: _Q,
+        query: Query,
         with_: WithClause | None,
         order: tuple[tuple[SortBy, ...], int],
         locking: tuple[LockingClause, ...],
         limits: "tuple[_Limit | None, _Limit | None, bool]",
-    ) -> _Q:
+    ) -> Query:
         limit, offset, ties = limits
         if order[0] and query.order_by:
             raise self.refuse("multiple ORDER BY clauses not allowed", order[0][0].at)
@@ -176,8 +175,8 @@ class Queries(FromClause):
         start, lifted = self.index, len(self.lifted)
         try:
             expr = self.expression()
-        except PgError:
-            expr = self._labelled_by_operator(start, lifted)
+        except PgError as error:
+            expr = self._labelled_by_operator(start, lifted, error)
         name = None
         if self.accept("as"):
             name = self.label()
@@ -186,33 +185,32 @@ class Queries(FromClause):
             self.index += 1
         return ResTarget(expr, name, at)
 
-    def _labelled_by_operator(self, start: int, lifted: int) -> Expr:
+    def _labelled_by_operator(self, start: int, lifted: int, error: PgError) -> Expr:
         """An operator's word with nothing to operate on names the column: `SELECT a AND FROM t`."""
         label = self.index - 1
         if self.kind not in _AFTER_TARGET or self.kinds[label] not in INFIX_WORDS or label <= start:
-            raise
+            raise error
         outer = self.label_at
         try:
             self.index, self.label_at = start, label
             del self.lifted[lifted:]
             expr = self.expression()
-            if self.index != label:
-                raise self.fail(label + 1)
         except PgError:
-            self.index = label + 1
-            raise
+            raise error from None
         finally:
-            self.label_at = outer
+            found, self.label_at = self.index, outer
+            self.index = label + (found != label)
+        if found != label:
+            raise error
         return expr
 
     def _into(self) -> Names:
         """OptTempTableName."""
         if self.kind in ("local", "global") and self.peek() in ("temp", "temporary"):
+            self.index += 2
+        elif self.kind in ("temp", "temporary", "unlogged") and (self.peek() == "table" or self.peek() in COLUMN_NAMES):
             self.index += 1
-        if self.accept_any(("temp", "temporary", "unlogged")):
-            self.accept("table")
-        else:
-            self.accept("table")
+        self.accept("table")
         return self.qualified_name()
 
     def _values(self) -> ValuesStmt:
@@ -408,8 +406,10 @@ class Queries(FromClause):
             self.string()
             return
         self.constants_only += 1
-        self.primary()
+        value = self.primary()
         self.constants_only -= 1
+        if not isinstance(value, Literal | TypeCast):
+            raise self.fail()
 
     def returning(self) -> tuple[ResTarget, ...]:
         """returning_clause."""

@@ -311,7 +311,8 @@ class Sessions(Tables):
         )
 
     def _analyzed(self) -> tuple[RangeVar, Names]:
-        relation = self.relation_expr()
+        at = self.at
+        relation = RangeVar(self.qualified_name(), at=at)
         return relation, self.name_list_in_parens() if self.kind == "(" else ()
 
     def call_statement(self) -> CallStmt:
@@ -352,7 +353,7 @@ class Sessions(Tables):
             source = self.expect_any(("from", "to")) == "from"
         program = self.accept("program")
         filename = self._copy_file()
-        options = (("format", "binary"),) if binary else ()
+        options: Options = (("format", "binary"),) if binary else ()
         if relation is not None and self.kind in ("using", "delimiters"):
             self.accept("using")
             self.expect("delimiters")

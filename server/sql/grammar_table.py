@@ -26,6 +26,9 @@ Element = ColumnDef | Constraint | LikeClause
 class Tables(Constraints):
     """`create_table`: from the word TABLE on."""
 
+    elements_only = False
+    """Inside CREATE SCHEMA, where CREATE TABLE AS is not allowed."""
+
     def persistence(self) -> str | None:
         """OptTemp."""
         if self.kind in ("local", "global"):
@@ -42,7 +45,7 @@ class Tables(Constraints):
         where = self.at
         names = self.qualified_name()
         relation = RangeVar(names, at=where)
-        if self.kind == "(" and not self._is_column_list():
+        if self.kind == "(" and (self.elements_only or not self._is_column_list()):
             elements = self._elements()
             inherits = self.in_parens(self.qualified_name) if self.accept("inherits") else ()
             return self._tail(
@@ -52,7 +55,8 @@ class Tables(Constraints):
             of_type = self.any_name()
             typed = self._typed_elements()
             return self._tail(CreateStmt(relation, typed, if_not_exists, persistence, of_type=of_type, at=at))
-        if self.accept("partition", "of"):
+        if self.accept("partition"):
+            self.expect("of")
             parent = self.qualified_name()
             typed = self._typed_elements()
             self._partition_bound()
@@ -67,6 +71,8 @@ class Tables(Constraints):
 
     def create_table_as(self, names: Names, at: int) -> CreateTableAsStmt:
         """CreateAsStmt, after the table's name."""
+        if self.elements_only:
+            raise self.fail()
         if self.kind == "(":
             self.name_list_in_parens()
         self._table_options()
@@ -168,6 +174,8 @@ class Tables(Constraints):
         self.expect("partition", "by")
         strategy = self.column_name()
         self.in_parens(self._partition_element)
+        if strategy.lower() not in ("list", "range", "hash"):
+            raise self.refuse(f'unrecognized partitioning strategy "{strategy}"', -1, "22023")
         return strategy
 
     def _partition_element(self) -> None:
@@ -200,5 +208,8 @@ class Tables(Constraints):
             self.in_parens(self.expression)
 
     def _hash_bound(self) -> None:
-        self.non_reserved()
+        at = self.at
+        name = self.non_reserved()
         self.integer()
+        if name not in ("modulus", "remainder"):
+            raise self.refuse(f'unrecognized hash partition bound specification "{name}"', at)

@@ -66,6 +66,8 @@ _LOOKAHEAD = {
 """Words that mean something else before another word (PostgreSQL's base_yylex)."""
 _SECOND = frozenset(second for _, second in _LOOKAHEAD)
 
+_PADDING = [END] * 3
+"""The grammar looks up to three tokens past the end."""
 _UNICODE_STRING = "USCONST"
 _UNICODE_NAME = "UIDENT"
 
@@ -170,6 +172,7 @@ def _finish(out: Tokens, position: int) -> Tokens:
     while (position := _skip(out.sql, position)) < length:
         position = _read(out, position)
     _put(out, END, "", length, length)
+    out.kinds += _PADDING
     return _unicode_tokens(out) if out.unicode else out
 
 

@@ -18,11 +18,13 @@ class Parser(Refused):
 
     def statements(self) -> list[ParsedStatement]:
         """stmtmulti: the statements between semicolons, without the empty ones."""
-        found = []
+        found: list[ParsedStatement] = []
         while True:
             while self.accept(";"):
                 pass
             if self.kind == END:
+                if self.deferred is not None:
+                    raise self.deferred
                 return found
             first = self.index
             self.highest_parameter = 0
