@@ -23,7 +23,7 @@ The first character is one set, which `re` searches for faster than for alternat
 _WORDS = frozenset({"select", "insert", "update", "delete", "values"})
 _START = re.compile(r"\s*(?:select|insert|update|delete|with|values)\b", re.IGNORECASE)
 _OUTSIDE = re.compile(
-    rf"""[-/$'";\\\0](?:(?<=['";\\\0])|(?<=-)-|(?<=/)\*|(?<=\$)(?:(?![0-9])|[0-9]+[A-Za-z_\x80-\U0010ffff]))"""
+    r"""[-/$'";\\\0](?:(?<=['";\\\0])|(?<=-)-|(?<=/)\*|(?<=\$)(?:(?![0-9])|[0-9]+[A-Za-z_\x80-\U0010ffff]))"""
 )
 """What the text between the literals may not hold: an unread string, a comment, a dollar quote, a semicolon."""
 _INT4_MAX, _INT8_MAX = 2**31 - 1, 2**63 - 1
