@@ -20,7 +20,8 @@ from server.sql.zone_abbreviations import ABBREVIATIONS
 from server.sql.zones import Zone, find_zone
 
 YEAR, MONTH, DAY, DOY, TIME, TZ = 1, 2, 4, 8, 16, 32
-AMPM, ERA, DOW, DST = 64, 128, 256, 512
+AMPM, ERA, DOW, DST, MOVING = 64, 128, 256, 512, 1024
+"""MOVING: the zone was an abbreviation of daylight saving time, or of a zone that changed its offset."""
 DATE = YEAR | MONTH | DAY
 INT_MAX = 2**31 - 1
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -99,7 +100,9 @@ def decode_zone(text: str) -> int:
 def decode_clock(text: str, minute_to_second: bool = False) -> tuple[int, int, int, int]:
     """(hour, minute, second, µs) of h:m[:s[.f]] or m:s.f; the hour is not limited."""
     head, _, _ = text.partition(":")
-    hour = int(head) if head.isdigit() else integer(head)[0]
+    if not head.isdigit():
+        raise DateTimeError
+    hour = int(head)
     if hour > 2**63 - 1:
         raise DateTimeError("overflow")
     minute, rest = integer(text[len(head) + 1 :])
@@ -207,7 +210,7 @@ class _Decoder:
             if mask & (before | given):
                 raise DateTimeError
             given |= mask
-        if (before | given) & (DATE | TIME | AMPM | ERA | DOW | DST) != DATE:
+        if (before | given) & ~(DOY | TZ) != DATE:
             raise DateTimeError
         return given
 
@@ -350,9 +353,9 @@ class _Decoder:
             if zone is None:
                 raise DateTimeError("zone", entry)
             self.abbreviation = (text, zone)
-        else:
-            self.moment.west = -entry[0]
-        return TZ
+            return TZ | MOVING
+        self.moment.west = -entry[0]
+        return TZ | MOVING if entry[1] else TZ
 
     def clock_field(self, text: str) -> int:
         moment = self.moment
@@ -568,7 +571,6 @@ class _TimeOnly(_Decoder):
             self.moment.west = -self.env.zone.at(self.env.now)[0]
             return TIME
         if value == "allballs":
-            self.moment.west = 0
             return TIME | TZ
         raise DateTimeError
 

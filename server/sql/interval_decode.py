@@ -6,7 +6,7 @@ from typing import ClassVar
 from server.errors import PgError
 from server.sql.datetime_calendar import US_DAY, US_HOUR, US_MINUTE, US_SECOND
 from server.sql.datetime_decode import decode_clock, fraction
-from server.sql.datetime_fields import TOKEN_LENGTH, DateTimeError, Kind, parse_error, special, split
+from server.sql.datetime_fields import TOKEN_LENGTH, DateTimeError, Kind, parse_error, split
 from server.sql.env import Env
 from server.sql.interval import (
     DAY_HOUR,
@@ -130,8 +130,6 @@ class _Decoder:
         self.range = range_
         self.sum = _Sum()
         self.unit = ""
-        self.pending = False
-        """A unit waits for its value."""
         self.ago = False
         signs = [text[0] for text, _ in fields if text[0] in "+-"]
         first_minus = bool(fields) and fields[0][0][0] == "-"
@@ -144,7 +142,7 @@ class _Decoder:
             if given & seen:
                 raise DateTimeError
             seen |= given
-        if not seen or self.pending:
+        if not seen:
             raise DateTimeError
         if self.ago:
             self.sum.negate()
@@ -155,7 +153,7 @@ class _Decoder:
         if negative or (self.negative and us > 0):
             us = -us
         self.sum.us = us
-        self.unit, self.pending = "day", False
+        self.unit = "day"
         return {"hour", "minute", "second", "millisecond", "microsecond"}
 
     def _field(self, text: str, kind: Kind) -> set[str]:
@@ -177,7 +175,6 @@ class _Decoder:
         self.sum.add(unit, value, part)
         if unit == "hour":
             self.unit = "day"
-        self.pending = False
         if unit == "second" and part:
             return {"second", "millisecond", "microsecond"}
         return {unit}
@@ -204,20 +201,12 @@ class _Decoder:
         return value, 0.0
 
     def _word(self, text: str) -> set[str]:
-        if self.pending:
-            raise DateTimeError
         key = text[:TOKEN_LENGTH]
-        unit = UNITS.get(key)
-        if unit is not None:
-            self.unit, self.pending = unit, True
-        elif key == "ago":
-            self.ago, self.unit = True, ""
-        else:
-            meaning, value = special(text)
-            if meaning == "units":
-                self.unit, self.pending = str(value), True
-            elif meaning != "ignore":
-                raise DateTimeError
+        if key == "ago":
+            self.ago = True
+        elif key not in UNITS:
+            raise DateTimeError
+        self.unit = UNITS.get(key, key)
         return set()
 
 

@@ -80,7 +80,7 @@ class _Reader:
 
     def __init__(self, text: str, start: int) -> None:
         self.text = text
-        self.at = start
+        self.at = self.start = start
         self.items: list[str | None] = []
         self.state = _NO_LEVEL
         self.level = 0
@@ -91,7 +91,7 @@ class _Reader:
         """So much of the buffer is quoted or escaped: not trimmed, and never the word NULL."""
 
     def fail(self, detail: str) -> PgError:
-        return malformed(self.text, detail)
+        return malformed(self.text[self.start :], detail)
 
     def read(self) -> tuple[list[str | None], tuple[int, ...]]:
         """The elements' texts (None: NULL) and the dimensions."""

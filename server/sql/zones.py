@@ -91,35 +91,47 @@ def _names() -> dict[str, str]:
     return {name.lower(): name for name in zoneinfo.available_timezones()}
 
 
+_NAME = r"(?:<[^<>]*>|[^0-9,+<>-]+)"
+_OFFSET = r"[+-]?[0-9]{1,3}(?::[0-9]{1,2}(?::[0-9]{1,2})?)?"
 _POSIX = re.compile(
-    r"(?P<std><[A-Za-z0-9+-]+>|[A-Za-z]{3,})(?P<offset>[+-]?\d{1,3}(:\d{1,2}(:\d{1,2})?)?)"
-    r"(?P<dst>(<[A-Za-z0-9+-]+>|[A-Za-z]{3,})([+-]?\d{1,3}(:\d{1,2}(:\d{1,2})?)?)?)?"
-    r"(?P<rule>,.*)?"
+    f"(?P<std>{_NAME})(?P<offset>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_offset>{_OFFSET})?)?(?P<rule>,.*)?"
 )
+_US_RULE = ",M3.2.0,M11.1.0"
+
+
+def _python_name(name: str, stand_in: str) -> str:
+    """zoneinfo takes only names of three or more letters; PostgreSQL takes what stands before the offset."""
+    return name if re.fullmatch(r"[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>", name) else stand_in
 
 
 def _posix(text: str) -> Zone | None:
     """A zone spelled as POSIX's TZ variable; west is positive there."""
-    found = _POSIX.fullmatch(text)
+    found = _POSIX.fullmatch(text.upper())
     if found is None or (found["rule"] and not found["dst"]):
         return None
-    std, offset = found["std"].strip("<>"), found["offset"]
+    std, offset, dst = found["std"].strip("<>"), found["offset"], found["dst"]
     parts = [int(part) for part in offset.lstrip("+-").split(":")] + [0, 0]
     west = parts[0] * 3600 + parts[1] * 60 + parts[2]
-    if west > 167 * 3600 or parts[1] > 59 or parts[2] > 59:
+    if parts[0] > 167 or parts[1] > 59 or parts[2] > 59:
         return None
     if offset.startswith("-"):
         west = -west
-    if not found["dst"]:
-        return Zone(text, -west, std)
-    rules = found["std"] + offset + found["dst"] + (found["rule"] or ",M3.2.0,M11.1.0")
+    if not dst:
+        return Zone(text.upper(), -west, std)
+    rules = (
+        _python_name(found["std"], "<STD>")
+        + offset
+        + _python_name(dst, "<DST>")
+        + (found["dst_offset"] or "")
+    )
+    rules += found["rule"] or _US_RULE
     head = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 4)
     body = struct.pack(">lbB4s", -west, 0, 0, b"STD\0")
     try:
         info = zoneinfo.ZoneInfo.from_file(BytesIO((head + body) * 2 + b"\n" + rules.encode() + b"\n"))
     except ValueError:
         return None
-    return Zone(text, None, std, info)
+    return Zone(text.upper(), None, std, info)
 
 
 @lru_cache(maxsize=1024)
