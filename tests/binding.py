@@ -37,7 +37,8 @@ def _key(oid: int, name: str, *columns: int) -> Index:
 T = Table(
     16400, 2200, "t", 10,
     (
-        column("id", "int4", not_null=True), column("a", "int4"), column("b", "text"), column("c", "numeric 10 2"),
+        column("id", "int4", not_null=True), column("a", "int4"), column("b", "text"),
+        column("c", "numeric 10 2"),
         column("d", "timestamptz", "now()"), column("e", "varchar 5", "'x'"),
         column("f", "bool", "false", not_null=True), column("g", "int8"),
     ),
@@ -46,8 +47,8 @@ T = Table(
 U = Table(
     16410, 2200, "u", 10,
     (
-        column("id", "int4", not_null=True), column("t_id", "int4"), column("name", "text"), column("score", "float8"),
-        column("tags", "_text"), column("j", "jsonb"), column("day", "date"), column("s", "int2"),
+        column("id", "int4", not_null=True), column("t_id", "int4"), column("name", "text"),
+        column("score", "float8"), column("tags", "_text"), column("j", "jsonb"), column("day", "date"), column("s", "int2"),
     ),
     primary_key=_key(16411, "u_pkey", 1),
     indexes=(Index(16412, "u_name_key", (IndexKey(3),), unique=True, constraint=True),),
@@ -60,7 +61,8 @@ TWO = Table(
 )  # fmt: skip
 NOKEY = Table(16430, 2200, "nokey", 10, (column("a", "int4"), column("b", "text")))
 OTHER_T = Table(
-    16440, 16439, "t", 10, (column("id", "int4", not_null=True), column("z", "uuid")), primary_key=_key(16441, "t_pkey", 1)
+    16440, 16439, "t", 10, (column("id", "int4", not_null=True), column("z", "uuid")),
+    primary_key=_key(16441, "t_pkey", 1),
 )  # fmt: skip
 
 
@@ -75,7 +77,8 @@ def make_catalog() -> Catalog:
             indexes[index.oid] = table.oid
     schemas = {2200: Schema(2200, "public", 10), 16439: Schema(16439, "other", 10)}
     return Catalog(
-        1, 1, 20000, MappingProxyType(tables), MappingProxyType(schemas), MappingProxyType({10: Role(10, "admin")}),
+        1, 1, 20000, MappingProxyType(tables), MappingProxyType(schemas),
+        MappingProxyType({10: Role(10, "admin")}),
         MappingProxyType(names), MappingProxyType(indexes),
         MappingProxyType({"public": 2200, "other": 16439}), MappingProxyType({"admin": 10}),
     )  # fmt: skip
@@ -85,7 +88,7 @@ CATALOG = make_catalog()
 
 
 def bound(sql: str, *types: str, env: Env | None = None) -> tree.Bound:
-    """The statement bound against the catalog; `types` are the client's parameter types by name, `?` for unknown."""
+    """The statement bound against the catalog; `types` are the client's parameter types, `?` for unknown."""
     [parsed] = parse(sql)
     kinds: list[Type | None] = [None if name == "?" else BY_NAME[name] for name in types]
     return bind(parsed.statement, CATALOG, env or Env(), kinds)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
+from typing import Any
 
 from server.sql import ast
 
 LEAVES = (ast.Literal, ast.ParamRef, ast.ColumnRef, ast.Alias)
 
 
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name not in ("at", "names", "alias"))
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    known = _NAMES.get(kind)
+    if known is None:
+        known = _NAMES[kind] = tuple(
+            field.name for field in fields(kind) if field.name not in ("at", "names", "alias")
+        )
+    return known
 
 
 def children(node: object) -> Iterator[object]:

@@ -1,4 +1,4 @@
-"""The binder: a parsed SELECT, INSERT, UPDATE or DELETE to the bound tree (DESIGN §5; PostgreSQL, chapters 7 and 10)."""
+"""The binder: a parsed query or change to the bound tree (DESIGN §5; PostgreSQL, chapters 7 and 10)."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def bind(
 ) -> tree.Bound:
     """Analyse a statement against a catalog.
 
-    `param_types` are the client's types of `$1`, `$2`, ...; None (or unknown): to be inferred. `lifted` are the
-    literals that the scanner took out, in order: their `ParamRef`s are numbered after len(param_types). An untyped
-    lifted literal takes the type that context gives it, text when nothing does; `NotLiftable` is raised where a
-    constant is needed, and for every error: bound again from its own text, the statement gives PostgreSQL's answer
-    with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, ...
+    `param_types` are the client's types of `$1`, `$2`, ...; None (or unknown): to be inferred. `lifted` are
+    the literals that the scanner took out, in order: their `ParamRef`s are numbered after len(param_types).
+    An untyped lifted literal takes the type that context gives it, text when nothing does; `NotLiftable` is
+    raised where a constant is needed, and for every error: bound again from its own text, the statement gives
+    PostgreSQL's answer with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, ...
     """
     try:
         return _bind(stmt, catalog, env, param_types, lifted)

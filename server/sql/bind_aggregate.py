@@ -1,4 +1,4 @@
-"""Aggregates and window calls: where they may stand, to which query they belong (PostgreSQL, 4.2.7, 4.2.8; parse_agg.c)."""
+"""Aggregates and window calls: where they may stand, and in which query (PostgreSQL, 4.2.7, 4.2.8)."""
 
 from __future__ import annotations
 
@@ -179,11 +179,7 @@ def window_call(
     if isinstance(entry, WindowFunction):
         if node.over is None:
             raise error("42809", f"window function {name} requires an OVER clause", node.at)
-        for present, what in ((node.distinct, "DISTINCT is not implemented for window functions"),
-                              (bool(node.order_by), "aggregate ORDER BY is not implemented for window functions"),
-                              (node.filter is not None, "FILTER is not implemented for non-aggregate window functions")):  # fmt: skip
-            if present:
-                raise error("0A000", what, node.at)
+        _refuse_decorations(node)
     condition = None
     if node.filter is not None:
         condition = as_boolean(scope, transform_as(scope, node.filter, "FILTER"), "FILTER")
@@ -201,6 +197,18 @@ def window_call(
     _check_window_kind(scope, node.at)
     assert node.over is not None
     return tree.WindowCall(result, entry, args, _window_index(scope, node.over), condition)
+
+
+def _refuse_decorations(node: ast.FuncCall) -> None:
+    """A pure window function takes none of an aggregate's clauses; raises 0A000."""
+    refused = [
+        (node.distinct, "DISTINCT is not implemented for window functions"),
+        (bool(node.order_by), "aggregate ORDER BY is not implemented for window functions"),
+        (node.filter is not None, "FILTER is not implemented for non-aggregate window functions"),
+    ]
+    for present, message in refused:
+        if present:
+            raise error("0A000", message, node.at)
 
 
 def _check_window_kind(scope: Scope, at: int) -> None:

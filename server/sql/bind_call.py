@@ -1,4 +1,4 @@
-"""Function calls, CURRENT_TIMESTAMP and its kin, set-returning functions (PostgreSQL, chapter 4.2.6; parse_func.c)."""
+"""Function calls, set-returning ones among them, CURRENT_TIMESTAMP and its kin (PostgreSQL, 4.2.6)."""
 
 from __future__ import annotations
 
@@ -59,14 +59,10 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
     ordered: list[tree.Expr] = []
     if node.within_group:
         ordered = [transform(scope, key.expr) for key in node.order_by]
+    misplaced = len(node.order_by) > 1 and not node.within_group
+    types = [arg.type for arg in (*args, *ordered)]
     with located(node.at):
-        match = resolve_function(
-            node.names,
-            [arg.type for arg in (*args, *ordered)],
-            names,
-            node.variadic,
-            len(node.order_by) > 1 and not node.within_group,
-        )
+        match = resolve_function(node.names, types, names, node.variadic, misplaced)
     if match.kind == "coercion":
         _plain_only(node, "not an aggregate function")
         return cast_expression(scope, args[0], match.result, -1, node.at)

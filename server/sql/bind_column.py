@@ -61,7 +61,7 @@ def _star_as_row(scope: Scope, node: ast.ColumnRef) -> tree.Expr:
 
 
 def _field_as_function(scope: Scope, item: NsItem, name: str, at: int) -> tree.Expr | None:
-    """`t.f` for a function f of a whole row is PostgreSQL's functional notation; only casts by type name exist here."""
+    """`t.text`: functional notation for a cast of the whole row, the only function of rows by that name."""
     if name != "text" or item.is_join:
         return None
     return tree.CoerceIO(TEXT, whole_row(scope, item, at))

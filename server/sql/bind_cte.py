@@ -91,7 +91,8 @@ def bind_item(scope: Scope, cte: ast.CommonTableExpr) -> tree.Statement:
 
 def _renamed(cte: ast.CommonTableExpr, columns: Sequence[tree.OutputColumn]) -> tuple[tree.OutputColumn, ...]:
     if len(cte.columns) > len(columns):
-        message = f'WITH query "{cte.name}" has {len(columns)} columns available but {len(cte.columns)} columns specified'
+        available, given = len(columns), len(cte.columns)
+        message = f'WITH query "{cte.name}" has {available} columns available but {given} columns specified'
         raise error("42P10", message, cte.at)
     names = [*cte.columns, *(column.name for column in columns[len(cte.columns) :])]
     return tuple(replace(column, name=name) for column, name in zip(columns, names))
@@ -113,7 +114,8 @@ def _recursive(scope: Scope, cte: ast.CommonTableExpr, entry: CteEntry) -> tree.
     if not isinstance(node, ast.SetOperation) or node.op != "union":
         if isinstance(node, ast.SetOperation):
             check_placement(node, cte.name)
-        message = f'recursive query "{cte.name}" does not have the form non-recursive-term UNION [ALL] recursive-term'
+        form = "non-recursive-term UNION [ALL] recursive-term"
+        message = f'recursive query "{cte.name}" does not have the form {form}'
         raise error("42P19", message, cte.at)
     _check_form(node, cte.name)
     for found in references(node.left, cte.name):
@@ -174,8 +176,8 @@ def _place(node: object, name: str, within: str | None, seen: list[ast.RangeVar]
         _place(node.right, name, outer if node.kind in ("left", "full") else within, seen)
         _place(node.on, name, within, seen)
     elif isinstance(node, ast.SetOperation) and node.op != "union":
-        left = within or ("INTERSECT" if node.op == "intersect" and node.all else within)
-        right = within or node.op.upper()
+        left: str | None = within or ("INTERSECT" if node.op == "intersect" and node.all else within)
+        right: str | None = within or node.op.upper()
         if node.op == "intersect" and not node.all:
             left, right = within, within
         _place(node.left, name, left, seen)
@@ -198,8 +200,8 @@ def _check_types(
         first_target = left.targets[index]
         raise error(
             "42804",
-            f'recursive query "{cte.name}" column {index + 1} has type {first.type.display} in non-recursive term '
-            f"but type {whole.type.display} overall",
+            f'recursive query "{cte.name}" column {index + 1} has type {first.type.display} '
+            f"in non-recursive term but type {whole.type.display} overall",
             scope.where(first_target.expr),
             hint="Cast the output of the non-recursive term to the correct type.",
         )

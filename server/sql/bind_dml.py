@@ -60,7 +60,7 @@ def assign(scope: Scope, expr: tree.Expr, column: Column) -> tree.Expr:
 
 
 def set_list(scope: Scope, table: Table, sets: Sequence[ast.SetClause]) -> list[tuple[int, tree.Expr]]:
-    """SET: (attribute index, value under the column's type) in order of writing; raises 42601, 42703, 42804."""
+    """SET: (attribute index, value under the column's type) as written; raises 42601, 42703, 42804."""
     made: list[tuple[int, tree.Expr]] = []
     for clause in sets:
         values = _sources(scope, table, clause)

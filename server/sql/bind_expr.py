@@ -206,7 +206,7 @@ def type_cast(scope: Scope, node: ast.TypeCast) -> tree.Expr:
 
 @binds(ast.Collate)
 def collate(scope: Scope, node: ast.Collate) -> tree.Expr:
-    """Every text compares by bytes, as in DSQL: the known names of that order are accepted and change nothing."""
+    """Every text compares by bytes, as in DSQL: the names of that order are accepted and change nothing."""
     arg = transform(scope, node.arg)
     if arg.type is UNKNOWN:
         arg = coerce_type(scope, arg, TEXT)
@@ -372,7 +372,7 @@ def row_expr(scope: Scope, node: ast.RowExpr) -> tree.Expr:
 
 @binds(ast.Subscript)
 def subscript(scope: Scope, node: ast.Subscript) -> tree.Expr:
-    """`x[1][2]` is one reference: its inner Subscript nodes keep the array's own type (see tree.Subscript)."""
+    """`x[1][2]` is one reference: the inner Subscript nodes keep the array's own type."""
     chain: list[ast.Subscript] = []
     base: ast.Expr = node
     while isinstance(base, ast.Subscript):

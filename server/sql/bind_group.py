@@ -1,4 +1,4 @@
-"""GROUP BY, grouping sets, and the rule that every output is grouped or aggregated (PostgreSQL, chapter 7.2.3, 7.2.4)."""
+"""GROUP BY, grouping sets; every output is grouped or aggregated (PostgreSQL, chapters 7.2.3, 7.2.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""INSERT: target lists, DEFAULT, VALUES and SELECT sources, ON CONFLICT (PostgreSQL, INSERT; transformInsertStmt)."""
+"""INSERT: target lists, DEFAULT, VALUES and SELECT sources, ON CONFLICT (PostgreSQL, INSERT)."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _check_width(
         hint = None
         if len(row) == 1 and isinstance(row[0], ast.RowExpr) and len(row[0].items) == len(columns):
             hint = (
-                "The insertion source is a row expression containing the same number of columns expected by the "
-                "INSERT. Did you accidentally use extra parentheses?"
+                "The insertion source is a row expression containing the same number of columns expected "
+                "by the INSERT. Did you accidentally use extra parentheses?"
             )
         message = "INSERT has more target columns than expressions"
         raise error("42601", message, columns[len(places)][1], hint=hint)
@@ -225,15 +225,17 @@ def _excluded(table: Table, rel: int) -> NsItem:
 
 def _unique_indexes(table: Table) -> list[tuple[int, Index]]:
     """(arbiter oid, index) of everything unique: the table's own oid stands for the primary key."""
-    made = [(table.oid, table.primary_key)] if table.primary_key is not None else []
-    return made + [(index.oid, index) for index in table.indexes if index.unique and index.state == "valid"]
+    primary = [(table.oid, table.primary_key)] if table.primary_key is not None else []
+    return primary + [
+        (index.oid, index) for index in table.indexes if index.unique and index.state == "valid"
+    ]
 
 
 def _arbiters(scope: Scope, table: Table, node: ast.OnConflict) -> tuple[int, ...]:
     """The indexes that an inference clause or a constraint's name means; raises 42P10, 42704, 42703."""
     if node.constraint is not None:
-        for oid, index in _unique_indexes(table):
-            if index.name == node.constraint and (index.constraint or index.primary):
+        for oid, unique in _unique_indexes(table):
+            if unique.name == node.constraint and (unique.constraint or unique.primary):
                 return (oid,)
         raise error("42704", f'constraint "{node.constraint}" for table "{table.name}" does not exist')
     if not node.target:
@@ -242,8 +244,7 @@ def _arbiters(scope: Scope, table: Table, node: ast.OnConflict) -> tuple[int, ..
     for element in node.target:
         if element.name is None:
             raise _no_arbiter()
-        index = _inferred(scope, table, element.name, element.at)
-        wanted.add(index + 1)
+        wanted.add(_inferred(scope, table, element.name, element.at) + 1)
     matching = tuple(
         oid for oid, index in _unique_indexes(table) if {key.column for key in index.keys} == wanted
     )

@@ -83,7 +83,8 @@ def missing_column(scope: Scope, relation: str | None, column: str, at: int) -> 
     )
     search = _search(scope, relation, column)
     if len(search.exact) > 1:
-        detail = f'There are columns named "{column}", but they are in tables that cannot be referenced from this part of the query.'
+        unreachable = "tables that cannot be referenced from this part of the query"
+        detail = f'There are columns named "{column}", but they are in {unreachable}.'
         return error("42703", message, at, detail, None if relation else "Try using a table-qualified name.")
     if search.exact:
         item = search.exact[0]
@@ -113,7 +114,8 @@ def missing_item(scope: Scope, schema: str | None, name: str, at: int) -> PgErro
                 "42P01", message, at, hint=f'Perhaps you meant to reference the table alias "{found.name}".'
             )
     if found is not None:
-        detail = f'There is an entry for table "{found.name}", but it cannot be referenced from this part of the query.'
+        unreachable = "but it cannot be referenced from this part of the query."
+        detail = f'There is an entry for table "{found.name}", {unreachable}'
         hint = None
         if _visible_if_lateral(scope, found):
             hint = "To reference that table, you must mark this subquery with LATERAL."

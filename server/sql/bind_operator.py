@@ -1,4 +1,4 @@
-"""Operators, row comparisons, IN, BETWEEN and ANY/ALL over arrays (PostgreSQL, chapters 9.24, 9.25 and 10.2)."""
+"""Operators, row comparisons, IN, BETWEEN and ANY/ALL over arrays (PostgreSQL, 9.24, 9.25 and 10.2)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from server.sql.tree_walk import contains_var
 from server.sql.types import BOOL, RECORD, UNKNOWN, array_of
 
 NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
+NO_OPERATOR = (
+    "No operator matches the given name and argument types. You might need to add explicit type casts."
+)
 ROW_OPERATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
 
@@ -54,7 +57,7 @@ def _no_such_schema(
         "42883",
         f"operator does not exist: {sides} {right.type.display}",
         at,
-        hint="No operator matches the given name and argument types. You might need to add explicit type casts.",
+        hint=NO_OPERATOR,
     )
 
 
@@ -144,7 +147,7 @@ def _row_compare(
     return tree.RowCompare(BOOL, name, tuple(lefts), tuple(rights), tuple(equal), tuple(less))
 
 
-# --- IS DISTINCT FROM, NULLIF --------------------------------------------------------------------------------
+# --- IS DISTINCT FROM, NULLIF ------------------------------------------------------------------------------
 
 
 def _equality(

@@ -1,4 +1,4 @@
-"""ORDER BY, DISTINCT, LIMIT: names, positions and expressions (PostgreSQL, chapters 7.3.3, 7.5, 7.6; parse_clause.c)."""
+"""ORDER BY, DISTINCT, LIMIT: names, positions and expressions (PostgreSQL, chapters 7.3.3, 7.5, 7.6)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def direction(scope: Scope, item: ast.SortBy, expr: tree.Expr) -> tuple[bool, bo
 
 
 def find_target(scope: Scope, node: ast.Expr, targets: list[TargetEntry], clause: str) -> int:
-    """The index of the target that ORDER BY, GROUP BY or DISTINCT ON means; adds a hidden one (SQL-92, then SQL-99)."""
+    """The index of the target that a clause means, by SQL-92's rules, then SQL-99's; may add a hidden one."""
     refuse_lifted(node)
     if isinstance(node, ast.ColumnRef) and len(node.names) == 1 and not node.star:
         name = node.names[0]

@@ -239,8 +239,8 @@ def values_rows(scope: Scope, rows: Sequence[Sequence[ast.Expr]]) -> list[list[t
             raise error("42601", "VALUES lists must all be the same length", at)
         made.append([transform_as(scope, expr, "VALUES") for expr in row])
     for index in range(len(rows[0])):
-        column = [row[index] for row in made]
+        column = [bound[index] for bound in made]
         target = common_type(scope, column, "VALUES")
-        for row in made:
-            row[index] = to_common_type(scope, row[index], target, "VALUES")
+        for bound in made:
+            bound[index] = to_common_type(scope, bound[index], target, "VALUES")
     return made

@@ -29,9 +29,10 @@ def bind_scalar(
 ) -> tree.Expr:
     """The bound expression over `Var(rel)` for the columns of `table`.
 
-    `purpose` is `default`, `check`, `index expression` or `call`, for DEFAULT with the column's name after a colon
-    (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises: 42804, 0A000 (subqueries, sets, columns in DEFAULT),
-    42803, 42P20, 42P02, 42P17 (functions in index expressions that are not immutable).
+    `purpose` is `default`, `check`, `index expression` or `call`, for DEFAULT with the column's name after a
+    colon (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises:
+    42804, 0A000 (subqueries, sets, columns in DEFAULT), 42803,
+    42P20, 42P02, 42P17 (functions in index expressions that are not immutable).
     """
     word, _, column = purpose.partition(":")
     kind = PURPOSES[word.lower()]
@@ -68,7 +69,8 @@ def _assigned(scope: Scope, expr: tree.Expr, target: tuple[Type, int], column: s
     if made is None:
         raise error(
             "42804",
-            f'column "{column}" is of type {kind.display} but default expression is of type {expr.type.display}',
+            f'column "{column}" is of type {kind.display} '
+            f"but default expression is of type {expr.type.display}",
             scope.where(expr),
             hint="You will need to rewrite or cast the expression.",
         )

@@ -82,7 +82,7 @@ def _outputs(query: tree.Query) -> list[tree.Expr]:
 def convert(scope: Scope, query: tree.Query, types: Sequence[Type], context: str) -> tree.Query:
     """A side of a set operation with its outputs under the common types.
 
-    What DISTINCT, ORDER BY or a nested set operation compares keeps its own type: the conversion then comes above it.
+    What DISTINCT or ORDER BY compares keeps its own type: the conversion then comes above it.
     """
     shown = [target for target in query.targets if not target.hidden]
     if all(target.expr.type is kind for target, kind in zip(shown, types)):

@@ -73,7 +73,7 @@ def _compare(
 
 
 def _equalities(scope: Scope, compare: tree.Expr, rel: int) -> tuple[tuple[tree.Expr, int, Function], ...]:
-    """(outer expression, column, equality) when every comparison is a plain `=` with a column of the subquery."""
+    """(outer expression, column, equality) when every comparison is a plain `=` with a subquery's column."""
     parts = compare.args if isinstance(compare, tree.BoolExpr) and compare.op == "and" else (compare,)
     made = []
     for part in parts:
@@ -87,7 +87,7 @@ def _equalities(scope: Scope, compare: tree.Expr, rel: int) -> tuple[tuple[tree.
 
 
 def row_sublink(scope: Scope, node: ast.Op) -> tree.Expr:
-    """`(a, b) = (SELECT x, y ...)`: a scalar subquery whose one output is the comparison; no row gives NULL."""
+    """`(a, b) = (SELECT x, y ...)`: a scalar subquery whose output is the comparison; no row gives NULL."""
     assert isinstance(node.left, ast.RowExpr) and isinstance(node.right, ast.SubLink)
     left = transform(scope, node.left)
     assert isinstance(left, tree.RowExpr)

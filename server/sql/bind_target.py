@@ -14,6 +14,15 @@ from server.sql.scope import Scope
 UNNAMED = "?column?"
 
 
+_FIXED: dict[type, str] = {
+    ast.NullIf: "nullif",
+    ast.ArrayExpr: "array",
+    ast.RowExpr: "row",
+    ast.Coalesce: "coalesce",
+    ast.Grouping: "grouping",
+}
+
+
 @dataclass(slots=True)
 class TargetEntry:
     """One output column while its query is being bound."""
@@ -40,18 +49,16 @@ def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
         case ast.Subscript(arg=arg) | ast.Collate(arg=arg):
             return _figure(scope, arg)
         case ast.TypeCast(arg=arg, type=kind):
-            name, strength = _figure(scope, arg)
-            return (name, strength) if strength > 1 else (kind.names[-1], 1)
+            inner = _figure(scope, arg)
+            return inner if inner[1] > 1 else (kind.names[-1], 1)
         case ast.CaseExpr(default=default):
-            name, strength = _figure(scope, default) if default is not None else (None, 0)
-            return (name, strength) if strength > 1 else ("case", 1)
+            inner = _figure(scope, default) if default is not None else (None, 0)
+            return inner if inner[1] > 1 else ("case", 1)
         case ast.SubLink():
             return scope.state.sublink_names.get(id(node)), 2 if id(node) in scope.state.sublink_names else 0
         case ast.MinMax(op=name) | ast.SqlValueFunction(name=name):
             return name.lower(), 2
-    fixed = {
-        ast.NullIf: "nullif", ast.ArrayExpr: "array", ast.RowExpr: "row", ast.Coalesce: "coalesce", ast.Grouping: "grouping",
-    }.get(type(node))  # fmt: skip
+    fixed = _FIXED.get(type(node))
     return fixed, 2 if fixed else 0
 
 

@@ -1,4 +1,4 @@
-"""Window definitions: copies of named windows and frames (PostgreSQL, chapter 4.2.8; transformWindowDefinitions)."""
+"""Window definitions: copies of named windows, and frames (PostgreSQL, chapter 4.2.8)."""
 
 from __future__ import annotations
 

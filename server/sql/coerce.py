@@ -1,4 +1,4 @@
-"""Coercions: how an expression becomes one of another type (PostgreSQL, chapter 10; parse_coerce.c's rules)."""
+"""Coercions: how an expression becomes one of another type (PostgreSQL, chapter 10)."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def settle_unknown(scope: Scope, expr: tree.Expr) -> tree.Expr:
 
 
 def common_type(scope: Scope, exprs: Sequence[tree.Expr], context: str) -> Type:
-    """The type of CASE, COALESCE, VALUES, set operations ... (PostgreSQL, 10.5); raises 42804 at the one that differs."""
+    """The type of CASE, VALUES, UNION ... (PostgreSQL, 10.5); raises 42804 at the one that differs."""
     first = exprs[0].type
     if first is not UNKNOWN and all(expr.type is first for expr in exprs):
         return first

@@ -1,4 +1,4 @@
-"""Bound expressions as SQL text, as pg_get_expr and pg_get_constraintdef print them (PostgreSQL's ruleutils.c)."""
+"""Bound expressions as SQL text, as pg_get_expr prints them (PostgreSQL's ruleutils.c)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from server.sql.keywords import quote_ident
 from server.sql.types import BOOL, INT4, NUMERIC, UNKNOWN, Type, format_type
 
 _VALUE_FUNCTIONS = frozenset(
-    "current_date current_time current_timestamp localtime localtimestamp current_user session_user current_schema".split()
-)
+    {
+        "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
+        "current_user", "session_user", "current_schema",
+    }
+)  # fmt: skip
 _CASTS = (tree.Relabel, tree.CastCall, tree.CoerceIO, tree.ApplyTypmod, tree.CastArray)
 _TESTS = (tree.NullTest, tree.BooleanTest, tree.DistinctTest, tree.ArrayOp, tree.RowCompare)
 _OWN_BRACKETS = (
-    tree.BoolExpr, tree.Subscript, tree.ArrayExpr, tree.RowExpr, tree.Coalesce, tree.MinMax, tree.NullIf, tree.Case
+    tree.BoolExpr, tree.Subscript, tree.ArrayExpr, tree.RowExpr, tree.Coalesce, tree.MinMax,
+    tree.NullIf, tree.Case,
 )  # fmt: skip
 _INDENT = 4
 
 
 def deparse(expr: tree.Expr, table: Table | None, pretty: bool = False, env: Env | None = None) -> str:
-    """The expression's text; columns are those of `table`. `pretty` leaves out brackets that precedence makes
-    unnecessary, as psql's \\d shows it."""
+    """The expression's text; columns are those of `table`.
+
+    `pretty` leaves out the brackets that precedence makes unnecessary, as psql's \\d shows it.
+    """
     return _Printer(table, pretty, env or Env()).expr(expr, False)
 
 
@@ -39,7 +45,7 @@ class _Printer:
         self.level = 0
 
     def expr(self, node: tree.Expr, implicit: bool, parent: tree.Expr | None = None) -> str:
-        """One node; `implicit`: implicit casts are shown. In brackets when pretty and precedence asks for it."""
+        """One node; `implicit`: implicit casts are shown. Bracketed when pretty and precedence asks for it."""
         text = self._node(node, implicit)
         if self.pretty and parent is not None and not _simple(node, parent):
             return f"({text})"

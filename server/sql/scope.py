@@ -1,4 +1,4 @@
-"""Where names are looked up while a query is bound: relations of FROM, outer queries, WITH (PostgreSQL, chapter 7.2)."""
+"""Where names are looked up: relations of FROM, outer queries, WITH (PostgreSQL, chapter 7.2)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class State:
     owners: dict[int, Scope] = field(default_factory=dict)
     """Relation id to the scope that has it in FROM."""
     places: dict[int, tuple[int, tree.Expr]] = field(default_factory=dict)
-    """id of a bound expression to where it stands in the text; the expression is kept so that the id stays its own."""
+    """id of a bound expression to where it stands; the expression is kept so that the id stays its own."""
     aggregate_owners: dict[int, Scope] = field(default_factory=dict)
     """id of an aggregate or GROUPING call to the query that owns it."""
     origins: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -105,7 +105,8 @@ class Scope:
 
     __slots__ = (
         "aggregates", "ctes", "future_ctes", "grouping", "has_set_returning", "items", "kind",
-        "lateral_active", "namespace", "parent", "rels", "resolve_unknowns", "self_reference", "state", "window_defs",
+        "lateral_active", "namespace", "parent", "rels", "resolve_unknowns", "self_reference", "state",
+        "window_defs",
     )  # fmt: skip
 
     def __init__(self, state: State, parent: Scope | None = None, kind: str = "SELECT") -> None:
@@ -260,7 +261,7 @@ def find_item(scope: Scope, schema: str | None, name: str, at: int) -> tuple[Sco
 
 
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "sys"})
-"""Schemas of computed relations; every name in pg_catalog starts with pg_, so others are not looked up there."""
+"""Schemas of computed relations; every name in pg_catalog starts with pg_, others are not looked up there."""
 
 
 # --- relations -----------------------------------------------------------------------------------------
@@ -295,7 +296,8 @@ def _system_relation(schema: str, name: str) -> object | None:
     """Imported at the first use: the catalog's views use the binder for defaults and checks."""
     from server.catalog.system import find_relation as find
 
-    return find(schema, name)
+    found: object | None = find(schema, name)
+    return found
 
 
 def relation_oid(scope: Scope, names: ast.Names) -> int:
@@ -338,7 +340,8 @@ def missing_relation(scope: Scope, relation: ast.RangeVar) -> PgError:
             "42P01",
             message,
             relation.at,
-            detail=f'There is a WITH item named "{name}", but it cannot be referenced from this part of the query.',
+            detail=f'There is a WITH item named "{name}", '
+            "but it cannot be referenced from this part of the query.",
             hint="Use WITH RECURSIVE, or re-order the WITH items to remove forward references.",
         )
     return error("42P01", message, relation.at)

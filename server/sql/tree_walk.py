@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from functools import cache
 from typing import Any
 
 from server.sql import tree
@@ -16,9 +15,14 @@ PLAIN = frozenset(
 """Fields that hold no expressions of the same query level."""
 
 
-@cache
-def _parts(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name not in PLAIN)
+_PARTS: dict[type, tuple[str, ...]] = {}
+
+
+def _parts(kind: Any) -> tuple[str, ...]:
+    known = _PARTS.get(kind)
+    if known is None:
+        known = _PARTS[kind] = tuple(field.name for field in fields(kind) if field.name not in PLAIN)
+    return known
 
 
 def _expressions(value: object) -> Iterator[tree.Expr]:

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import pq
-from server.errors import PgError
 
+from server.errors import PgError
 from tests.binding import DDL, bound
 from tests.postgres import Postgres
 
