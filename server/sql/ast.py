@@ -19,7 +19,7 @@ Names: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant: kind is integer, float (any numeric literal that is no int8), string, bool, null, or bits."""
+    """A constant: kind is integer, float (a numeric literal that is no int8), string, bool, null, or bits."""
 
     kind: str
     text: str
@@ -134,7 +134,8 @@ class SubLink:
     """A subquery in an expression.
 
     kind: exists, scalar, array (`ARRAY(SELECT ...)`), any, all. For any and all, `test` is the left side and
-    `operator` the operator; `x IN (SELECT ...)` is kind any with operator `=`, NOT IN is wrapped in BoolExpr not.
+    `operator` the operator; `x IN (SELECT ...)` is kind any with operator `=`, NOT IN is inside
+    a BoolExpr not.
     """
 
     kind: str
@@ -169,7 +170,10 @@ class SortBy:
 
 @dataclass(frozen=True, slots=True)
 class WindowDef:
-    """A window: `name` when defined in WINDOW, `base` when it copies a named one (`OVER w` alone: `base`, nothing else)."""
+    """A window: `name` when defined in WINDOW, `base` when it copies a named one.
+
+    `OVER w` alone has `base` and nothing else.
+    """
 
     name: str | None = None
     base: str | None = None
@@ -210,8 +214,8 @@ class FuncCall:
 
 @dataclass(frozen=True, slots=True)
 class SqlValueFunction:
-    """CURRENT_DATE, CURRENT_TIME[(p)], CURRENT_TIMESTAMP[(p)], LOCALTIME[(p)], LOCALTIMESTAMP[(p)], CURRENT_USER, USER,
-    SESSION_USER, CURRENT_ROLE, CURRENT_CATALOG, CURRENT_SCHEMA: `name` in lower case."""
+    """CURRENT_DATE, CURRENT_TIME[(p)], CURRENT_TIMESTAMP[(p)], LOCALTIME[(p)], LOCALTIMESTAMP[(p)], CURRENT_USER,
+    USER, SESSION_USER, SYSTEM_USER, CURRENT_ROLE, CURRENT_CATALOG, CURRENT_SCHEMA: `name` in lower case."""
 
     name: str
     precision: int | None = None
@@ -319,9 +323,9 @@ class DefaultMarker:
 
 
 Expr: TypeAlias = (
-    Literal | ParamRef | ColumnRef | Op | BoolExpr | NullTest | BooleanTest | DistinctTest | Between | InList | SubLink
-    | ArrayOp | FuncCall | SqlValueFunction | TypeCast | Collate | CaseExpr | Coalesce | MinMax | NullIf | ArrayExpr
-    | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker
+    Literal | ParamRef | ColumnRef | Op | BoolExpr | NullTest | BooleanTest | DistinctTest | Between | InList
+    | SubLink | ArrayOp | FuncCall | SqlValueFunction | TypeCast | Collate | CaseExpr | Coalesce | MinMax | NullIf
+    | ArrayExpr | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker
 )  # fmt: skip
 
 
@@ -586,7 +590,8 @@ class DeleteStmt:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """kind: null, not null, default, check, primary key, unique, foreign key, identity, generated, exclude."""
+    """kind: null, not null, default, check, primary key, unique, foreign key, identity, generated,
+    exclude."""
 
     kind: str
     name: str | None = None
@@ -808,7 +813,8 @@ class GrantStmt:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStmt:
-    """kind: begin, start, commit, rollback, savepoint, release, rollback to, prepare, commit prepared, rollback prepared.
+    """kind: begin, start, commit, rollback, savepoint, release, rollback to, prepare,
+    commit prepared, rollback prepared.
 
     options: isolation (lower case words), read only (bool), deferrable (bool), chain (bool)."""
 
@@ -864,7 +870,8 @@ class CopyStmt:
     """None: STDIN or STDOUT."""
     program: bool
     options: tuple[tuple[str, object], ...] = ()
-    """Names in lower case: format, delimiter, null, header, quote, escape, force_quote, force_not_null, force_null, encoding."""
+    """Names in lower case: format, delimiter, null, header, quote, escape, force_quote, force_not_null,
+    force_null, encoding."""
     where: Expr | None = None
     at: int = -1
 
@@ -906,10 +913,10 @@ class Unsupported:
 
 
 Statement: TypeAlias = (
-    SelectStmt | ValuesStmt | SetOperation | InsertStmt | UpdateStmt | DeleteStmt | CreateStmt | CreateTableAsStmt
-    | IndexStmt | AlterTableStmt | RenameStmt | AlterObjectSchemaStmt | AlterOwnerStmt | DropStmt | CreateSchemaStmt
-    | CommentStmt | RoleStmt | GrantStmt | IamGrantStmt | TransactionStmt | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt
-    | ExplainStmt | CopyStmt | CallStmt | VacuumStmt | DeallocateStmt | Unsupported
+    SelectStmt | ValuesStmt | SetOperation | InsertStmt | UpdateStmt | DeleteStmt | CreateStmt
+    | CreateTableAsStmt | IndexStmt | AlterTableStmt | RenameStmt | AlterObjectSchemaStmt | AlterOwnerStmt
+    | DropStmt | CreateSchemaStmt | CommentStmt | RoleStmt | GrantStmt | IamGrantStmt | TransactionStmt
+    | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt | ExplainStmt | CopyStmt | CallStmt | VacuumStmt | DeallocateStmt | Unsupported
 )  # fmt: skip
 
 

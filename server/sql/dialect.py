@@ -1,7 +1,7 @@
 """The OpenDSQL dialect of sqlglot: its compiled tokenizer, set to PostgreSQL's lexical structure.
 
-Only the tokenizer is used. sqlglot's compiled parser cannot be subclassed, and its tree forgets what PostgreSQL
-tells apart (`==` and `=`, E'' escapes, positions), so the grammar is ours (`server.sql.parse`).
+Only the tokenizer is used. sqlglot's compiled parser cannot be subclassed, and its tree forgets what
+PostgreSQL tells apart (`==` and `=`, E'' escapes, positions), so the grammar is ours (`server.sql.parse`).
 """
 
 from typing import ClassVar
@@ -29,7 +29,7 @@ class OpenDSQL(Postgres):
 
 
 def _without_templates() -> None:
-    """sqlglot takes `{# #}` for a comment in every dialect; PostgreSQL answers a syntax error at the brace."""
+    """sqlglot takes `{# #}` for a comment in every dialect; to PostgreSQL the brace is an error."""
     tokenizer = OpenDSQL.Tokenizer
     tokenizer._COMMENTS.pop("{#", None)
     marks = (*tokenizer._COMMENTS, *tokenizer._QUOTES, *tokenizer._FORMAT_STRINGS)
@@ -43,7 +43,7 @@ _dialect = OpenDSQL()
 
 
 def split(sql: str) -> list[Token] | None:
-    """The tokens of the text, or None where sqlglot finds it unterminated (the caller then says what and where)."""
+    """The tokens of the text, or None where sqlglot finds it unterminated."""
     try:
         return _dialect.tokenize(sql)
     except TokenError:

@@ -34,9 +34,7 @@ class _Utf16:
             self.first = 0
             return chr(code)
         if code == 0 or code > _MAX_CODE_POINT:
-            raise PgError(
-                "42601", f'invalid Unicode escape value at or near "{text}"', position=position + 1
-            )
+            raise PgError("42601", f'invalid Unicode escape value at or near "{text}"', position=position + 1)
         if 0xDC00 <= code <= 0xDFFF:
             raise self.broken(position, text)
         if 0xD800 <= code <= 0xDBFF:
@@ -100,7 +98,9 @@ def unicode_escapes(text: str, escape: str, offset: int) -> str:
     if escape not in text:
         return text
     mark = re.escape(escape)
-    pattern = re.compile(rf"{mark}(?:({mark})|([0-9a-fA-F]{{4}})|\+([0-9a-fA-F]{{6}}))?|[^{mark}]+", re.DOTALL)
+    pattern = re.compile(
+        rf"{mark}(?:({mark})|([0-9a-fA-F]{{4}})|\+([0-9a-fA-F]{{6}}))?|[^{mark}]+", re.DOTALL
+    )
     out: list[str] = []
     pair = _Utf16()
     for match in pattern.finditer(text):

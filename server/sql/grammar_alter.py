@@ -1,6 +1,14 @@
 """ALTER TABLE and its actions (gram.y: AlterTableStmt, alter_table_cmd; dsql-reference §1.4)."""
 
-from server.sql.ast import AlterCmd, AlterObjectSchemaStmt, AlterTableStmt, RangeVar, RenameStmt, Statement, Unsupported
+from server.sql.ast import (
+    AlterCmd,
+    AlterObjectSchemaStmt,
+    AlterTableStmt,
+    RangeVar,
+    RenameStmt,
+    Statement,
+    Unsupported,
+)
 from server.sql.grammar_base import COLUMN_NAMES
 from server.sql.grammar_session import Sessions
 from server.sql.lexer import ICONST
@@ -75,9 +83,26 @@ class AlterTables(Sessions):
         """alter_table_cmd."""
         at = self.at
         word = self.expect_any(
-            ("add", "alter", "drop", "validate", "set", "reset", "enable", "disable", "force", "no", "owner",
-             "cluster", "inherit", "of", "not", "replica", "options")
-        )  # fmt: skip
+            (
+                "add",
+                "alter",
+                "drop",
+                "validate",
+                "set",
+                "reset",
+                "enable",
+                "disable",
+                "force",
+                "no",
+                "owner",
+                "cluster",
+                "inherit",
+                "of",
+                "not",
+                "replica",
+                "options",
+            )
+        )
         if word == "add":
             return self._add(at)
         if word == "alter":

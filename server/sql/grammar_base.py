@@ -163,7 +163,7 @@ class Cursor:
         return tuple(names)
 
     def dotted_name(self) -> Names:
-        """ColId indirection: subscripts and stars are read as PostgreSQL reads them, and refused after that."""
+        """ColId indirection: subscripts and stars are read, as PostgreSQL does, and then refused."""
         names = [self.column_name()]
         plain = True
         while self.kind in (".", "["):
@@ -190,7 +190,7 @@ class Cursor:
         return names
 
     def role(self) -> str:
-        """RoleSpec: a role's name; CURRENT_USER, SESSION_USER and CURRENT_ROLE stay those words, public too."""
+        """RoleSpec: a role's name; CURRENT_USER, SESSION_USER and CURRENT_ROLE stay words, public too."""
         if self.kind in ("current_user", "session_user", "current_role"):
             self.index += 1
             return self.values[self.index - 1]

@@ -1,4 +1,4 @@
-"""Function calls with their clauses (gram.y: func_application, func_expr) and the forms with a syntax of their own."""
+"""Function calls, their clauses, and the forms with a syntax of their own (gram.y: func_expr)."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def _system(name: str, *args: Expr, at: int) -> FuncCall:
 
 
 class Calls(Types):
-    """`call` reads the parentheses of a call, `call_clauses` what follows, `special_call` the keyword forms."""
+    """`call` reads the parentheses, `call_clauses` what follows, `special_call` the keyword forms."""
 
     in_substring = False
     argument_at = order_at = -1

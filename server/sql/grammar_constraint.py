@@ -1,4 +1,4 @@
-"""Columns and constraints of tables, and option lists (gram.y: columnDef, ColConstraintElem, ConstraintElem)."""
+"""Columns, constraints and option lists (gram.y: columnDef, ColConstraintElem, ConstraintElem)."""
 
 from dataclasses import replace
 
@@ -72,7 +72,18 @@ class Constraints(DataChanges):
         if self.accept("as"):
             return "as", self.simple_type()
         word = self.expect_any(
-            ("cache", "cycle", "no", "increment", "maxvalue", "minvalue", "owned", "sequence", "start", "restart")
+            (
+                "cache",
+                "cycle",
+                "no",
+                "increment",
+                "maxvalue",
+                "minvalue",
+                "owned",
+                "sequence",
+                "start",
+                "restart",
+            )
         )
         if word == "cycle":
             return "cycle", True
@@ -131,7 +142,9 @@ class Constraints(DataChanges):
                 if collation is not None:
                     repeated = at if repeated < 0 else repeated
                 collation = self.any_name()
-            elif self.kind in ("deferrable", "initially") or (self.kind == "not" and self.peek() == "deferrable"):
+            elif self.kind in ("deferrable", "initially") or (
+                self.kind == "not" and self.peek() == "deferrable"
+            ):
                 self._column_attribute(found)
             else:
                 constraint = self._column_constraint()

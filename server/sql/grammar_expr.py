@@ -24,7 +24,9 @@ from server.sql.grammar_base import NotLiftable
 from server.sql.grammar_primary import Primaries, Rows
 from server.sql.lexer import OP
 
-_OR, _AND, _NOT, _IS, _COMPARE, _LIKE, _OPERATOR, _ADD, _MULTIPLY, _POWER, _AT, _COLLATE, _SIGN, _CAST = range(1, 15)
+_OR, _AND, _NOT, _IS, _COMPARE, _LIKE, _OPERATOR, _ADD, _MULTIPLY, _POWER, _AT, _COLLATE, _SIGN, _CAST = (
+    range(1, 15)
+)
 
 _INFIX = {
     "or": _OR,
@@ -44,8 +46,20 @@ _INFIX = {
     "collate": _COLLATE,
     "::": _CAST,
 }
-_RESTRICTED = frozenset(_INFIX) - {"or", "and", "isnull", "notnull", "in", "like", "ilike", "similar", "between",
-                                   "not_la", "at", "collate"}  # fmt: skip
+_RESTRICTED = frozenset(_INFIX) - {
+    "or",
+    "and",
+    "isnull",
+    "notnull",
+    "in",
+    "like",
+    "ilike",
+    "similar",
+    "between",
+    "not_la",
+    "at",
+    "collate",
+}
 INFIX_WORDS = frozenset(word for word in _INFIX if word.isalpha() and word != OP) | {"not_la"}
 SYMBOLS = frozenset({"+", "-", "*", "/", "%", "^", "<", ">", "=", "<=", ">=", "<>", OP})
 """all_Op."""
@@ -275,10 +289,14 @@ class Expressions(Primaries):
         return (BoolExpr("not", (call,), at) if negated else call), 0
 
     def _is_json(self, left: Expr, negated: bool, at: int) -> Expr:
-        """IS JSON [VALUE|ARRAY|OBJECT|SCALAR] [WITH UNIQUE KEYS], as a call of is_json(value, kind, unique)."""
+        """IS JSON [VALUE|ARRAY|OBJECT|SCALAR] [WITH UNIQUE KEYS], as is_json(value, kind, unique)."""
         kind = self.accept_any(("value", "array", "object", "scalar")) or "value"
         unique = self.unique_keys()
         call = _call(
-            "is_json", left, Literal("string", kind, at), Literal("bool", "true" if unique else "false", at), at=at
+            "is_json",
+            left,
+            Literal("string", kind, at),
+            Literal("bool", "true" if unique else "false", at),
+            at=at,
         )
         return BoolExpr("not", (call,), at) if negated else call

@@ -1,4 +1,4 @@
-"""The FROM clause, ORDER BY and windows (gram.y: table_ref, joined_table, sort_clause, window_specification)."""
+"""The FROM clause, ORDER BY and windows (gram.y: table_ref, joined_table, sort_clause)."""
 
 from dataclasses import replace
 
@@ -203,9 +203,7 @@ class FromClause(Expressions):
 
     def alias(self) -> Alias | None:
         """opt_alias_clause."""
-        if self.accept("as"):
-            name = self.column_name()
-        elif self.kind in COLUMN_NAMES:
+        if self.accept("as") or self.kind in COLUMN_NAMES:
             name = self.column_name()
         else:
             return None
@@ -304,7 +302,9 @@ class FromClause(Expressions):
         if between:
             self._check_frame(start[0], end[0], end_at)
         elif start[0] == "following":
-            raise self.refuse("frame starting from following row cannot end with current row", start_at, "42P20")
+            raise self.refuse(
+                "frame starting from following row cannot end with current row", start_at, "42P20"
+            )
         return replace(window, frame_mode=mode, start=start, end=end, exclude=self._exclusion())
 
     def _check_frame(self, start: str, end: str, at: int) -> None:

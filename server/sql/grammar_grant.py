@@ -1,4 +1,4 @@
-"""GRANT and REVOKE of privileges and of roles, AWS IAM GRANT (gram.y: GrantStmt, GrantRoleStmt; dsql-reference §1.8)."""
+"""GRANT and REVOKE, AWS IAM GRANT (gram.y: GrantStmt, GrantRoleStmt; dsql-reference §1.8)."""
 
 from dataclasses import replace
 
@@ -8,8 +8,13 @@ from server.sql.grammar_objects import Objects
 _RESERVED_PRIVILEGES = ("select", "references", "create")
 _NAMED = {"schema": "schema", "database": "database", "language": "language", "tablespace": "tablespace"}
 _PATHS = {"table": "table", "sequence": "sequence", "domain": "domain", "type": "type"}
-_IN_SCHEMA = {"tables": "table", "sequences": "sequence", "functions": "function", "procedures": "procedure",
-              "routines": "routine"}  # fmt: skip
+_IN_SCHEMA = {
+    "tables": "table",
+    "sequences": "sequence",
+    "functions": "function",
+    "procedures": "procedure",
+    "routines": "routine",
+}
 _REFUSED = ("foreign", "function", "procedure", "routine", "large", "parameter")
 
 Privileges = tuple[tuple[str, Names], ...]

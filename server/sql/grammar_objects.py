@@ -1,4 +1,4 @@
-"""CREATE INDEX, SCHEMA, roles; DROP; COMMENT; ALTER of what is no table (gram.y: IndexStmt, DropStmt, RoleStmt, ...)."""
+"""CREATE INDEX, SCHEMA and roles; DROP; COMMENT (gram.y: IndexStmt, DropStmt, CommentStmt, ...)."""
 
 from server.sql.ast import (
     AlterOwnerStmt,
@@ -20,14 +20,38 @@ from server.sql.lexer import IDENT
 ROLE_WORDS = ("role", "user", "group")
 _FLAGS = {
     word: (word.removeprefix("no") if word != "nologin" else "login", not word.startswith("no"))
-    for word in """superuser nosuperuser createrole nocreaterole replication noreplication createdb nocreatedb login
-    nologin bypassrls nobypassrls noinherit""".split()
+    for word in [
+        "superuser",
+        "nosuperuser",
+        "createrole",
+        "nocreaterole",
+        "replication",
+        "noreplication",
+        "createdb",
+        "nocreatedb",
+        "login",
+        "nologin",
+        "bypassrls",
+        "nobypassrls",
+        "noinherit",
+    ]
 }
 _PATH_KINDS = frozenset({"table", "sequence", "view", "index"})
 """Objects whose names may be qualified."""
 _TYPE_KINDS = frozenset({"type", "domain"})
-_COMMENT_NAMES = frozenset({"schema", "role", "database", "extension", "tablespace", "language", "server",
-                            "publication", "subscription"})  # fmt: skip
+_COMMENT_NAMES = frozenset(
+    {
+        "schema",
+        "role",
+        "database",
+        "extension",
+        "tablespace",
+        "language",
+        "server",
+        "publication",
+        "subscription",
+    }
+)
 _NO_DROP = "unsupported object in DROP statement"
 
 
@@ -56,12 +80,25 @@ class Objects(AlterTables):
         start = self.index + 1
         where = self.where()
         return IndexStmt(
-            name, relation, keys, unique, asynchronous, concurrently, if_not_exists, method, including,
-            nulls_not_distinct, where, self.slice(start) if where is not None else None, options, tablespace, at,
-        )  # fmt: skip
+            name,
+            relation,
+            keys,
+            unique,
+            asynchronous,
+            concurrently,
+            if_not_exists,
+            method,
+            including,
+            nulls_not_distinct,
+            where,
+            self.slice(start) if where is not None else None,
+            options,
+            tablespace,
+            at,
+        )
 
     def _index_include(self) -> Names:
-        """opt_include: index elements by the grammar, of which only plain columns are allowed (DefineIndex)."""
+        """opt_include: index elements by the grammar, of which DefineIndex allows plain columns."""
         if not self.accept("include"):
             return ()
         names: list[str] = []
@@ -235,11 +272,38 @@ class Objects(AlterTables):
         return DropStmt("trigger", ((*table, name),), if_exists, self.cascade(), at=at)
 
     def _drop_other(self, kind: str, at: int) -> Unsupported:
-        whole = {"database": "Dropdb", "owned": "DropOwned", "tablespace": "DropTableSpace",
-                 "subscription": "DropSubscription", "user": "DropUserMapping"}  # fmt: skip
-        kinds = (*whole, "materialized", "foreign", "event", "extension", "access", "procedural", "language",
-                 "publication", "server", "collation", "conversion", "statistics", "text", "policy", "rule", "cast",
-                 "transform", "function", "procedure", "routine", "aggregate", "operator")  # fmt: skip
+        whole = {
+            "database": "Dropdb",
+            "owned": "DropOwned",
+            "tablespace": "DropTableSpace",
+            "subscription": "DropSubscription",
+            "user": "DropUserMapping",
+        }
+        kinds = (
+            *whole,
+            "materialized",
+            "foreign",
+            "event",
+            "extension",
+            "access",
+            "procedural",
+            "language",
+            "publication",
+            "server",
+            "collation",
+            "conversion",
+            "statistics",
+            "text",
+            "policy",
+            "rule",
+            "cast",
+            "transform",
+            "function",
+            "procedure",
+            "routine",
+            "aggregate",
+            "operator",
+        )
         self.expect_any(kinds)
         if self.kind in ("", ";"):
             raise self.fail()
@@ -280,10 +344,31 @@ class Objects(AlterTables):
 
     def _comment_other(self, at: int) -> Unsupported:
         self.expect_any(
-            ("materialized", "foreign", "function", "procedure", "routine", "aggregate", "operator", "type", "domain",
-             "collation", "conversion", "statistics", "text", "access", "event", "procedural", "policy", "rule",
-             "trigger", "cast", "transform", "large")
-        )  # fmt: skip
+            (
+                "materialized",
+                "foreign",
+                "function",
+                "procedure",
+                "routine",
+                "aggregate",
+                "operator",
+                "type",
+                "domain",
+                "collation",
+                "conversion",
+                "statistics",
+                "text",
+                "access",
+                "event",
+                "procedural",
+                "policy",
+                "rule",
+                "trigger",
+                "cast",
+                "transform",
+                "large",
+            )
+        )
         self.skip_statement()
         return Unsupported("Comment", "unsupported object in COMMENT statement", at)
 

@@ -50,7 +50,9 @@ class Rows:
 
 def is_integer(text: str) -> bool:
     """True for digits that fit int8 (an integer constant; else it is numeric)."""
-    return text.isdigit() and (len(text) < 19 or (len(text.lstrip("0")) <= 19 and int(text) <= int(_INT8_MAX)))
+    return text.isdigit() and (
+        len(text) < 19 or (len(text.lstrip("0")) <= 19 and int(text) <= int(_INT8_MAX))
+    )
 
 
 class Primaries(Calls):
@@ -79,7 +81,7 @@ class Primaries(Calls):
             return Literal("bool", kind, at)
         if kind == "null":
             return Literal("null", "", at)
-        if kind == BCONST or kind == XCONST:
+        if kind in (BCONST, XCONST):
             return self._bits(kind, at)
         if kind == "case":
             return self._case(at)

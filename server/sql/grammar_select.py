@@ -33,7 +33,25 @@ BARE_LABELS = (KEYWORDS - AS_LABEL) | {IDENT}
 """BareColLabel: what names an output column without AS."""
 _AFTER_TARGET = frozenset(
     {",", ")", ";", END}
-    | set("from into where group having window union intersect except order limit offset fetch for on returning with".split())
+    | {
+        "from",
+        "into",
+        "where",
+        "group",
+        "having",
+        "window",
+        "union",
+        "intersect",
+        "except",
+        "order",
+        "limit",
+        "offset",
+        "fetch",
+        "for",
+        "on",
+        "returning",
+        "with",
+    }
 )
 _SET_LEVELS = {"union": 1, "except": 1, "intersect": 2}
 _QUERY_TAIL = ("order", "limit", "offset", "fetch", "for")
@@ -94,7 +112,7 @@ class Queries(FromClause):
         return left
 
     def _with_options(self, query: Query, with_: WithClause | None) -> Query:
-        """ORDER BY, LIMIT, OFFSET, FETCH, FOR; an option given twice is an error (gram.y: insertSelectOptions)."""
+        """ORDER BY, LIMIT, OFFSET, FETCH, FOR; none may come twice (gram.y: insertSelectOptions)."""
         if with_ is None and self.kind not in _QUERY_TAIL:
             return query
         order_at = self.at
@@ -208,7 +226,9 @@ class Queries(FromClause):
         """OptTempTableName."""
         if self.kind in ("local", "global") and self.peek() in ("temp", "temporary"):
             self.index += 2
-        elif self.kind in ("temp", "temporary", "unlogged") and (self.peek() == "table" or self.peek() in COLUMN_NAMES):
+        elif self.kind in ("temp", "temporary", "unlogged") and (
+            self.peek() == "table" or self.peek() in COLUMN_NAMES
+        ):
             self.index += 1
         self.accept("table")
         return self.qualified_name()
@@ -309,11 +329,19 @@ class Queries(FromClause):
             end = self.index
             self.index = start
             del self.lifted[lifted:]
-            value = self._count()
-            if self.index != end:
-                raise self.fail(end)
+            value = self._count_up_to(end)
             self.index += 1
         return value, self.starts[start]
+
+    def _count_up_to(self, end: int) -> Expr:
+        """The count before ROW or ROWS, which is less than an expression."""
+        try:
+            value = self._count()
+        except PgError:
+            raise self.fail(end) from None
+        if self.index != end:
+            raise self.fail(end)
+        return value
 
     # --- FOR UPDATE
 

@@ -1,4 +1,4 @@
-"""Transactions, settings, EXPLAIN, COPY, CALL, ANALYZE (gram.y: TransactionStmt, VariableSetStmt, CopyStmt, ...)."""
+"""Transactions, settings, EXPLAIN, COPY, CALL, ANALYZE (gram.y: TransactionStmt, CopyStmt, ...)."""
 
 from server.sql.ast import (
     CallStmt,
@@ -358,7 +358,7 @@ class Sessions(Tables):
             self.accept("using")
             self.expect("delimiters")
             options = (*options, ("delimiter", self.string()))
-        self.accept("with")
+        self.accept_any(("with", "with_la"))
         options += self.in_parens(self._copy_generic) if self.kind == "(" else self._copy_old()
         if program and filename is None:
             raise self.refuse("STDIN/STDOUT not allowed with PROGRAM", -1)

@@ -17,8 +17,18 @@ from server.sql.grammar_base import COLUMN_NAMES
 from server.sql.grammar_constraint import Constraints, Options
 
 _CONSTRAINT_STARTS = frozenset({"constraint", "check", "unique", "primary", "foreign"})
-_LIKE_OPTIONS = ("comments", "compression", "constraints", "defaults", "identity", "generated", "indexes",
-                 "statistics", "storage", "all")  # fmt: skip
+_LIKE_OPTIONS = (
+    "comments",
+    "compression",
+    "constraints",
+    "defaults",
+    "identity",
+    "generated",
+    "indexes",
+    "statistics",
+    "storage",
+    "all",
+)
 
 Element = ColumnDef | Constraint | LikeClause
 
@@ -198,7 +208,9 @@ class Tables(Constraints):
             return
         self.expect("for", "values")
         if self.accept("with"):
-            self.in_parens(self._hash_bound)
+            for name, at in self.in_parens(self._hash_bound):
+                if name not in ("modulus", "remainder"):
+                    raise self.refuse(f'unrecognized hash partition bound specification "{name}"', at)
         elif self.accept("in"):
             self.in_parens(self.expression)
         else:
@@ -207,9 +219,8 @@ class Tables(Constraints):
             self.expect("to")
             self.in_parens(self.expression)
 
-    def _hash_bound(self) -> None:
+    def _hash_bound(self) -> tuple[str, int]:
         at = self.at
         name = self.non_reserved()
         self.integer()
-        if name not in ("modulus", "remainder"):
-            raise self.refuse(f'unrecognized hash partition bound specification "{name}"', at)
+        return name, at

@@ -68,7 +68,7 @@ class Types(Cursor):
         return TypeName(tuple(names), self.type_modifiers(), at=at)
 
     def keyword_type(self, constant: bool = False) -> TypeName:
-        """A type that begins with a keyword; `constant`: before a literal, where char without length is bpchar."""
+        """A type that begins with a keyword; `constant`: before a literal, where char has no length."""
         at, kind = self.at, self.kind
         self.index += 1
         if kind in _SIMPLE:

@@ -1,8 +1,8 @@
 """PostgreSQL's lexical structure (manual 4.1; scan.l): text to tokens, with its errors.
 
-`lex` takes the pieces of sqlglot's tokenizer where they are what PostgreSQL sees and reads the rest of them again with
-the rules below: operators (longest run, trailing + and - given back), numbers, E'' B'' X'' U&'' strings, strings
-continued on the next line, dollar quotes, parameters. `lex_exact` uses the rules alone and is what `lex` must equal.
+`lex` takes the pieces of sqlglot's tokenizer where they are what PostgreSQL sees and reads the rest again with the
+rules below: operators (longest run, trailing + and - given back), numbers, E'' B'' X'' U&'' strings, strings
+continued on the next line, dollar quotes, parameters. `lex_exact` uses the rules alone; `lex` must equal it.
 """
 
 import re
@@ -76,8 +76,8 @@ _UNICODE_NAME = "UIDENT"
 class Tokens:
     """Parallel lists; the last token is END at the end of the text.
 
-    A kind is a keyword in lower case, an operator or bracket as written, or one of the constants above (OP for an
-    operator without a token of its own). A value is a name folded and cut, a string's contents, a number's text.
+    A kind is a keyword in lower case, an operator or bracket as written, or one of the constants above (OP for
+    an operator without a token of its own). A value is a name folded and cut, a string's contents, a number.
     """
 
     sql: str
@@ -115,7 +115,7 @@ def _unterminated(sql: str, start: int, what: str) -> PgError:
 
 
 def lex(sql: str) -> Tokens:
-    """All tokens of a query string. Raises PgError 42601 (and 22025, 22021 for escapes) as PostgreSQL's scanner does."""
+    """All tokens of a query string. Raises PgError 42601 (22025 and 22021 for escapes) as scan.l does."""
     pieces = dialect.split(sql) if sql.isascii() else None
     if pieces is None:
         return lex_exact(sql)
@@ -284,9 +284,13 @@ def _string(out: Tokens, start: int, body: int, kind: str = SCONST, escapes: boo
     while True:
         match = pattern.match(sql, body)
         if match is None:
-            what = {BCONST: "bit string literal", XCONST: "hexadecimal string literal"}.get(kind, "quoted string")
+            what = {BCONST: "bit string literal", XCONST: "hexadecimal string literal"}.get(
+                kind, "quoted string"
+            )
             raise _unterminated(sql, start, f"unterminated {what}")
-        parts.append(backslashes(sql, body, match.end() - 1) if escapes else match.group()[:-1].replace("''", "'"))
+        parts.append(
+            backslashes(sql, body, match.end() - 1) if escapes else match.group()[:-1].replace("''", "'")
+        )
         more = _CONTINUED.match(sql, match.end())
         if more is None:
             break

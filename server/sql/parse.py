@@ -1,4 +1,4 @@
-"""Query strings to typed statements; expressions of stored defaults and checks; statements with lifted literals."""
+"""Query strings to typed statements; stored expressions; statements with lifted literals."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,9 @@ class Parser(Refused):
             statement = self.statement()
             if self.kind not in (";", END):
                 raise self.fail()
-            found.append(ParsedStatement(statement, self.slice(first), self.starts[first], self.highest_parameter))
+            found.append(
+                ParsedStatement(statement, self.slice(first), self.starts[first], self.highest_parameter)
+            )
 
     def statement(self) -> Statement:
         """stmt."""
@@ -45,10 +47,13 @@ class Parser(Refused):
 
 _STATEMENTS: dict[str, Callable[[Parser], Statement]] = {
     **dict.fromkeys(STATEMENTS, Parser.refused),
-    **dict.fromkeys(("select", "values", "table", "(", "with", "with_la", "insert", "update", "delete", "merge"),
-                    Parser.preparable_statement),
-    **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"),
-                    Parser.transaction),
+    **dict.fromkeys(
+        ("select", "values", "table", "(", "with", "with_la", "insert", "update", "delete", "merge"),
+        Parser.preparable_statement,
+    ),
+    **dict.fromkeys(
+        ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), Parser.transaction
+    ),
     "set": Parser.set_statement,
     "reset": Parser.reset,
     "show": Parser.show,
@@ -65,7 +70,7 @@ _STATEMENTS: dict[str, Callable[[Parser], Statement]] = {
     "grant": Parser.grant_statement,
     "revoke": Parser.grant_statement,
     "prepare": Parser.prepare,
-}  # fmt: skip
+}
 
 
 def _too_deep() -> PgError:
@@ -84,10 +89,11 @@ def parse(sql: str) -> list[ParsedStatement]:
 
 
 def parse_lifted(lifted: Lifted) -> ParsedStatement:
-    """The statement with a lifted ParamRef for each literal: numbers after the client's highest `$n`, in order.
+    """The statement with a lifted ParamRef for each literal, numbered in order after the client's highest `$n`.
 
-    `parameters` counts the client's own only. Raises NotLiftable when a literal stands where the grammar or the binder
-    needs the constant itself: type modifiers, `type 'literal'`, GROUP BY, ORDER BY, DISTINCT ON. Errors as `parse`.
+    `parameters` counts the client's own only. Raises NotLiftable when a literal stands where the grammar or the
+    binder needs the constant itself (type modifiers, `type 'literal'`, GROUP BY, ORDER BY, DISTINCT ON), else
+    PgError as `parse` does.
     """
     tokens = lex(lifted.sql)
     count = sum(kind in _LITERALS for kind in tokens.kinds)

@@ -1,4 +1,4 @@
-"""Lifts the literals out of a statement, so that statements that differ in nothing else share a plan (DESIGN §11)."""
+"""Lifts the literals out of a statement: statements that differ in nothing else share a plan (DESIGN §11)."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _START = re.compile(r"\s*(?:select|insert|update|delete|with|values)\b", re.IGNO
 _OUTSIDE = re.compile(
     r"""[-/$'";\\\0](?:(?<=['";\\\0])|(?<=-)-|(?<=/)\*|(?<=\$)(?:(?![0-9])|[0-9]+[A-Za-z_\x80-\U0010ffff]))"""
 )
-"""What the text between the literals may not hold: an unread string, a comment, a dollar quote, a semicolon."""
+"""What the text between the literals may not hold: a string, a comment, a dollar quote, a semicolon."""
 _INT4_MAX, _INT8_MAX = 2**31 - 1, 2**63 - 1
 
 

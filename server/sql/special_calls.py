@@ -2,9 +2,19 @@
 
 SPECIAL = {
     **dict.fromkeys(
-        (
-            "coalesce extract greatest least normalize nullif overlay position substring treat trim"
-        ).split(),
+        [
+            "coalesce",
+            "extract",
+            "greatest",
+            "least",
+            "normalize",
+            "nullif",
+            "overlay",
+            "position",
+            "substring",
+            "treat",
+            "trim",
+        ],
         "(",
     ),
     "collation": "for",
@@ -12,8 +22,20 @@ SPECIAL = {
 """Word -> the token after it that makes it the special form."""
 
 VALUE_FUNCTIONS = frozenset(
-    """current_date current_time current_timestamp localtime localtimestamp current_role current_user session_user
-    system_user user current_catalog current_schema""".split()
+    [
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "current_role",
+        "current_user",
+        "session_user",
+        "system_user",
+        "user",
+        "current_catalog",
+        "current_schema",
+    ]
 )
 WITH_PRECISION = frozenset({"current_time", "current_timestamp", "localtime", "localtimestamp"})
 
