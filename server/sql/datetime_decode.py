@@ -189,7 +189,13 @@ class _Decoder:
         return TZ
 
     def date_field(self, text: str) -> int:
-        """DecodeDate: a date whose parts are joined by punctuation."""
+        """DecodeDate: a date whose parts are joined by punctuation; a text month counts only inside it."""
+        outer, self.text_month = self.text_month, False
+        given = self._date_parts_read(text)
+        self.text_month = outer
+        return given
+
+    def _date_parts_read(self, text: str) -> int:
         before, given, parts = self.seen, 0, self._date_parts(text)
         numbers = []
         for part in parts:
