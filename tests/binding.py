@@ -48,7 +48,8 @@ U = Table(
     16410, 2200, "u", 10,
     (
         column("id", "int4", not_null=True), column("t_id", "int4"), column("name", "text"),
-        column("score", "float8"), column("tags", "_text"), column("j", "jsonb"), column("day", "date"), column("s", "int2"),
+        column("score", "float8"), column("tags", "_text"), column("j", "jsonb"),
+        column("day", "date"), column("s", "int2"),
     ),
     primary_key=_key(16411, "u_pkey", 1),
     indexes=(Index(16412, "u_name_key", (IndexKey(3),), unique=True, constraint=True),),

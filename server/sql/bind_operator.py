@@ -252,13 +252,13 @@ def _in_array(
         operator, types, _result = resolve_operator(name, left.type, common)
     except PgError:
         return None
-    element = types[1]
-    array = array_of(element)
-    if array is None:
+    wanted = array_of(types[1])
+    if wanted is None:
         return None
-    made = tuple(coerce_type(scope, to_common_type(scope, item, common, "IN"), element) for item in items)
+    made = tuple(to_common_type(scope, item, common, "IN") for item in items)
+    right = coerce_type(scope, tree.ArrayExpr(array, made), wanted)
     left = coerce_type(scope, left, types[0])
-    return tree.ArrayOp(BOOL, operator.function, left, tree.ArrayExpr(array, made), node.negated, name)
+    return tree.ArrayOp(BOOL, operator.function, left, right, node.negated, name)
 
 
 @binds(ast.ArrayOp)

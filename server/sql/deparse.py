@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from server.catalog.descriptor import Table
 from server.sql import tree
 from server.sql.env import Env
@@ -21,6 +23,9 @@ _OWN_BRACKETS = (
     tree.NullIf, tree.Case,
 )  # fmt: skip
 _INDENT = 4
+_LINE = "\0"
+"""A line break that takes the blanks before it away; no constant contains it."""
+_BEFORE_LINE = re.compile(" *\0")
 
 
 def deparse(expr: tree.Expr, table: Table | None, pretty: bool = False, env: Env | None = None) -> str:
@@ -28,13 +33,12 @@ def deparse(expr: tree.Expr, table: Table | None, pretty: bool = False, env: Env
 
     `pretty` leaves out the brackets that precedence makes unnecessary, as psql's \\d shows it.
     """
-    return _Printer(table, pretty, env or Env()).expr(expr, False)
+    return _BEFORE_LINE.sub("\n", _Printer(table, pretty, env or Env()).expr(expr, False))
 
 
 def quote_literal(text: str) -> str:
-    """A string constant; with E when it has backslashes (simple_quote_literal)."""
-    quoted = text.replace("'", "''")
-    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in quoted else f"'{quoted}'"
+    """A string constant (simple_quote_literal under standard_conforming_strings)."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class _Printer:
@@ -45,7 +49,7 @@ class _Printer:
         self.level = 0
 
     def expr(self, node: tree.Expr, implicit: bool, parent: tree.Expr | None = None) -> str:
-        """One node; `implicit`: implicit casts are shown. Bracketed when pretty and precedence asks for it."""
+        """One node; `implicit`: implicit casts are shown. In brackets where pretty needs them."""
         text = self._node(node, implicit)
         if self.pretty and parent is not None and not _simple(node, parent):
             return f"({text})"
@@ -172,9 +176,9 @@ class _Printer:
 
     def _case(self, node: tree.Case) -> str:
         """On lines of their own, as ruleutils prints them even when not pretty."""
-        outer = "\n" + " " * self.level
+        outer = _LINE + " " * self.level
         self.level += _INDENT
-        inner = "\n" + " " * self.level
+        inner = _LINE + " " * self.level
         shown = f"{outer}CASE"
         if node.arg is not None:
             shown += f" {self.expr(node.arg, True)}"
