@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from server.errors import PgError
 from server.sql.datetime_calendar import US_DAY, US_HOUR, US_MINUTE, US_SECOND
-from server.sql.datetime_decode import decode_clock, fraction
 from server.sql.datetime_fields import TOKEN_LENGTH, DateTimeError, Kind, parse_error, split
+from server.sql.datetime_parts import decode_clock, fraction
 from server.sql.env import Env
 from server.sql.interval import (
     DAY_HOUR,

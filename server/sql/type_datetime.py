@@ -21,9 +21,10 @@ from server.sql.datetime_calendar import (
     days_of,
     is_valid_julian,
 )
-from server.sql.datetime_decode import Moment, decode_datetime, decode_time
+from server.sql.datetime_decode import decode_datetime, decode_time
 from server.sql.datetime_encode import date_out, time_out, timestamp_out, timestamptz_out, timetz_out
 from server.sql.datetime_fields import DateTimeError, parse_error
+from server.sql.datetime_parts import Moment
 from server.sql.env import Env
 from server.sql.interval import Interval, checked, round_us
 from server.sql.interval import apply_typmod as interval_typmod
