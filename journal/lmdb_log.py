@@ -268,6 +268,16 @@ class LmdbLog:
             link = Tail(frame.position, frame.epoch, frame.hash, frame.last_ts)
         return link
 
+    def size(self, first: Position = 0) -> int:
+        """Bytes of the records from `first` on; reads no record."""
+        total = 0
+        with self._environment.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(_key(max(first, self.first)))
+            while found:
+                total += len(cursor.value())
+                found = cursor.next()
+        return total
+
     def space(self) -> int:
         """Bytes that can certainly still be written: the lesser of what map and disk have left."""
         used = (int(self._environment.info()["last_pgno"]) + 1) * self._page_size

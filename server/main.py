@@ -11,7 +11,8 @@ import click
 
 from server.pgwire import scram
 from server.runtime import serving
-from server.runtime.node import InUse
+from server.runtime.snapshots import SnapshotSettings
+from server.runtime.stores import WORLD_ERRORS, InUse
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
 
@@ -29,13 +30,26 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5432, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
-@click.option("--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory.")
+@click.option(
+    "--port", default=5432, show_default=True, type=click.IntRange(0, 65535), help="0: any free port."
+)
+@click.option(
+    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
+)
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
-@click.option("--auth", type=click.Choice(["trust", "password", "iam"]), help="trust on loopback unless given.")
+@click.option(
+    "--auth", type=click.Choice(["trust", "password", "iam"]), help="trust on loopback unless given."
+)
 @click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="The admin's password.")
-@click.option("--tls", "tls_mode", type=click.Choice(["offer", "require"]), default="offer", show_default=True)
-@click.option("--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001.")
+@click.option(
+    "--tls", "tls_mode", type=click.Choice(["offer", "require"]), default="offer", show_default=True
+)
+@click.option(
+    "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
+)
+@click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
+@click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
+@click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
 def serve(
     host: str,
     port: int,
@@ -45,6 +59,9 @@ def serve(
     password_file: Path | None,
     tls_mode: str,
     rebase: bool,
+    keep_journal: bool,
+    snapshot_bytes: int,
+    snapshot_seconds: float,
 ) -> None:
     """Run one region on this machine."""
     loopback = is_loopback(host)
@@ -54,7 +71,9 @@ def serve(
         usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
     verifier = None
     if auth == "password":
-        password = password_file.read_text().rstrip("\n") if password_file else os.environ.get("OPENDSQL_PASSWORD")
+        password = (
+            password_file.read_text().rstrip("\n") if password_file else os.environ.get("OPENDSQL_PASSWORD")
+        )
         if not password:
             usage("--auth password needs --password-file or OPENDSQL_PASSWORD")
         verifier = scram.make_verifier(password, os.urandom(16))
@@ -67,6 +86,7 @@ def serve(
         tls_required=tls_mode == "require" or not loopback,
         admin_verifier=verifier,
         rebase=rebase,
+        snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
     )
     sys.exit(run_serve(options))
 
@@ -82,6 +102,9 @@ def run_serve(options: serving.Options) -> int:
     except InUse as error:
         click.echo(f"opendsql: data directory in use: {error}", err=True)
         return EXIT_IN_USE
+    except WORLD_ERRORS as error:
+        click.echo(f"opendsql: {options.data}: {error}", err=True)
+        return EXIT_FAILURE
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             click.echo(f"opendsql: port in use: {options.host}:{options.port}", err=True)

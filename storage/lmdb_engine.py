@@ -38,6 +38,7 @@ FORMAT = 1
 MAP_SIZE = 1 << 40
 """Sparse: address space, not disk (DESIGN §8)."""
 MAX_READERS = 4096
+_UNREADABLE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
 DATABASES = ("current", "history", "long", "long_history", "trim", "meta")
 
 
@@ -47,6 +48,10 @@ class NoSpace(Exception):
 
 class WrongFormat(Exception):
     """The directory was written by a version of OpenDSQL with another format."""
+
+
+class Unreadable(Exception):
+    """LMDB cannot open the environment: what is there is not whole. Wipe it and make it again."""
 
 
 class Space(NamedTuple):
@@ -65,28 +70,36 @@ class Trust(NamedTuple):
 
 
 class Engine:
-    """One open environment. `readonly` for any process but the one that holds the data directory's lock."""
+    """One open environment. `readonly` for any process but the one that holds the data directory's lock.
+
+    Opening raises `NoSpace`, `Unreadable`.
+    """
 
     def __init__(self, path: Path, *, map_size: int = MAP_SIZE, readonly: bool = False) -> None:
         self.path = path
         if not readonly:
             path.mkdir(parents=True, exist_ok=True)
-        self.env = lmdb.open(
-            str(path),
-            map_size=map_size,
-            readonly=readonly,
-            create=not readonly,
-            sync=False,
-            metasync=False,
-            writemap=False,
-            max_readers=MAX_READERS,
-            max_dbs=len(DATABASES),
-            max_spare_txns=4,
-        )
-        self.env.reader_check()
-        self.current, self.history, self.long, self.long_history, self.trim, self.meta = (
-            self.env.open_db(name.encode(), create=not readonly) for name in DATABASES
-        )
+        try:
+            self.env = lmdb.open(
+                str(path),
+                map_size=map_size,
+                readonly=readonly,
+                create=not readonly,
+                sync=False,
+                metasync=False,
+                writemap=False,
+                max_readers=MAX_READERS,
+                max_dbs=len(DATABASES),
+                max_spare_txns=4,
+            )
+            self.env.reader_check()
+            self.current, self.history, self.long, self.long_history, self.trim, self.meta = (
+                self.env.open_db(name.encode(), create=not readonly) for name in DATABASES
+            )
+        except (lmdb.MapFullError, lmdb.DiskError) as error:
+            raise NoSpace(str(error)) from error
+        except _UNREADABLE as error:
+            raise Unreadable(str(error)) from error
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -107,6 +120,14 @@ class Engine:
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; how many (DESIGN §8: every 10 s)."""
         return self.env.reader_check()
+
+    def flush_pages(self) -> None:
+        """Push the file's pages to the disk, without LMDB, so from any thread. Raises `OSError`."""
+        descriptor = os.open(self.path / "data.mdb", os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def sync(self) -> None:
         """Flush everything to the disk; milliseconds or more."""

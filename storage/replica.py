@@ -35,7 +35,7 @@ Left out: waiting until the replica is complete to a time (DESIGN §4) belongs t
 closed times of the journals.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -142,7 +142,7 @@ class Replica(Versions):
         self._adopt(group.state)
         return trimmed
 
-    def snapshot_items(self, batch: int = 256) -> Iterator[SnapshotItem]:
+    def snapshot_items(self, batch: int = 256) -> Generator[SnapshotItem, None, None]:
         """Every row visible at the applied_ts of this call, in key order, whatever is applied meanwhile.
 
         Each batch seeks anew; no LMDB snapshot is held between batches when the caller applies or releases.
@@ -203,6 +203,10 @@ class Replica(Versions):
     def check_readers(self) -> int:
         """Free the LMDB reader slots of processes that died; every 10 s (DESIGN §8)."""
         return self._engine.check_readers()
+
+    def flush_pages(self) -> None:
+        """Push what was written to the disk, from any thread: a `sync` right after it is short."""
+        self._engine.flush_pages()
 
     def sync(self) -> None:
         """Flush to the disk: until the next apply, even a crash of the machine needs no rebuild."""

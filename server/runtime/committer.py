@@ -1,8 +1,8 @@
 """The commit pipeline: decide, append, make durable, apply, answer (DESIGN §6, §7, §11).
 
-One round takes every commit that arrived during the last flush and makes one record of the winners. Losers are
-answered at once. A record's commits are applied and answered when it is durable: after the flush of the next
-record, which carries its meta page, or after a sync of its own when nothing follows.
+One round takes every commit that arrived during the last flush and makes one record of the winners. Losers
+are answered at once. A record's commits are applied and answered when it is durable: after the flush of the
+next record, which carries its meta page, or after a sync of its own when nothing follows.
 
     requests   a b      c d e          f
     append     [a b] -> [c d e] -----> [f] -> sync
@@ -14,11 +14,12 @@ costs two wake-ups of about 50 microseconds), else in one thread, so that the ot
 """
 
 import asyncio
+import errno
 import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from adjudicator.adjudicator import Adjudicator
 from adjudicator.messages import CommitRequest, Committed, Reason
@@ -35,6 +36,8 @@ from storage.replica import NoSpace, Replica
 
 log = logging.getLogger("opendsql.committer")
 
+T = TypeVar("T")
+
 GROUP_COMMITS = 1024
 GROUP_BYTES = 24 << 20
 """A record stays well under the journal's 64 MiB: at most this, and then the one that crosses it."""
@@ -43,6 +46,7 @@ RESERVE_BYTES = 256 << 20
 SPACE_CHECK_BYTES = 4 << 20
 APPLY_RETRY_S = 0.5
 APPLY_GIVE_UP_S = 30.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Pending(NamedTuple):
@@ -89,6 +93,8 @@ class Committer:
         applied: Applied,
         is_lone: Callable[[], bool],
         broken: Callable[[BaseException], None],
+        reserve_bytes: int = RESERVE_BYTES,
+        apply_give_up_s: float = APPLY_GIVE_UP_S,
     ) -> None:
         self.adjudicator = adjudicator
         self.journal = journal
@@ -99,7 +105,12 @@ class Committer:
         self._applied = applied
         self._is_lone = is_lone
         self._broken = broken
+        self._reserve_bytes = reserve_bytes
+        self._check_bytes = min(SPACE_CHECK_BYTES, reserve_bytes // 4)
+        self._apply_give_up_s = apply_give_up_s
         self._pending: deque[Pending] = deque()
+        self._steps: deque[tuple[Callable[[], Any], Wait[Any]]] = deque()
+        """Other calls of the journal, that wait for their turn in the flush thread."""
         self._appended: Group | None = None
         """Appended and not yet durable."""
         self._to_apply: deque[Group] = deque()
@@ -107,12 +118,13 @@ class Committer:
         self._flushing = False
         self._retry: asyncio.TimerHandle | None = None
         self._retry_since = 0.0
-        self._unchecked_bytes = SPACE_CHECK_BYTES
+        self._unchecked_bytes = self._check_bytes
         self.is_full = False
         self.stopped = False
         self.groups = 0
         self.commits = 0
         self.conflicts = 0
+        self.appended_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
@@ -125,10 +137,20 @@ class Committer:
         """
         wait: Wait[int] = Wait()
         self._pending.append(Pending(request, wait, size))
-        if not self._flushing and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._round)
+        self._again()
         return wait
+
+    def between(self, step: Callable[[], T]) -> Wait[T]:
+        """Let the flush thread make another, short call of the journal (`trim`) between two flushes."""
+        wait: Wait[T] = Wait()
+        self._steps.append((step, wait))
+        self._again()
+        return wait
+
+    @property
+    def is_waiting_for_space(self) -> bool:
+        """Whether something durable could not be applied yet."""
+        return self._retry is not None
 
     def close(self) -> None:
         """Stop taking commits; whatever was appended is made durable."""
@@ -142,6 +164,9 @@ class Committer:
         self._scheduled = False
         if self._flushing or self.stopped:
             return
+        if self._steps:
+            self._step_in_thread(*self._steps.popleft())
+            return
         try:
             group = self._decide()
             if group is None and self._appended is None:
@@ -152,7 +177,6 @@ class Committer:
                 self._flush_in_thread(group)
         except BaseException as error:
             self._stop(error)
-            raise
 
     def _decide(self) -> Group | None:
         """Let the adjudicator decide what waits; the winners' record, or None."""
@@ -209,27 +233,39 @@ class Committer:
         if error is not None:
             self._stop(error)
             return
-        before, self._appended = self._appended, group
-        done = [before] if before is not None else []
-        if self._appended is not None and self.journal.durable >= self._appended.sealed.position:
-            done.append(self._appended)
-            self._appended = None
+        durable = self.journal.durable
+        groups = [each for each in (self._appended, group) if each is not None]
+        done = [each for each in groups if each.sealed.position <= durable]
+        require(len(groups) - len(done) <= 1, "a group is durable once the next one is appended")
+        self._appended = groups[-1] if len(done) < len(groups) else None
         self._round()
         try:
             self._finish(done)
         except BaseException as failure:
             self._stop(failure)
-            raise
         self._again()
 
+    def _step_in_thread(self, step: Callable[[], Any], wait: Wait[Any]) -> None:
+        self._flushing = True
+        future = self._loop.run_in_executor(self._thread, step)
+
+        def stepped(done: "asyncio.Future[Any]") -> None:
+            self._flushed(None, done)
+            if done.exception() is None:
+                wait.finish(done.result())
+
+        future.add_done_callback(stepped)
+
     def _again(self) -> None:
-        if (self._pending or self._appended is not None) and not self._flushing and not self._scheduled:
+        waits = self._pending or self._steps or self._appended is not None
+        if waits and not self._flushing and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._round)
 
     def _append(self, sealed: Sealed) -> None:
         result = self.journal.append(sealed)
         require(isinstance(result, Tail), "J4: this process owns the journal")
+        self.appended_bytes += len(sealed.data)
 
     # --- after durable ---
 
@@ -246,6 +282,11 @@ class Committer:
             except NoSpace:
                 self._apply_later()
                 return
+            except OSError as error:
+                if error.errno not in _NO_SPACE:
+                    raise
+                self._apply_later()
+                return
             self._to_apply.popleft()
             self.groups += 1
             self.commits += len(group.commits)
@@ -260,7 +301,7 @@ class Committer:
         if self._retry_since == 0.0:
             self._retry_since = self._loop.time()
             log.error("applying waits for space position=%d", self._to_apply[0].sealed.position)
-        elif self._loop.time() - self._retry_since > APPLY_GIVE_UP_S:
+        elif self._loop.time() - self._retry_since > self._apply_give_up_s:
             for group in self._to_apply:
                 for wait in group.waits:
                     if not wait.done:
@@ -273,19 +314,19 @@ class Committer:
             self._apply()
         except BaseException as error:
             self._stop(error)
-            raise
+            return
         if self._retry is None:
             self._retry_since = 0.0
-            self._unchecked_bytes = SPACE_CHECK_BYTES
+            self._unchecked_bytes = self._check_bytes
 
     # --- space ---
 
     def _refuse_when_full(self, size: int) -> bool:
         """53100 is given only before the append, while the reserve can still take everything durable."""
         self._unchecked_bytes += size
-        if self._unchecked_bytes >= SPACE_CHECK_BYTES or self.is_full:
+        if self._unchecked_bytes >= self._check_bytes or self.is_full:
             self._unchecked_bytes = 0
-            self.is_full = self._retry is not None or self.free_bytes() < RESERVE_BYTES
+            self.is_full = self._retry is not None or self.free_bytes() < self._reserve_bytes
         return self.is_full
 
     def free_bytes(self) -> int:
@@ -299,6 +340,6 @@ class Committer:
 
 
 def _refusal(reason: Reason, key: bytes) -> PgError:
-    """The client's error for a verdict: another transaction's catalog change is OC001, anything else OC000."""
+    """The client's error for a verdict: another transaction's catalog change is OC001, the rest OC000."""
     is_schema = reason is Reason.SCHEMA or (key and is_catalog_key(key))
     return Refusal(schema_changed() if is_schema else conflict(), reason, key)

@@ -1,10 +1,11 @@
-"""Asynchronous jobs: building an index while writes go on, and removing what was dropped (dsql-reference §6, AR §3.14).
+"""Asynchronous jobs: building an index while writes go on, removing what was dropped (dsql-reference §6).
 
-Building. CREATE INDEX ASYNC commits the index in state building; by the catalog check every later commit maintains
-it. So only rows committed before need an entry. The job reads the table at one time per chunk, writes the missing
-entries, and names every row that it read as a guard: if one of them was written meanwhile, the chunk is aborted and
-read again. It then checks the whole index at one time, and a last commit makes it valid, which moves the catalog's
-version like any DDL. A duplicate makes it invalid: it goes on rejecting duplicates until it is dropped.
+Building (AR §3.14). CREATE INDEX ASYNC commits the index in state building; by the catalog check every later
+commit maintains it. So only rows committed before need an entry. The job reads the table at one time per
+chunk, writes the missing entries, and names every row that it read as a guard: if one of them was written
+meanwhile, the chunk is aborted and read again. It then checks the whole index at one time, and a last commit
+makes it valid, which moves the catalog's version like any DDL. A duplicate makes it invalid: it goes on
+rejecting duplicates until it is dropped.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ class JobRunner:
             await asyncio.sleep(0)
 
     async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
-        """Give the rows from `place` on their missing entries; where to go on. Repeats itself on a conflict."""
+        """Give the rows from `place` on their missing entries; where to go on. Repeats it on a conflict."""
         while True:
             _catalog, table, index = self._target(cluster, job)
             rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from adjudicator.adjudicator import Adjudicator
 from adjudicator.messages import CommitRequest
 from adjudicator.window import Window
+from journal import lmdb_log
 from journal.broken import require
-from journal.journal import Conflict, Trimmed
-from journal.lmdb_log import LmdbLog
+from journal.journal import Conflict
 from journal.record import Commit
 from server.catalog import privileges, store
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
-from server.runtime.committer import Committer
+from server.runtime.committer import APPLY_GIVE_UP_S, RESERVE_BYTES, Committer
 from server.runtime.jobs import JobRunner
+from server.runtime.snapshots import Snapshots, SnapshotSettings
+from server.runtime.stores import InUse, Stores
+from server.runtime.waiting import outcome
 from server.session.preparing import Plans
 from server.session.session import SqlSession
 from server.session.transaction import Transaction, unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
-from storage.replica import Replica
+from storage import replica as storage
 
 log = logging.getLogger("opendsql.node")
 
@@ -35,8 +37,14 @@ DEFAULT_CLUSTER = 1
 PLAN_CACHES = 64
 
 
-class InUse(Exception):
-    """Another process owns the data directory."""
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Sizes of the two maps, and what is kept free in them and on the disk (DESIGN §8); bytes, seconds."""
+
+    journal_map: int = lmdb_log.MAP_SIZE
+    storage_map: int = storage.MAP_SIZE
+    reserve: int = RESERVE_BYTES
+    apply_give_up_s: float = APPLY_GIVE_UP_S
 
 
 class Node:
@@ -51,7 +59,10 @@ class Node:
         rebase: bool = True,
         broken: Callable[[BaseException], None],
         clock: Callable[[], int] = time.time_ns,
+        space: Space | None = None,
+        snapshots: SnapshotSettings | None = None,
     ) -> None:
+        space = space or Space()
         self.data = data
         self.limits = limits or Limits()
         self.memory = memory
@@ -65,10 +76,15 @@ class Node:
         self._catalogs: dict[int, Catalog] = {}
         self.catalog_listeners: list[Callable[[Catalog], None]] = []
         """Told every new catalog: the job runner, worker processes."""
-        self._lock = _lock(data)
-        self.journal = LmdbLog.open(data / "journal", sync=not memory)
-        self.versions = Replica.open(data / "storage")
-        self._recover()
+        self.stores = Stores.open(
+            data,
+            clock=clock,
+            sync=not memory,
+            journal_map=space.journal_map,
+            storage_map=space.storage_map,
+        )
+        self.journal = self.stores.journal
+        self.versions = self.stores.replica
         tail = self.journal.tail
         self.epoch = tail.epoch + 1
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
@@ -86,68 +102,38 @@ class Node:
             applied=self._on_applied,
             is_lone=lambda: len(self.sessions) <= 1,
             broken=broken,
+            reserve_bytes=space.reserve,
+            apply_give_up_s=space.apply_give_up_s,
         )
+        settings = snapshots or SnapshotSettings()
+        self.snapshots = Snapshots(self.stores, self.committer, settings, clock, broken, is_memory=memory)
+        self.jobs = JobRunner(self)
 
     # --- start and end ---
-
-    def _recover(self) -> None:
-        """Bring the replica to the journal's tail: go on where it stopped, or rebuild it."""
-        replica, journal = self.versions, self.journal
-        if replica.needs_rebuild or not self._follows():
-            self._rebuild()
-        while replica.applied_position < journal.tail.position:
-            entries = journal.read(replica.applied_position + 1)
-            if isinstance(entries, Trimmed):
-                raise RuntimeError(f"journal is trimmed to {entries.first}, storage is at {replica.applied_position}")
-            for record, record_hash in entries:
-                replica.apply(record.commits, record.header.position, record_hash, self._clock())
-
-    def _follows(self) -> bool:
-        """Whether what the replica applied last is that record of this journal."""
-        position = self.versions.applied_position
-        if position == self.journal.anchor.position:
-            return self.versions.applied_hash == self.journal.anchor.hash or position == 0
-        if not self.journal.first <= position <= self.journal.tail.position:
-            return False
-        entries = self.journal.read(position, 1)
-        return not isinstance(entries, Trimmed) and entries[0].hash == self.versions.applied_hash
-
-    def _rebuild(self) -> None:
-        """From the newest snapshot that the journal still reaches, or from the journal's first record."""
-        path = self.data / "storage"
-        self.versions.close()
-        Replica.wipe(path)
-        self.versions = Replica.open(path)
-        if self.journal.first > 1:
-            raise RuntimeError("the journal's beginning is trimmed and no snapshot was found")
 
     async def start(self) -> None:
         """Make the default cluster if the directory is new, and read its catalog."""
         if self._load_catalog(DEFAULT_CLUSTER) is None:
             await self.create_cluster(DEFAULT_CLUSTER)
-        self.jobs = JobRunner(self)
         self.jobs.start()
+        self.snapshots.start()
 
     async def create_cluster(self, cluster: int) -> None:
         """A fresh cluster is one commit (DESIGN §8)."""
-        import asyncio
-
         writes = store.bootstrap(cluster)
         request = CommitRequest(unique_id(), self.versions.applied_ts, writes, [])
-        wait = self.committer.submit(request, 1024)
-        done = asyncio.get_running_loop().create_future()
-        wait.callback = lambda: done.set_result(None)
-        await done
-        wait.value()
+        await outcome(self.committer.submit(request, 1024))
         self._load_catalog(cluster)
+
+    async def stop(self) -> None:
+        """End what runs in the background, between two transactions."""
+        await self.jobs.stop()
+        await self.snapshots.stop()
 
     def close(self) -> None:
         """Stop: everything appended becomes durable, everything applied is synced."""
         self.committer.close()
-        self.versions.sync()
-        self.versions.close()
-        self.journal.close()
-        self._lock.close()
+        self.stores.close()
 
     # --- what sessions ask ---
 
@@ -233,16 +219,4 @@ class Node:
                     listener(after)
 
 
-def _lock(data: Path) -> IO[bytes]:
-    """The exclusive lock of a data directory; raises InUse."""
-    data.mkdir(parents=True, exist_ok=True)
-    handle = open(data / "lock", "ab")  # noqa: SIM115 - held for the life of the process
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise InUse(str(data)) from error
-    return handle
-
-
-__all__ = ["DEFAULT_CLUSTER", "InUse", "Mapping", "Node"]
+__all__ = ["DEFAULT_CLUSTER", "InUse", "Mapping", "Node", "Space"]

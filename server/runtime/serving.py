@@ -20,6 +20,8 @@ from server.runtime.gate import CatalogGate
 from server.runtime.listener import Limits as ListenerLimits
 from server.runtime.listener import Listener
 from server.runtime.node import Node
+from server.runtime.snapshots import SnapshotSettings
+from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
 from server.sql.limits import Limits
 
@@ -41,6 +43,7 @@ class Options:
     admin_verifier: str | None = None
     rebase: bool = True
     limits: Limits = field(default_factory=Limits)
+    snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
 
 
 class Server:
@@ -56,6 +59,7 @@ class Server:
             limits=options.limits,
             memory=options.memory,
             rebase=options.rebase,
+            snapshots=options.snapshots,
             broken=self.broken,
         )
         self.gate = CatalogGate(
@@ -64,7 +68,9 @@ class Server:
         self.listener: Listener | None = None
         self.port = 0
 
-    def open_session(self, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> SqlSession:
+    def open_session(
+        self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+    ) -> SqlSession:
         """A session of an authenticated client."""
         return SqlSession(self.node, user, database, options, out)
 
@@ -76,7 +82,7 @@ class Server:
         """An invariant is broken or the journal failed: answer nobody, end the process."""
         if self.failure is None:
             self.failure = error
-            log.critical("node stops error=%r", error, exc_info=error)
+            log.critical("node stops error=%r", error, exc_info=not isinstance(error, WORLD_ERRORS) and error)
         if self.listener is not None:
             self.listener.stopping = True
             self.listener.abort()
@@ -102,7 +108,7 @@ class Server:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.listener is not None and self.failure is None:
             await self.listener.shutdown(STOP_GRACE_S)
-        await self.node.jobs.stop()
+        await self.node.stop()
         if self.failure is None:
             self.node.close()
 
