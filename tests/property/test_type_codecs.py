@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import PgError
@@ -66,6 +66,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("found", VALUES, ids=repr)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_text_binary_and_storage_round_trip(found: Type, data: st.DataObject) -> None:
     value = data.draw(VALUES[found])
@@ -114,6 +115,7 @@ def test_float4_never_rounds_twice(value: float) -> None:
 
 
 @pytest.mark.parametrize("found", list(types.BY_OID.values()), ids=repr)
+@settings(max_examples=20)
 @given(text=st.text(max_size=12) | st.from_regex(r"[-+:. 0-9/a-zT{}\[\],\"\\()]{0,20}", fullmatch=True))
 def test_bad_input_is_always_a_client_error(found: Type, text: str) -> None:
     for read in (
