@@ -1,0 +1,170 @@
+"""Columns of information_schema's views (PostgreSQL 16, chapter 37); domains as the types below them."""
+
+VIEWS = """
+12438 administrable_role_authorizations name:grantee,role_name yes_or_no:is_grantable
+12433 applicable_roles name:grantee,role_name yes_or_no:is_grantable
+12442 attributes name:udt_catalog,udt_schema,udt_name,attribute_name int4:ordinal_position
+  varchar:attribute_default yes_or_no:is_nullable varchar:data_type int4:character_maximum_length,
+  character_octet_length name:character_set_catalog,character_set_schema,character_set_name,
+  collation_catalog,collation_schema,collation_name int4:numeric_precision,numeric_precision_radix,
+  numeric_scale,datetime_precision varchar:interval_type int4:interval_precision name:attribute_udt_catalog,
+  attribute_udt_schema,attribute_udt_name,scope_catalog,scope_schema,scope_name int4:maximum_cardinality
+  name:dtd_identifier yes_or_no:is_derived_reference_attribute
+12447 character_sets name:character_set_catalog,character_set_schema,character_set_name,
+  character_repertoire,form_of_use,default_collate_catalog,default_collate_schema,default_collate_name
+12452 check_constraint_routine_usage name:constraint_catalog,constraint_schema,constraint_name,
+  specific_catalog,specific_schema,specific_name
+12457 check_constraints name:constraint_catalog,constraint_schema,constraint_name varchar:check_clause
+12467 collation_character_set_applicability name:collation_catalog,collation_schema,collation_name,
+  character_set_catalog,character_set_schema,character_set_name
+12462 collations name:collation_catalog,collation_schema,collation_name varchar:pad_attribute
+12472 column_column_usage name:table_catalog,table_schema,table_name,column_name,dependent_column
+12477 column_domain_usage name:domain_catalog,domain_schema,domain_name,table_catalog,table_schema,
+  table_name,column_name
+12700 column_options name:table_catalog,table_schema,table_name,column_name,option_name varchar:option_value
+12482 column_privileges name:grantor,grantee,table_catalog,table_schema,table_name,column_name
+  varchar:privilege_type yes_or_no:is_grantable
+12487 column_udt_usage name:udt_catalog,udt_schema,udt_name,table_catalog,table_schema,table_name,
+  column_name
+12492 columns name:table_catalog,table_schema,table_name,column_name int4:ordinal_position
+  varchar:column_default yes_or_no:is_nullable varchar:data_type int4:character_maximum_length,
+  character_octet_length,numeric_precision,numeric_precision_radix,numeric_scale,datetime_precision
+  varchar:interval_type int4:interval_precision name:character_set_catalog,character_set_schema,
+  character_set_name,collation_catalog,collation_schema,collation_name,domain_catalog,domain_schema,
+  domain_name,udt_catalog,udt_schema,udt_name,scope_catalog,scope_schema,scope_name int4:maximum_cardinality
+  name:dtd_identifier yes_or_no:is_self_referencing,is_identity varchar:identity_generation,identity_start,
+  identity_increment,identity_maximum,identity_minimum yes_or_no:identity_cycle varchar:is_generated,
+  generation_expression yes_or_no:is_updatable
+12497 constraint_column_usage name:table_catalog,table_schema,table_name,column_name,constraint_catalog,
+  constraint_schema,constraint_name
+12502 constraint_table_usage name:table_catalog,table_schema,table_name,constraint_catalog,
+  constraint_schema,constraint_name
+12685 data_type_privileges name:object_catalog,object_schema,object_name varchar:object_type
+  name:dtd_identifier
+12507 domain_constraints name:constraint_catalog,constraint_schema,constraint_name,domain_catalog,
+  domain_schema,domain_name yes_or_no:is_deferrable,initially_deferred
+12512 domain_udt_usage name:udt_catalog,udt_schema,udt_name,domain_catalog,domain_schema,domain_name
+12517 domains name:domain_catalog,domain_schema,domain_name varchar:data_type int4:character_maximum_length,
+  character_octet_length name:character_set_catalog,character_set_schema,character_set_name,
+  collation_catalog,collation_schema,collation_name int4:numeric_precision,numeric_precision_radix,
+  numeric_scale,datetime_precision varchar:interval_type int4:interval_precision varchar:domain_default
+  name:udt_catalog,udt_schema,udt_name,scope_catalog,scope_schema,scope_name int4:maximum_cardinality
+  name:dtd_identifier
+12690 element_types name:object_catalog,object_schema,object_name varchar:object_type
+  name:collection_type_identifier varchar:data_type int4:character_maximum_length,character_octet_length
+  name:character_set_catalog,character_set_schema,character_set_name,collation_catalog,collation_schema,
+  collation_name int4:numeric_precision,numeric_precision_radix,numeric_scale,datetime_precision
+  varchar:interval_type int4:interval_precision varchar:domain_default name:udt_catalog,udt_schema,udt_name,
+  scope_catalog,scope_schema,scope_name int4:maximum_cardinality name:dtd_identifier
+12522 enabled_roles name:role_name
+12708 foreign_data_wrapper_options name:foreign_data_wrapper_catalog,foreign_data_wrapper_name,option_name
+  varchar:option_value
+12712 foreign_data_wrappers name:foreign_data_wrapper_catalog,foreign_data_wrapper_name,
+  authorization_identifier varchar:library_name,foreign_data_wrapper_language
+12721 foreign_server_options name:foreign_server_catalog,foreign_server_name,option_name
+  varchar:option_value
+12725 foreign_servers name:foreign_server_catalog,foreign_server_name,foreign_data_wrapper_catalog,
+  foreign_data_wrapper_name varchar:foreign_server_type,foreign_server_version name:authorization_identifier
+12734 foreign_table_options name:foreign_table_catalog,foreign_table_schema,foreign_table_name,option_name
+  varchar:option_value
+12738 foreign_tables name:foreign_table_catalog,foreign_table_schema,foreign_table_name,
+  foreign_server_catalog,foreign_server_name
+12424 information_schema_catalog_name name:catalog_name
+12526 key_column_usage name:constraint_catalog,constraint_schema,constraint_name,table_catalog,table_schema,
+  table_name,column_name int4:ordinal_position,position_in_unique_constraint
+12531 parameters name:specific_catalog,specific_schema,specific_name int4:ordinal_position
+  varchar:parameter_mode yes_or_no:is_result,as_locator name:parameter_name varchar:data_type
+  int4:character_maximum_length,character_octet_length name:character_set_catalog,character_set_schema,
+  character_set_name,collation_catalog,collation_schema,collation_name int4:numeric_precision,
+  numeric_precision_radix,numeric_scale,datetime_precision varchar:interval_type int4:interval_precision
+  name:udt_catalog,udt_schema,udt_name,scope_catalog,scope_schema,scope_name int4:maximum_cardinality
+  name:dtd_identifier varchar:parameter_default
+12536 referential_constraints name:constraint_catalog,constraint_schema,constraint_name,
+  unique_constraint_catalog,unique_constraint_schema,unique_constraint_name varchar:match_option,
+  update_rule,delete_rule
+12541 role_column_grants name:grantor,grantee,table_catalog,table_schema,table_name,column_name
+  varchar:privilege_type yes_or_no:is_grantable
+12555 role_routine_grants name:grantor,grantee,specific_catalog,specific_schema,specific_name,
+  routine_catalog,routine_schema,routine_name varchar:privilege_type yes_or_no:is_grantable
+12618 role_table_grants name:grantor,grantee,table_catalog,table_schema,table_name varchar:privilege_type
+  yes_or_no:is_grantable,with_hierarchy
+12647 role_udt_grants name:grantor,grantee,udt_catalog,udt_schema,udt_name varchar:privilege_type
+  yes_or_no:is_grantable
+12656 role_usage_grants name:grantor,grantee,object_catalog,object_schema,object_name varchar:object_type,
+  privilege_type yes_or_no:is_grantable
+12545 routine_column_usage name:specific_catalog,specific_schema,specific_name,routine_catalog,
+  routine_schema,routine_name,table_catalog,table_schema,table_name,column_name
+12550 routine_privileges name:grantor,grantee,specific_catalog,specific_schema,specific_name,
+  routine_catalog,routine_schema,routine_name varchar:privilege_type yes_or_no:is_grantable
+12559 routine_routine_usage name:specific_catalog,specific_schema,specific_name,routine_catalog,
+  routine_schema,routine_name
+12564 routine_sequence_usage name:specific_catalog,specific_schema,specific_name,routine_catalog,
+  routine_schema,routine_name,sequence_catalog,sequence_schema,sequence_name
+12569 routine_table_usage name:specific_catalog,specific_schema,specific_name,routine_catalog,
+  routine_schema,routine_name,table_catalog,table_schema,table_name
+12574 routines name:specific_catalog,specific_schema,specific_name,routine_catalog,routine_schema,
+  routine_name varchar:routine_type name:module_catalog,module_schema,module_name,udt_catalog,udt_schema,
+  udt_name varchar:data_type int4:character_maximum_length,character_octet_length
+  name:character_set_catalog,character_set_schema,character_set_name,collation_catalog,collation_schema,
+  collation_name int4:numeric_precision,numeric_precision_radix,numeric_scale,datetime_precision
+  varchar:interval_type int4:interval_precision name:type_udt_catalog,type_udt_schema,type_udt_name,
+  scope_catalog,scope_schema,scope_name int4:maximum_cardinality name:dtd_identifier varchar:routine_body,
+  routine_definition,external_name,external_language,parameter_style yes_or_no:is_deterministic
+  varchar:sql_data_access yes_or_no:is_null_call varchar:sql_path yes_or_no:schema_level_routine
+  int4:max_dynamic_result_sets yes_or_no:is_user_defined_cast,is_implicitly_invocable varchar:security_type
+  name:to_sql_specific_catalog,to_sql_specific_schema,to_sql_specific_name yes_or_no:as_locator
+  timestamptz:created,last_altered yes_or_no:new_savepoint_level,is_udt_dependent
+  varchar:result_cast_from_data_type yes_or_no:result_cast_as_locator int4:result_cast_char_max_length,
+  result_cast_char_octet_length name:result_cast_char_set_catalog,result_cast_char_set_schema,
+  result_cast_char_set_name,result_cast_collation_catalog,result_cast_collation_schema,
+  result_cast_collation_name int4:result_cast_numeric_precision,result_cast_numeric_precision_radix,
+  result_cast_numeric_scale,result_cast_datetime_precision varchar:result_cast_interval_type
+  int4:result_cast_interval_precision name:result_cast_type_udt_catalog,result_cast_type_udt_schema,
+  result_cast_type_udt_name,result_cast_scope_catalog,result_cast_scope_schema,result_cast_scope_name
+  int4:result_cast_maximum_cardinality name:result_cast_dtd_identifier
+12579 schemata name:catalog_name,schema_name,schema_owner,default_character_set_catalog,
+  default_character_set_schema,default_character_set_name varchar:sql_path
+12583 sequences name:sequence_catalog,sequence_schema,sequence_name varchar:data_type
+  int4:numeric_precision,numeric_precision_radix,numeric_scale varchar:start_value,minimum_value,
+  maximum_value,increment yes_or_no:cycle_option
+12608 table_constraints name:constraint_catalog,constraint_schema,constraint_name,table_catalog,
+  table_schema,table_name varchar:constraint_type yes_or_no:is_deferrable,initially_deferred,enforced,
+  nulls_distinct
+12613 table_privileges name:grantor,grantee,table_catalog,table_schema,table_name varchar:privilege_type
+  yes_or_no:is_grantable,with_hierarchy
+12622 tables name:table_catalog,table_schema,table_name varchar:table_type name:self_referencing_column_name
+  varchar:reference_generation name:user_defined_type_catalog,user_defined_type_schema,
+  user_defined_type_name yes_or_no:is_insertable_into,is_typed varchar:commit_action
+12627 transforms name:udt_catalog,udt_schema,udt_name,specific_catalog,specific_schema,specific_name,
+  group_name varchar:transform_type
+12632 triggered_update_columns name:trigger_catalog,trigger_schema,trigger_name,event_object_catalog,
+  event_object_schema,event_object_table,event_object_column
+12637 triggers name:trigger_catalog,trigger_schema,trigger_name varchar:event_manipulation
+  name:event_object_catalog,event_object_schema,event_object_table int4:action_order
+  varchar:action_condition,action_statement,action_orientation,action_timing
+  name:action_reference_old_table,action_reference_new_table,action_reference_old_row,
+  action_reference_new_row timestamptz:created
+12642 udt_privileges name:grantor,grantee,udt_catalog,udt_schema,udt_name varchar:privilege_type
+  yes_or_no:is_grantable
+12651 usage_privileges name:grantor,grantee,object_catalog,object_schema,object_name varchar:object_type,
+  privilege_type yes_or_no:is_grantable
+12660 user_defined_types name:user_defined_type_catalog,user_defined_type_schema,user_defined_type_name
+  varchar:user_defined_type_category yes_or_no:is_instantiable,is_final varchar:ordering_form,
+  ordering_category name:ordering_routine_catalog,ordering_routine_schema,ordering_routine_name
+  varchar:reference_type,data_type int4:character_maximum_length,character_octet_length
+  name:character_set_catalog,character_set_schema,character_set_name,collation_catalog,collation_schema,
+  collation_name int4:numeric_precision,numeric_precision_radix,numeric_scale,datetime_precision
+  varchar:interval_type int4:interval_precision name:source_dtd_identifier,ref_dtd_identifier
+12747 user_mapping_options name:authorization_identifier,foreign_server_catalog,foreign_server_name,
+  option_name varchar:option_value
+12752 user_mappings name:authorization_identifier,foreign_server_catalog,foreign_server_name
+12665 view_column_usage name:view_catalog,view_schema,view_name,table_catalog,table_schema,table_name,
+  column_name
+12670 view_routine_usage name:table_catalog,table_schema,table_name,specific_catalog,specific_schema,
+  specific_name
+12675 view_table_usage name:view_catalog,view_schema,view_name,table_catalog,table_schema,table_name
+12680 views name:table_catalog,table_schema,table_name varchar:view_definition,check_option
+  yes_or_no:is_updatable,is_insertable_into,is_trigger_updatable,is_trigger_deletable,
+  is_trigger_insertable_into
+"""
+"""As in system_columns; yes_or_no is varchar(3)."""

@@ -1,0 +1,377 @@
+"""information_schema (SQL standard part 11 as PostgreSQL 16 has it, chapter 37): only what the user may know of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from server.catalog import system_text
+from server.catalog.descriptor import Index, Table
+from server.catalog.privileges import LETTERS, roles_of
+from server.catalog.store import ADMIN_OID
+from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
+from server.catalog.system_tables import TABLE_LETTERS, check_columns
+from server.catalog.system_text import indexes_of, schema_name
+from server.catalog.system_views import role_name
+from server.sql import functions, types
+from server.sql.type_names import format_type
+from server.sql.types import Type
+
+_NAMES = {letter: name for name, letter in LETTERS.items()}
+_MAX_TEXT = 1 << 30
+"""character_octet_length of text without a limit."""
+
+
+def visible_tables(env: Any) -> Iterator[tuple[str, Table]]:
+    """(schema, table) of the tables that the user owns or holds a privilege on."""
+    catalog = env.catalog
+    roles = roles_of(catalog, catalog.role_names[env.user])
+    for table in catalog.tables.values():
+        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in table.acl)
+        if ADMIN_OID in roles or table.owner in roles or granted:
+            yield schema_name(catalog, table.schema_oid) or "", table
+
+
+def _owned_tables(env: Any) -> Iterator[tuple[str, Table]]:
+    """Those whose constraints the user may see: privileges beside SELECT count."""
+    catalog = env.catalog
+    roles = roles_of(catalog, catalog.role_names[env.user])
+    for schema, table in visible_tables(env):
+        held = {letter for grantee, letters, _ in table.acl if grantee == 0 or grantee in roles for letter in letters}
+        if ADMIN_OID in roles or table.owner in roles or held - {"r"}:
+            yield schema, table
+
+
+def _yes(flag: bool) -> str:
+    return "YES" if flag else "NO"
+
+
+def _named(env: Any, prefix: str, schema: str, name: str) -> dict[str, Any]:
+    return {f"{prefix}_catalog": env.database, f"{prefix}_schema": schema, f"{prefix}_name": name}
+
+
+# --- tables and columns ---
+
+
+@content("information_schema.tables", "user")
+def _tables(env: Any) -> Iterator[Values]:
+    for relation in RELATIONS.values():
+        base = relation.kind == "r"
+        yield _named(env, "table", relation.schema, relation.name) | {
+            "table_type": "BASE TABLE" if base else "VIEW", "is_insertable_into": _yes(False), "is_typed": "NO",
+        }  # fmt: skip
+    for schema, table in visible_tables(env):
+        yield _named(env, "table", schema, table.name) | {
+            "table_type": "BASE TABLE", "is_insertable_into": "YES", "is_typed": "NO",
+        }  # fmt: skip
+
+
+@content("information_schema.views", "user")
+def _views(env: Any) -> Iterator[Values]:
+    for relation in RELATIONS.values():
+        if relation.kind == "v":
+            yield _named(env, "table", relation.schema, relation.name) | {
+                "check_option": "NONE", "is_updatable": "NO", "is_insertable_into": "NO",
+                "is_trigger_updatable": "NO", "is_trigger_deletable": "NO", "is_trigger_insertable_into": "NO",
+            }  # fmt: skip
+
+
+_STRINGS = frozenset(("text", "varchar", "bpchar"))
+_INTEGER_BITS = {"int2": 16, "int4": 32, "int8": 64}
+_FLOAT_BITS = {"float4": 24, "float8": 53}
+_PRECISE = frozenset(("time", "timetz", "timestamp", "timestamptz"))
+
+
+def type_facts(kind: Type, typmod: int) -> dict[str, Any]:
+    """data_type and its limits (information_schema's functions _pg_char_max_length and the like)."""
+    facts: dict[str, Any] = {
+        "data_type": "ARRAY" if kind.name.startswith("_") else format_type(kind.oid), "udt_schema": "pg_catalog",
+        "udt_name": kind.name,
+    }  # fmt: skip
+    if kind.name in _STRINGS:
+        limited = typmod >= 4 and kind is not types.TEXT
+        facts["character_maximum_length"] = typmod - 4 if limited else None
+        facts["character_octet_length"] = (typmod - 4) * 4 if limited else _MAX_TEXT
+    elif kind.name in _INTEGER_BITS:
+        facts |= {"numeric_precision": _INTEGER_BITS[kind.name], "numeric_precision_radix": 2, "numeric_scale": 0}
+    elif kind.name in _FLOAT_BITS:
+        facts |= {"numeric_precision": _FLOAT_BITS[kind.name], "numeric_precision_radix": 2}
+    elif kind is types.NUMERIC:
+        facts["numeric_precision_radix"] = 10
+        if typmod >= 4:
+            facts |= {"numeric_precision": (typmod - 4) >> 16, "numeric_scale": (typmod - 4) & 0x7FF}
+    elif kind is types.DATE:
+        facts["datetime_precision"] = 0
+    elif kind.name in _PRECISE:
+        facts["datetime_precision"] = typmod if typmod >= 0 else 6
+    elif kind is types.INTERVAL:
+        facts |= _interval_facts(typmod)
+    return facts
+
+
+def _interval_facts(typmod: int) -> dict[str, Any]:
+    digits = typmod & 0xFFFF if typmod >= 0 else 0xFFFF
+    words = format_type(types.INTERVAL.oid, typmod).partition("(")[0].split(" ", 1)
+    fields = words[1].upper() if len(words) > 1 else None
+    return {"datetime_precision": 6 if digits == 0xFFFF else digits, "interval_type": fields}
+
+
+_SAME_COLUMN = {
+    "is_self_referencing": "NO", "is_identity": "NO", "identity_cycle": "NO", "is_generated": "NEVER",
+}  # fmt: skip
+
+
+@content("information_schema.columns", "user")
+def _columns(env: Any) -> Iterator[Values]:
+    for relation in RELATIONS.values():
+        for column, strict in zip(relation.columns, relation.not_null, strict=True):
+            facts = _column(env, relation.schema, relation.name, column.attnum, column.type, column.typmod)
+            yield facts | {"column_name": column.name, "is_nullable": _yes(not strict), "is_updatable": "NO"}
+    for schema, table in visible_tables(env):
+        for attnum, made in enumerate(table.columns, 1):
+            if made.dropped:
+                continue
+            kind = types.BY_OID[made.type_oid]
+            yield _column(env, schema, table.name, attnum, kind, made.typmod) | {
+                "column_name": made.name, "is_nullable": _yes(not made.not_null), "is_updatable": "YES",
+                "column_default": system_text.default_text(env.catalog, table, attnum),
+            }  # fmt: skip
+
+
+def _column(env: Any, schema: str, table: str, attnum: int, kind: Type, typmod: int) -> dict[str, Any]:
+    return _SAME_COLUMN | _named(env, "table", schema, table) | type_facts(kind, typmod) | {
+        "ordinal_position": attnum, "dtd_identifier": str(attnum), "udt_catalog": env.database,
+    }  # fmt: skip
+
+
+@content("information_schema.element_types", "user")
+def _element_types(env: Any) -> Iterator[Values]:
+    for schema, table in visible_tables(env):
+        for attnum, column in enumerate(table.columns, 1):
+            kind = types.BY_OID[column.type_oid]
+            if column.dropped or not kind.name.startswith("_") or kind.element is None:
+                continue
+            yield _named(env, "object", schema, table.name) | {
+                "object_type": "TABLE", "collection_type_identifier": str(attnum),
+                "data_type": format_type(kind.element.oid), "udt_catalog": env.database,
+                "udt_schema": "pg_catalog", "udt_name": kind.element.name, "dtd_identifier": f"a{attnum}",
+            }  # fmt: skip
+
+
+@content("information_schema.schemata", "user")
+def _schemata(env: Any) -> Iterator[Values]:
+    catalog = env.catalog
+    roles = roles_of(catalog, catalog.role_names[env.user])
+    owners = [(name, ADMIN_OID, ()) for name in SCHEMA_OIDS]
+    found = [*owners, *((schema.name, schema.owner, schema.acl) for schema in catalog.schemas.values())]
+    for name, owner, acl in found:
+        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in acl)
+        if ADMIN_OID in roles or owner in roles or granted:
+            yield {"catalog_name": env.database, "schema_name": name, "schema_owner": role_name(env, owner)}
+
+
+# --- constraints ---
+
+
+def _keys(table: Table) -> Iterator[Index]:
+    return (index for index in indexes_of(table) if index.constraint)
+
+
+def _not_null_names(table: Table) -> Iterator[tuple[str, str]]:
+    """(constraint name, condition): NOT NULL columns show as CHECK constraints."""
+    for attnum, column in enumerate(table.columns, 1):
+        if column.not_null and not column.dropped:
+            yield f"{table.schema_oid}_{table.oid}_{attnum}_not_null", f"{column.name} IS NOT NULL"
+
+
+@content("information_schema.table_constraints", "user")
+def _table_constraints(env: Any) -> Iterator[Values]:
+    for schema, table in _owned_tables(env):
+        named = _named(env, "table", schema, table.name) | {
+            "is_deferrable": "NO", "initially_deferred": "NO", "enforced": "YES",
+        }  # fmt: skip
+        for index in _keys(table):
+            distinct = None if index.primary else _yes(not index.nulls_not_distinct)
+            yield named | _named(env, "constraint", schema, index.name) | {
+                "constraint_type": "PRIMARY KEY" if index.primary else "UNIQUE", "nulls_distinct": distinct,
+            }  # fmt: skip
+        names = [*(check.name for check in table.checks), *(name for name, _ in _not_null_names(table))]
+        for name in names:
+            yield named | _named(env, "constraint", schema, name) | {"constraint_type": "CHECK"}
+
+
+@content("information_schema.check_constraints", "user")
+def _check_constraints(env: Any) -> Iterator[Values]:
+    for schema, table in _owned_tables(env):
+        for check in table.checks:
+            text = system_text.check_text(env.catalog, table, check)
+            yield _named(env, "constraint", schema, check.name) | {"check_clause": f"({text})"}
+        for name, clause in _not_null_names(table):
+            yield _named(env, "constraint", schema, name) | {"check_clause": clause}
+
+
+@content("information_schema.key_column_usage", "user")
+def _key_column_usage(env: Any) -> Iterator[Values]:
+    for schema, table in visible_tables(env):
+        for index in _keys(table):
+            for place, key in enumerate(index.keys, 1):
+                column = {"column_name": table.columns[key.column - 1].name, "ordinal_position": place}
+                names = _named(env, "constraint", schema, index.name)
+                yield names | _named(env, "table", schema, table.name) | column
+
+
+@content("information_schema.constraint_column_usage", "user")
+def _constraint_column_usage(env: Any) -> Iterator[Values]:
+    for schema, table in _owned_tables(env):
+        for index in _keys(table):
+            for key in index.keys:
+                yield _usage(env, schema, table, index.name, key.column)
+        for check in table.checks:
+            for attnum in check_columns(env.catalog, table, check.expression):
+                yield _usage(env, schema, table, check.name, attnum)
+
+
+def _usage(env: Any, schema: str, table: Table, constraint: str, attnum: int) -> Values:
+    names = _named(env, "constraint", schema, constraint) | _named(env, "table", schema, table.name)
+    return names | {"column_name": table.columns[attnum - 1].name}
+
+
+@content("information_schema.constraint_table_usage", "user")
+def _constraint_table_usage(env: Any) -> Iterator[Values]:
+    for schema, table in _owned_tables(env):
+        for index in _keys(table):
+            names = _named(env, "constraint", schema, index.name)
+            yield names | _named(env, "table", schema, table.name)
+
+
+# --- privileges and roles ---
+
+
+def _grants(env: Any) -> Iterator[tuple[str, Table, str, str, str, bool]]:
+    """(schema, table, grantor, grantee, privilege, by the owner) of the tables that the user may see."""
+    catalog = env.catalog
+    enabled = roles_of(catalog, catalog.role_names[env.user])
+    for schema, table in visible_tables(env):
+        held = list(table.acl)
+        if table.owner not in {grantee for grantee, _, _ in held}:
+            held.insert(0, (table.owner, TABLE_LETTERS, table.owner))
+        for grantee, letters, grantor in held:
+            if ADMIN_OID not in enabled and grantee != 0 and not {grantee, grantor} & enabled:
+                continue
+            name = "PUBLIC" if grantee == 0 else role_name(env, grantee)
+            for letter in letters:
+                mine = grantee == table.owner
+                yield schema, table, role_name(env, grantor), name, _NAMES[letter], mine
+
+
+def _table_privileges(env: Any, public: bool) -> Iterator[Values]:
+    for schema, table, grantor, grantee, privilege, mine in _grants(env):
+        if public or grantee != "PUBLIC":
+            yield _named(env, "table", schema, table.name) | {
+                "grantor": grantor, "grantee": grantee, "privilege_type": privilege, "is_grantable": _yes(mine),
+                "with_hierarchy": _yes(privilege == "SELECT"),
+            }  # fmt: skip
+
+
+@content("information_schema.table_privileges", "user")
+def _all_table_privileges(env: Any) -> Iterator[Values]:
+    return _table_privileges(env, True)
+
+
+@content("information_schema.role_table_grants", "user")
+def _role_table_grants(env: Any) -> Iterator[Values]:
+    return _table_privileges(env, False)
+
+
+_COLUMN_PRIVILEGES = frozenset(("SELECT", "INSERT", "UPDATE", "REFERENCES"))
+
+
+def _column_privileges(env: Any, public: bool) -> Iterator[Values]:
+    for schema, table, grantor, grantee, privilege, mine in _grants(env):
+        if privilege not in _COLUMN_PRIVILEGES or (grantee == "PUBLIC" and not public):
+            continue
+        for column in table.columns:
+            if not column.dropped:
+                yield _named(env, "table", schema, table.name) | {
+                    "grantor": grantor, "grantee": grantee, "column_name": column.name,
+                    "privilege_type": privilege, "is_grantable": _yes(mine),
+                }  # fmt: skip
+
+
+@content("information_schema.column_privileges", "user")
+def _all_column_privileges(env: Any) -> Iterator[Values]:
+    return _column_privileges(env, True)
+
+
+@content("information_schema.role_column_grants", "user")
+def _role_column_grants(env: Any) -> Iterator[Values]:
+    return _column_privileges(env, False)
+
+
+@content("information_schema.enabled_roles", "user")
+def _enabled_roles(env: Any) -> Iterator[Values]:
+    catalog = env.catalog
+    for oid in roles_of(catalog, catalog.role_names[env.user]):
+        yield {"role_name": catalog.roles[oid].name}
+
+
+@content("information_schema.applicable_roles", "user")
+def _applicable_roles(env: Any) -> Iterator[Values]:
+    catalog = env.catalog
+    for oid in roles_of(catalog, catalog.role_names[env.user]):
+        for group in catalog.roles[oid].member_of:
+            yield {"grantee": catalog.roles[oid].name, "role_name": role_name(env, group), "is_grantable": "NO"}
+
+
+# --- what is built in ---
+
+
+@content("information_schema.information_schema_catalog_name", "none")
+def _catalog_name(env: Any) -> Iterator[Values]:
+    yield {"catalog_name": env.database}
+
+
+@content("information_schema.character_sets", "none")
+def _character_sets(env: Any) -> Iterator[Values]:
+    yield {
+        "character_set_name": "UTF8", "character_repertoire": "UCS", "form_of_use": "UTF8",
+        "default_collate_catalog": env.database, "default_collate_schema": "pg_catalog",
+        "default_collate_name": "C",
+    }  # fmt: skip
+
+
+@content("information_schema.collations", "none")
+def _collations(env: Any) -> Iterator[Values]:
+    for name in ("default", "C", "POSIX"):
+        yield _named(env, "collation", "pg_catalog", name) | {"pad_attribute": "NO PAD"}
+
+
+@content("information_schema.routines", "user")
+def _routines(env: Any) -> Iterator[Values]:
+    for entry in functions.FUNCTION_BY_OID.values():
+        element = entry.result.name.startswith("_")
+        yield _named(env, "specific", "pg_catalog", f"{entry.name}_{entry.oid}") | _named(
+            env, "routine", "pg_catalog", entry.name
+        ) | {
+            "routine_type": "FUNCTION", "data_type": "ARRAY" if element else format_type(entry.result.oid),
+            "type_udt_catalog": env.database, "type_udt_schema": "pg_catalog", "type_udt_name": entry.result.name,
+            "dtd_identifier": "0", "routine_body": "EXTERNAL", "external_name": entry.name,
+            "external_language": "INTERNAL", "parameter_style": "GENERAL",
+            "is_deterministic": _yes(entry.volatility == "i"), "sql_data_access": "MODIFIES",
+            "is_null_call": _yes(entry.strict), "schema_level_routine": "YES", "max_dynamic_result_sets": 0,
+            "security_type": "INVOKER", "as_locator": "NO", "is_udt_dependent": "NO",
+        }  # fmt: skip
+
+
+@content("information_schema.parameters", "user")
+def _parameters(env: Any) -> Iterator[Values]:
+    for entry in functions.FUNCTION_BY_OID.values():
+        for place, kind in enumerate(entry.args, 1):
+            name = entry.arg_names[place - 1] if entry.arg_names else None
+            element = kind.name.startswith("_")
+            yield _named(env, "specific", "pg_catalog", f"{entry.name}_{entry.oid}") | {
+                "ordinal_position": place, "parameter_mode": "IN", "is_result": "NO", "as_locator": "NO",
+                "parameter_name": name, "data_type": "ARRAY" if element else format_type(kind.oid),
+                "udt_catalog": env.database, "udt_schema": "pg_catalog", "udt_name": kind.name,
+                "dtd_identifier": str(place),
+            }  # fmt: skip

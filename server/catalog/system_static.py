@@ -1,0 +1,239 @@
+"""pg_catalog of what is built in: types, functions, operators, casts, from the tables that execute (DESIGN §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from server.catalog import system_text
+from server.catalog.store import ADMIN_OID, PG_CATALOG_OID
+from server.catalog.system_relation import Values, content, vector
+from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
+from server.catalog.system_types import SUPPORT, functions_of, is_array
+from server.sql import casts, functions, types
+from server.sql.types import Array, Type
+
+INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
+
+
+# --- pg_type ---
+
+
+@content("pg_type", "static")
+def _pg_type(env: Any) -> Iterator[Values]:
+    for kind in types.BY_OID.values():
+        names = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript")
+        element = kind.element.oid if kind.element is not None else 0
+        yield {
+            "oid": kind.oid, "typname": kind.name, "typnamespace": PG_CATALOG_OID, "typowner": ADMIN_OID,
+            "typlen": kind.length, "typbyval": kind.by_value, "typtype": kind.kind, "typcategory": kind.category,
+            "typispreferred": kind.preferred, "typisdefined": True, "typdelim": ",",
+            "typelem": types.CHAR.oid if kind is types.NAME else element, "typarray": kind.array_oid,
+            "typalign": kind.align, "typstorage": kind.storage, "typtypmod": -1, "typcollation": kind.collation,
+        } | dict(zip(names, functions_of(kind), strict=True))  # fmt: skip
+
+
+# --- pg_proc, pg_aggregate ---
+
+
+def _proc(oid: int, name: str, kind: str, args: Sequence[Type], result: Type, **facts: Any) -> dict[str, Any]:
+    made = {
+        "oid": oid, "proname": name, "pronamespace": PG_CATALOG_OID, "proowner": ADMIN_OID,
+        "prolang": INTERNAL_LANGUAGE, "procost": 1.0, "prokind": kind, "proparallel": "s", "provolatile": "i",
+        "pronargs": len(args), "prorettype": result.oid, "proargtypes": vector(arg.oid for arg in args),
+        "prosrc": name,
+    }  # fmt: skip
+    return made | facts
+
+
+def variadic_oid(args: Sequence[Type]) -> int:
+    """pg_proc.provariadic: what the last argument collects."""
+    last = args[-1]
+    if last is types.ANY:
+        return last.oid
+    if last is types.ANYARRAY:
+        return types.ANYELEMENT.oid
+    if last is types.ANYCOMPATIBLEARRAY:
+        return types.ANYCOMPATIBLE.oid
+    return last.element.oid if last.element is not None else 0
+
+
+def _function(entry: functions.Function) -> Values:
+    facts: dict[str, Any] = {
+        "provolatile": entry.volatility, "proisstrict": entry.strict, "proretset": entry.returns_set,
+        "prorows": 1000.0 if entry.returns_set else 0.0, "pronargdefaults": entry.defaults,
+    }  # fmt: skip
+    if entry.variadic:
+        facts["provariadic"] = variadic_oid(entry.args)
+    if entry.arg_names:
+        facts["proargnames"] = Array(list(entry.arg_names))
+    if entry.out_columns:
+        count = len(entry.args)
+        names = list(entry.arg_names) if entry.arg_names else [""] * count
+        facts["proallargtypes"] = Array([kind.oid for kind in entry.args] + [kind.oid for _, kind in entry.out_columns])
+        facts["proargmodes"] = Array(["i"] * count + ["o"] * len(entry.out_columns))
+        facts["proargnames"] = Array(names + [name for name, _ in entry.out_columns])
+    return _proc(entry.oid, entry.name, "f", entry.args, entry.result, **facts)
+
+
+@content("pg_proc", "static")
+def _pg_proc(env: Any) -> Iterator[Values]:
+    for function in functions.FUNCTION_BY_OID.values():
+        yield _function(function)
+    for aggregate in functions.AGGREGATE_BY_OID.values():
+        facts = {"provariadic": variadic_oid(aggregate.args)} if aggregate.variadic else {}
+        source = {"prosrc": "aggregate_dummy"}
+        yield _proc(aggregate.oid, aggregate.name, "a", aggregate.args, aggregate.result) | source | facts
+    for window in functions.WINDOW_FUNCTION_BY_OID.values():
+        yield _proc(window.oid, window.name, "w", window.args, window.result)
+    yield from _type_functions()
+
+
+def _type_functions() -> Iterator[Values]:
+    """The functions that read and write types."""
+    seen = set(functions.FUNCTION_BY_OID)
+    for kind in types.BY_OID.values():
+        found = functions_of(types.ANYARRAY if is_array(kind) else kind)
+        own = types.ANYARRAY if is_array(kind) else kind
+        shapes: tuple[tuple[tuple[Type, ...], Type], ...] = (
+            ((types.CSTRING,), own), ((own,), types.CSTRING), ((types.INTERNAL,), own), ((own,), types.BYTEA),
+            ((types.BY_NAME["_cstring"],), types.INT4), ((types.INT4,), types.CSTRING),
+            ((types.INTERNAL,), types.BOOL), ((types.INTERNAL,), types.INTERNAL),
+        )  # fmt: skip
+        for oid, (args, result) in zip(found, shapes, strict=True):
+            if oid and oid not in seen:
+                seen.add(oid)
+                yield _proc(oid, SUPPORT[oid], "f", args, result, proisstrict=True)
+
+
+@content("pg_aggregate", "static")
+def _pg_aggregate(env: Any) -> Iterator[Values]:
+    for aggregate in functions.AGGREGATE_BY_OID.values():
+        yield {
+            "aggfnoid": aggregate.oid, "aggkind": aggregate.kind, "aggnumdirectargs": aggregate.direct_args,
+            "aggfinalmodify": "r", "aggmfinalmodify": "r",
+        }  # fmt: skip
+
+
+# --- pg_operator, pg_cast ---
+
+
+@content("pg_operator", "static")
+def _pg_operator(env: Any) -> Iterator[Values]:
+    by_name = {
+        (entry.name, entry.left, entry.right): entry.oid for entry in functions.OPERATOR_BY_OID.values()
+    }
+    for entry in functions.OPERATOR_BY_OID.values():
+        hashes = entry.name == "=" and entry.result is types.BOOL
+        yield {
+            "oid": entry.oid, "oprname": entry.name, "oprnamespace": PG_CATALOG_OID, "oprowner": ADMIN_OID,
+            "oprkind": "l" if entry.left is None else "b", "oprcanhash": hashes, "oprcanmerge": hashes,
+            "oprleft": entry.left.oid if entry.left is not None else 0, "oprright": entry.right.oid,
+            "oprresult": entry.result.oid, "oprcode": entry.function.oid,
+            "oprcom": by_name.get((entry.commutator or "", entry.right, entry.left), 0),
+            "oprnegate": by_name.get((entry.negator or "", entry.left, entry.right), 0),
+        }  # fmt: skip
+
+
+_METHODS = {"binary": "b", "function": "f", "io": "i"}
+
+
+@content("pg_cast", "static")
+def _pg_cast(env: Any) -> Iterator[Values]:
+    for number, cast in enumerate(casts.CASTS.values()):
+        candidates = functions.FUNCTIONS.get(cast.target.name, ()) if cast.method == "function" else ()
+        found = [entry.oid for entry in candidates if entry.args[:1] == (cast.source,)]
+        yield {
+            "oid": 10100 + number, "castsource": cast.source.oid, "casttarget": cast.target.oid,
+            "castfunc": found[0] if found else 0, "castcontext": cast.context,
+            "castmethod": _METHODS[cast.method],
+        }  # fmt: skip
+
+
+# --- access methods, operator classes ---
+
+
+@content("pg_am", "static")
+def _pg_am(env: Any) -> Iterator[Values]:
+    yield {"oid": TABLE_METHOD_OID, "amname": system_text.TABLE_METHOD, "amtype": "t"}
+    yield {"oid": INDEX_METHOD_OID, "amname": system_text.INDEX_METHOD, "amtype": "i"}
+
+
+_FAMILIES = {
+    "bool_ops": 424, "bpchar_ops": 426, "datetime_ops": 434, "float_ops": 1970, "integer_ops": 1976,
+    "numeric_ops": 1988, "oid_ops": 1989, "text_ops": 1994, "time_ops": 1996, "uuid_ops": 2968,
+}  # fmt: skip
+_FAMILY_OF = {
+    "bool": "bool_ops", "bpchar": "bpchar_ops", "date": "datetime_ops", "timestamp": "datetime_ops",
+    "timestamptz": "datetime_ops", "float4": "float_ops", "float8": "float_ops", "int2": "integer_ops",
+    "int4": "integer_ops", "int8": "integer_ops", "numeric": "numeric_ops", "text": "text_ops",
+    "name": "text_ops", "time": "time_ops", "uuid": "uuid_ops", "oid": "oid_ops",
+}  # fmt: skip
+_STRATEGIES = ("<", "<=", "=", ">=", ">")
+
+
+@content("pg_opclass", "static")
+def _pg_opclass(env: Any) -> Iterator[Values]:
+    for name, family in _FAMILY_OF.items():
+        yield {
+            "oid": OPCLASS_OF[name], "opcmethod": INDEX_METHOD_OID, "opcname": f"{name}_ops",
+            "opcnamespace": PG_CATALOG_OID, "opcowner": ADMIN_OID, "opcfamily": _FAMILIES[family],
+            "opcintype": types.BY_NAME[name].oid, "opcdefault": True,
+        }  # fmt: skip
+
+
+@content("pg_opfamily", "static")
+def _pg_opfamily(env: Any) -> Iterator[Values]:
+    for name, oid in _FAMILIES.items():
+        yield {
+            "oid": oid, "opfmethod": INDEX_METHOD_OID, "opfname": name, "opfnamespace": PG_CATALOG_OID,
+            "opfowner": ADMIN_OID,
+        }  # fmt: skip
+
+
+@content("pg_amop", "static")
+def _pg_amop(env: Any) -> Iterator[Values]:
+    number = 10400
+    for entry in functions.OPERATOR_BY_OID.values():
+        if entry.name not in _STRATEGIES or entry.left is None:
+            continue
+        left, right = _FAMILY_OF.get(entry.left.name), _FAMILY_OF.get(entry.right.name)
+        if left is None or left != right:
+            continue
+        number += 1
+        yield {
+            "oid": number, "amopfamily": _FAMILIES[left], "amoplefttype": entry.left.oid,
+            "amoprighttype": entry.right.oid, "amopstrategy": _STRATEGIES.index(entry.name) + 1,
+            "amoppurpose": "s", "amopopr": entry.oid, "amopmethod": INDEX_METHOD_OID,
+        }  # fmt: skip
+
+
+# --- collations, languages, places ---
+
+
+@content("pg_collation", "static")
+def _pg_collation(env: Any) -> Iterator[Values]:
+    same = {"collnamespace": PG_CATALOG_OID, "collowner": ADMIN_OID, "collisdeterministic": True, "collencoding": -1}
+    yield same | {"oid": 100, "collname": "default", "collprovider": "d"}
+    for oid, name in ((950, "C"), (951, "POSIX")):
+        yield same | {"oid": oid, "collname": name, "collprovider": "c", "collcollate": name, "collctype": name}
+
+
+@content("pg_language", "static")
+def _pg_language(env: Any) -> Iterator[Values]:
+    yield {"oid": INTERNAL_LANGUAGE, "lanname": "internal", "lanowner": ADMIN_OID}
+    yield {"oid": SQL_LANGUAGE, "lanname": "sql", "lanowner": ADMIN_OID, "lanpltrusted": True}
+
+
+@content("pg_tablespace", "static")
+def _pg_tablespace(env: Any) -> Iterator[Values]:
+    for oid, name in ((1663, "pg_default"), (1664, "pg_global")):
+        yield {"oid": oid, "spcname": name, "spcowner": ADMIN_OID}
+
+
+@content("pg_database", "static")
+def _pg_database(env: Any) -> Iterator[Values]:
+    yield {
+        "oid": 5, "datname": "postgres", "datdba": ADMIN_OID, "encoding": 6, "datlocprovider": "c",
+        "datallowconn": True, "datconnlimit": -1, "dattablespace": 1663, "datcollate": "C", "datctype": "C",
+    }  # fmt: skip

@@ -1,0 +1,300 @@
+"""pg_catalog of users' objects: relations, columns, indexes, constraints, schemas and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from server.catalog import system_text
+from server.catalog.descriptor import Catalog, Column, Index, Oid, Table
+from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
+from server.catalog.system_relation import (
+    RELATIONS,
+    SCHEMA_OIDS,
+    SystemRelation,
+    Values,
+    content,
+    vector,
+)
+from server.catalog.system_text import included, indexes_of
+from server.sql import types
+from server.sql.keywords import quote_ident
+from server.sql.types import Array, Type
+
+TABLE_METHOD_OID, INDEX_METHOD_OID = 2, 403
+"""btree_table and btree_index in pg_am, under the oids of PostgreSQL's heap and btree."""
+PG_CLASS_OID, PG_NAMESPACE_OID, PG_CONSTRAINT_OID, PG_AUTHID_OID, PG_TYPE_OID = 1259, 2615, 2606, 1260, 1247
+PG_ATTRDEF_OID, PG_PROC_OID = 2604, 1255
+_STORAGE = {"plain": "p", "external": "e", "extended": "x", "main": "m"}
+TABLE_LETTERS, SCHEMA_LETTERS = "arwdDxt", "UC"
+
+
+def acl(catalog: Catalog, held: Iterable[tuple[Oid, str, Oid]], owner: Oid, all_letters: str) -> Array | None:
+    """An object's acl as aclitem[]: NULL while nothing was granted; the owner's own privileges are written out."""
+    entries = list(held)
+    if not entries:
+        return None
+    if owner not in {grantee for grantee, _, _ in entries}:
+        entries.insert(0, (owner, all_letters, owner))
+    return Array(
+        [
+            f"{_role(catalog, grantee)}={letters}/{_role(catalog, grantor)}"
+            for grantee, letters, grantor in entries
+        ]
+    )
+
+
+def _role(catalog: Catalog, oid: Oid) -> str:
+    if oid == 0:
+        return ""
+    role = catalog.roles.get(oid)
+    return quote_ident(role.name) if role is not None else str(oid)
+
+
+def attrdef_oid(table: Oid, attnum: int) -> Oid:
+    """A default has no number of its own: one made of its table and column."""
+    return (1 << 31) + (table * 256 + attnum) % (1 << 31)
+
+
+# --- pg_class ---
+
+
+@content("pg_class")
+def _pg_class(env: Any) -> Iterator[Values]:
+    for relation in RELATIONS.values():
+        yield _system_class(relation)
+    catalog: Catalog = env.catalog
+    for table in catalog.tables.values():
+        yield _table_class(catalog, table)
+        for index in indexes_of(table):
+            yield _index_class(table, index)
+
+
+_SAME_CLASS: Values = {"relpersistence": "p", "relispopulated": True, "relreplident": "n"}
+
+
+def _system_class(relation: SystemRelation) -> Values:
+    return _SAME_CLASS | {
+        "oid": relation.oid, "relname": relation.name, "relnamespace": SCHEMA_OIDS[relation.schema],
+        "relowner": ADMIN_OID, "relkind": relation.kind, "relnatts": len(relation.columns), "reltuples": -1.0,
+        "relam": TABLE_METHOD_OID if relation.kind == "r" else 0,
+        "relacl": Array([f"admin={TABLE_LETTERS}/admin", "=r/admin"]),
+    }  # fmt: skip
+
+
+def _table_class(catalog: Catalog, table: Table) -> Values:
+    return _SAME_CLASS | {
+        "oid": table.oid, "relname": table.name, "relnamespace": table.schema_oid, "relowner": table.owner,
+        "relam": TABLE_METHOD_OID, "relfilenode": table.oid, "reltuples": -1.0,
+        "relhasindex": bool(indexes_of(table)), "relkind": "r", "relnatts": len(table.columns),
+        "relchecks": len(table.checks), "relreplident": "d",
+        "relacl": acl(catalog, table.acl, table.owner, TABLE_LETTERS),
+    }  # fmt: skip
+
+
+def _index_class(table: Table, index: Index) -> Values:
+    return _SAME_CLASS | {
+        "oid": index.oid, "relname": index.name, "relnamespace": table.schema_oid, "relowner": table.owner,
+        "relam": INDEX_METHOD_OID, "relfilenode": index.oid, "reltuples": -1.0, "relkind": "i",
+        "relnatts": len(index.keys) + len(included(table, index)),
+    }  # fmt: skip
+
+
+# --- pg_attribute, pg_attrdef ---
+
+
+@content("pg_attribute")
+def _pg_attribute(env: Any) -> Iterator[Values]:
+    for relation in RELATIONS.values():
+        for column, strict in zip(relation.columns, relation.not_null, strict=True):
+            facts = _attribute(relation.oid, column.attnum, column.name, column.type, column.typmod)
+            yield facts | {"attnotnull": strict}
+    catalog: Catalog = env.catalog
+    for table in catalog.tables.values():
+        for attnum, made in enumerate(table.columns, 1):
+            yield _table_attribute(table, attnum, made)
+        for index in indexes_of(table):
+            yield from _index_attributes(table, index)
+
+
+def _attribute(relation: Oid, attnum: int, name: str, kind: Type, typmod: int) -> dict[str, Any]:
+    return {
+        "attrelid": relation, "attname": name, "atttypid": kind.oid, "attlen": kind.length, "attnum": attnum,
+        "attcacheoff": -1, "atttypmod": typmod, "attndims": int(kind.name.startswith("_")),
+        "attbyval": kind.by_value, "attalign": kind.align, "attstorage": kind.storage, "attislocal": True,
+        "attstattarget": -1, "attcollation": kind.collation,
+    }  # fmt: skip
+
+
+def _table_attribute(table: Table, attnum: int, column: Column) -> Values:
+    kind = types.BY_OID[column.type_oid]
+    if column.dropped:
+        facts = _attribute(table.oid, attnum, f"........pg.dropped.{attnum}........", kind, column.typmod)
+        return facts | {"atttypid": 0, "attisdropped": True, "attstattarget": 0}
+    facts = _attribute(table.oid, attnum, column.name, kind, column.typmod)
+    if column.storage is not None:
+        facts["attstorage"] = _STORAGE.get(column.storage.lower(), kind.storage)
+    return facts | {"attnotnull": column.not_null, "atthasdef": column.default is not None}
+
+
+def _index_attributes(table: Table, index: Index) -> Iterator[Values]:
+    attnums = (*(key.column for key in index.keys), *included(table, index))
+    for place, attnum in enumerate(attnums, 1):
+        column = table.columns[attnum - 1]
+        yield _attribute(index.oid, place, column.name, types.BY_OID[column.type_oid], column.typmod)
+
+
+@content("pg_attrdef")
+def _pg_attrdef(env: Any) -> Iterator[Values]:
+    catalog: Catalog = env.catalog
+    for table in catalog.tables.values():
+        for attnum in range(1, len(table.columns) + 1):
+            text = system_text.default_text(catalog, table, attnum)
+            if text is not None:
+                oid = attrdef_oid(table.oid, attnum)
+                yield {"oid": oid, "adrelid": table.oid, "adnum": attnum, "adbin": text}
+
+
+# --- pg_index, pg_constraint ---
+
+NULLS_FIRST_OPTION = 2
+"""INDOPTION_NULLS_FIRST in pg_index.indoption."""
+
+
+@content("pg_index")
+def _pg_index(env: Any) -> Iterator[Values]:
+    for table in env.catalog.tables.values():
+        for index in indexes_of(table):
+            yield _index(table, index)
+
+
+def _index(table: Table, index: Index) -> Values:
+    keys = [key.column for key in index.keys]
+    kinds = [types.BY_OID[table.columns[attnum - 1].type_oid] for attnum in keys]
+    return {
+        "indexrelid": index.oid, "indrelid": table.oid, "indnatts": len(keys) + len(included(table, index)),
+        "indnkeyatts": len(keys), "indisunique": index.unique, "indnullsnotdistinct": index.nulls_not_distinct,
+        "indisprimary": index.primary, "indimmediate": True, "indisvalid": index.state == "valid",
+        "indisready": True, "indislive": True, "indkey": vector((*keys, *included(table, index))),
+        "indcollation": vector(kind.collation for kind in kinds),
+        "indclass": vector(OPCLASS_OF.get(kind.name, 0) for kind in kinds),
+        "indoption": vector(NULLS_FIRST_OPTION * key.nulls_first for key in index.keys),
+    }  # fmt: skip
+
+
+OPCLASS_OF = {
+    "bool": 10003, "bpchar": 10004, "date": 3122, "float4": 10012, "float8": 3123, "int2": 1979, "int4": 1978,
+    "int8": 3124, "numeric": 3125, "text": 3126, "varchar": 3126, "time": 10038, "timestamptz": 3127,
+    "timestamp": 3128, "uuid": 10065, "name": 10028, "oid": 1981,
+}  # fmt: skip
+"""The default b-tree operator class of each type that can be a key."""
+
+
+@content("pg_constraint")
+def _pg_constraint(env: Any) -> Iterator[Values]:
+    catalog: Catalog = env.catalog
+    for table in catalog.tables.values():
+        same: dict[str, Any] = {
+            "connamespace": table.schema_oid, "conrelid": table.oid, "convalidated": True, "confupdtype": " ",
+            "confdeltype": " ", "confmatchtype": " ", "conislocal": True,
+        }  # fmt: skip
+        for index in indexes_of(table):
+            if index.constraint:
+                yield same | {
+                    "oid": index.oid, "conname": index.name, "contype": "p" if index.primary else "u",
+                    "conindid": index.oid, "connoinherit": True,
+                    "conkey": Array([key.column for key in index.keys]),
+                }  # fmt: skip
+        for check in table.checks:
+            text = system_text.check_text(catalog, table, check)
+            yield same | {
+                "oid": check.oid, "conname": check.name, "contype": "c", "convalidated": check.validated,
+                "conkey": Array(check_columns(catalog, table, check.expression)) or None, "conbin": text,
+            }  # fmt: skip
+
+
+def check_columns(catalog: Catalog, table: Table, expression: str) -> list[int]:
+    """attnums that a check names, in order."""
+    return sorted(system_text.columns_in(catalog, table, expression))
+
+
+# --- schemas, comments, dependencies ---
+
+
+@content("pg_namespace")
+def _pg_namespace(env: Any) -> Iterator[Values]:
+    catalog: Catalog = env.catalog
+    granted = Array(["admin=UC/admin", "=U/admin"])
+    for name, oid in SCHEMA_OIDS.items():
+        yield {"oid": oid, "nspname": name, "nspowner": ADMIN_OID, "nspacl": granted}
+    for schema in catalog.schemas.values():
+        held = acl(catalog, schema.acl, schema.owner, SCHEMA_LETTERS)
+        if schema.name == "public" and held is None:
+            held = granted
+        yield {"oid": schema.oid, "nspname": schema.name, "nspowner": schema.owner, "nspacl": held}
+
+
+_SCHEMA_COMMENTS = {PG_CATALOG_OID: "system catalog schema", 2200: "standard public schema"}
+
+
+@content("pg_description")
+def _pg_description(env: Any) -> Iterator[Values]:
+    for schema_oid, text in _SCHEMA_COMMENTS.items():
+        yield {"objoid": schema_oid, "classoid": PG_NAMESPACE_OID, "description": text}
+    for table in env.catalog.tables.values():
+        if table.comment is not None:
+            yield {"objoid": table.oid, "classoid": PG_CLASS_OID, "description": table.comment}
+
+
+@content("pg_depend")
+def _pg_depend(env: Any) -> Iterator[Values]:
+    for table in env.catalog.tables.values():
+        owned = {"refclassid": PG_CLASS_OID, "refobjid": table.oid}
+        yield {
+            "classid": PG_CLASS_OID, "objid": table.oid, "refclassid": PG_NAMESPACE_OID,
+            "refobjid": table.schema_oid, "deptype": "n",
+        }  # fmt: skip
+        for attnum, column in enumerate(table.columns, 1):
+            if column.default is not None and not column.dropped:
+                default = {"classid": PG_ATTRDEF_OID, "objid": attrdef_oid(table.oid, attnum)}
+                yield default | owned | {"refobjsubid": attnum, "deptype": "a"}
+        for index in indexes_of(table):
+            if index.constraint:
+                constraint = {"classid": PG_CONSTRAINT_OID, "objid": index.oid}
+                for key in index.keys:
+                    yield constraint | owned | {"refobjsubid": key.column, "deptype": "a"}
+                yield {
+                    "classid": PG_CLASS_OID, "objid": index.oid, "refclassid": PG_CONSTRAINT_OID,
+                    "refobjid": index.oid, "deptype": "i",
+                }  # fmt: skip
+            else:
+                for key in index.keys:
+                    facts = {"classid": PG_CLASS_OID, "objid": index.oid, "refobjsubid": key.column}
+                    yield owned | facts | {"deptype": "a"}
+        for check in table.checks:
+            yield owned | {"classid": PG_CONSTRAINT_OID, "objid": check.oid, "deptype": "a"}
+
+
+@content("pg_shdepend")
+def _pg_shdepend(env: Any) -> Iterator[Values]:
+    for table in env.catalog.tables.values():
+        if table.owner != ADMIN_OID:
+            yield {
+                "dbid": 5, "classid": PG_CLASS_OID, "objid": table.oid, "refclassid": PG_AUTHID_OID,
+                "refobjid": table.owner, "deptype": "o",
+            }  # fmt: skip
+
+
+@content("sys.jobs", "none")
+def _jobs(env: Any) -> Iterator[Values]:
+    session = env.session
+    for job in session.node.jobs.jobs(session.cluster):
+        yield {
+            "job_id": job.job_id, "status": job.status, "details": job.details, "job_type": job.job_type,
+            "class_id": PG_CLASS_OID, "object_id": job.object_oid, "object_name": job.object_name or None,
+            "start_time": job.start_time // 1_000_000 * 1_000_000,
+            "update_time": None if job.update_time is None else job.update_time // 1_000_000 * 1_000_000,
+        }  # fmt: skip
+
+
+__all__ = ["SYS_OID", "TABLE_LETTERS", "acl", "attrdef_oid"]

@@ -1,0 +1,106 @@
+"""Stored objects as SQL text: indexes, constraints, defaults (PostgreSQL's ruleutils.c; dsql-reference §1.5)."""
+
+from __future__ import annotations
+
+from server.catalog.descriptor import Catalog, Check, Index, Oid, Table
+from server.catalog.store import INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SYS_OID
+from server.sql import tree, types
+from server.sql.bind import bind_scalar
+from server.sql.deparse import deparse
+from server.sql.env import Env
+from server.sql.keywords import quote_ident
+from server.sql.parse import parse_expression
+from server.sql.tree_walk import walk
+
+INDEX_METHOD = "btree_index"
+TABLE_METHOD = "btree_table"
+SYSTEM_SCHEMA_NAMES = {PG_CATALOG_OID: "pg_catalog", INFORMATION_SCHEMA_OID: "information_schema", SYS_OID: "sys"}
+
+
+def schema_name(catalog: Catalog, oid: Oid) -> str | None:
+    """A schema's name, the system's among them."""
+    schema = catalog.schemas.get(oid)
+    return schema.name if schema is not None else SYSTEM_SCHEMA_NAMES.get(oid)
+
+
+def indexes_of(table: Table) -> tuple[Index, ...]:
+    """The primary key and the secondary indexes."""
+    return ((table.primary_key,) if table.primary_key is not None else ()) + table.indexes
+
+
+def included(table: Table, index: Index) -> tuple[int, ...]:
+    """attnums beside the keys: a primary key holds the whole row, so it includes every other column."""
+    if not index.primary:
+        return index.include
+    keys = {key.column for key in index.keys}
+    return tuple(
+        attnum
+        for attnum, column in enumerate(table.columns, 1)
+        if attnum not in keys and not column.dropped
+    )
+
+
+def column_names(table: Table, attnums: tuple[int, ...]) -> str:
+    """Quoted names with commas between."""
+    return ", ".join(quote_ident(table.columns[attnum - 1].name) for attnum in attnums)
+
+
+def index_definition(catalog: Catalog, table: Table, index: Index, qualified: bool) -> str:
+    """CREATE INDEX as pg_get_indexdef prints it; `qualified`: with the table's schema."""
+    keys = ", ".join(
+        quote_ident(table.columns[key.column - 1].name) + (" NULLS FIRST" if key.nulls_first else "")
+        for key in index.keys
+    )
+    name = quote_ident(table.name)
+    if qualified:
+        name = f"{quote_ident(schema_name(catalog, table.schema_oid) or '')}.{name}"
+    unique = "UNIQUE " if index.unique else ""
+    rest = included(table, index)
+    shown = f"CREATE {unique}INDEX {quote_ident(index.name)} ON {name} USING {INDEX_METHOD} ({keys})"
+    if rest:
+        shown += f" INCLUDE ({column_names(table, rest)})"
+    return shown + (" NULLS NOT DISTINCT" if index.nulls_not_distinct else "")
+
+
+def index_column(table: Table, index: Index, number: int) -> str | None:
+    """The column of an index by its place from 1; None beyond the last."""
+    attnums = (*(key.column for key in index.keys), *included(table, index))
+    return column_names(table, attnums[number - 1 : number]) if 0 < number <= len(attnums) else None
+
+
+def key_definition(table: Table, index: Index) -> str:
+    """PRIMARY KEY or UNIQUE as pg_get_constraintdef prints it."""
+    keys = column_names(table, tuple(key.column for key in index.keys))
+    if index.primary:
+        return f"PRIMARY KEY ({keys})"
+    nulls = " NULLS NOT DISTINCT" if index.nulls_not_distinct else ""
+    rest = f" INCLUDE ({column_names(table, index.include)})" if index.include else ""
+    return f"UNIQUE{nulls} ({keys}){rest}"
+
+
+def check_definition(catalog: Catalog, table: Table, check: Check, pretty: bool) -> str:
+    """CHECK as pg_get_constraintdef prints it."""
+    expression = check_text(catalog, table, check, pretty)
+    return f"CHECK ({expression})" + ("" if check.validated else " NOT VALID")
+
+
+def check_text(catalog: Catalog, table: Table, check: Check, pretty: bool = False) -> str:
+    """A check's condition."""
+    bound = bind_scalar(parse_expression(check.expression), table, Env(), catalog, None, "check")
+    return deparse(bound, table, pretty)
+
+
+def default_text(catalog: Catalog, table: Table, attnum: int, pretty: bool = False) -> str | None:
+    """A column's default, None: it has none."""
+    column = table.columns[attnum - 1]
+    if column.default is None or column.dropped:
+        return None
+    target = (types.BY_OID[column.type_oid], column.typmod)
+    parsed = parse_expression(column.default)
+    return deparse(bind_scalar(parsed, None, Env(), catalog, target, f"default:{column.name}"), None, pretty)
+
+
+def columns_in(catalog: Catalog, table: Table, expression: str) -> set[int]:
+    """attnums of the columns that a stored expression reads."""
+    bound = bind_scalar(parse_expression(expression), table, Env(), catalog, None, "check")
+    return {part.column + 1 for part in walk(bound) if isinstance(part, tree.Var)}
