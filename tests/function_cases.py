@@ -78,6 +78,20 @@ FIRST_TEXTS: dict[str, Sequence[str]] = {
     "timezone": ("UTC", "America/New_York", "est", "msk", "Europe/Berlin", "<-03>3", "nowhere"),
 }
 """Where the first text argument must mean something."""
+PATTERNS = (
+    "b", "^h", "o$", "(b)(c)", "[a-c]+", "l+", "\\d+", "\\w+", ".", "", "x|y", "(a)?b", "a*", "[[:alpha:]]+", "(", "*a",
+    "[^a]", "\\mfoo", "(?i)HELLO", "a{2}", "^$", "(.)\\1", "o.*?o",
+)  # fmt: skip
+SECOND_TEXTS = (
+    "regexp_",
+    "textregex",
+    "texticregex",
+    "bpcharregex",
+    "bpcharicregex",
+    "nameregex",
+    "nameicregex",
+)
+"""Functions whose second argument is a pattern; a fourth text argument holds options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,11 @@ def calls(entry: Function, limit: int, seed: int = 0, operator: Operator | None 
         pools = [VALUES.get(kind.name, ()) for kind in types]
         if entry.name in FIRST_TEXTS and types[0].name == "text":
             pools[0] = FIRST_TEXTS[entry.name]
+        if entry.name.startswith(SECOND_TEXTS) or (entry.name == "substring" and types[1].name == "text"):
+            pools[1] = PATTERNS
+            pools[3:] = [("g", "i", "", "n") if k.name == "text" else p for k, p in zip(types[3:], pools[3:])]
+            if len(types) == 3 and types[2].name == "text" and "replace" not in entry.name:
+                pools[2] = ("g", "i", "", "n", "z")
         if not all(pools) and types:
             continue
         size = 1

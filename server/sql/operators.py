@@ -5,6 +5,8 @@ from server.sql.types import BY_NAME
 
 # name commutator negator, then oid:left,right:function's oid; indented lines continue
 _FACTS = r"""
+!~ - ~ 640:name,text:1252 642:text,text:1256 1056:bpchar,text:1659
+!~* - ~* 1227:name,text:1241 1229:text,text:1239 1235:bpchar,text:1657
 !~~ - ~~ 1208:name,text:859 1210:text,text:851 1212:bpchar,text:1632 2017:bytea,bytea:2006
 !~~* - ~~* 1626:name,text:1636 1628:text,text:1634 1630:bpchar,text:1661
 # # - 1876:int2,int2:1894 1882:int4,int4:1900 1888:int8,int8:1906
@@ -116,7 +118,9 @@ _FACTS = r"""
   375:anycompatiblearray,anycompatiblearray:383 654:text,text:1258 2018:bytea,bytea:2011
   2779:text,anynonarray:2003 2780:anynonarray,text:2004 3284:jsonb,jsonb:3301
 ||/ - - 597:,float8:231
+~ - !~ 639:name,text:79 641:text,text:1254 1055:bpchar,text:1658
 ~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907
+~* - !~* 1226:name,text:1240 1228:text,text:1238 1234:bpchar,text:1656
 ~<=~ ~>=~ ~>~ 2315:text,text:2161
 ~<~ ~>~ ~>=~ 2314:text,text:2160
 ~>=~ ~<=~ ~<~ 2317:text,text:2163

@@ -106,11 +106,9 @@ def bind(
         return tuple(declared), result
     mapping: dict[Type, Type] = {}
     if result in SIMPLE or not SIMPLE.isdisjoint(declared):
-        element, array, unknown = _simple(declared, actual)
+        element, array, _ = _simple(declared, actual)
         if element is None and array is not ANYARRAY:
-            if not unknown:
-                raise PgError("42P18", "could not determine polymorphic type because input has type unknown")
-            raise PgError("42P18", "could not determine polymorphic type because input has type unknown")
+            raise PgError("42804", "could not determine polymorphic type because input has type unknown")
         if element is not None:
             _require_nonarray(declared, ANYNONARRAY, element)
             mapping[ANYELEMENT] = mapping[ANYNONARRAY] = element

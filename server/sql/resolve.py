@@ -257,9 +257,7 @@ def resolve_function(
     `variadic`: the last argument is marked VARIADIC. `ordered`: the call has ORDER BY among its arguments (hint only).
     Raises 42883, 42725, 42804, 42P18, 3F000.
     """
-    name = names[-1]
-    entries = _entries(names)
-    candidates = _candidates(entries, actual, arg_names, variadic)
+    candidates = _candidates(_entries(names), actual, arg_names, variadic)
     chosen = next((candidate for candidate in candidates if candidate.types == tuple(actual)), None)
     if chosen is None:
         target = _cast_target(names, actual, arg_names, variadic)
@@ -270,8 +268,9 @@ def resolve_function(
             raise _no_function(names, actual, arg_names, ordered)
         chosen = fitting[0] if len(fitting) == 1 else _select(fitting, actual)
         if chosen is None:
+            called = signature(".".join(names), actual, arg_names)
             hint = "Could not choose a best candidate function. You might need to add explicit type casts."
-            raise PgError("42725", f"function {signature(name, actual, arg_names)} is not unique", hint=hint)
+            raise PgError("42725", f"function {called} is not unique", hint=hint)
     return _match(chosen, actual)
 
 
