@@ -1,5 +1,6 @@
 """Our codec of the hot messages against pygwire's, in both directions, and against arbitrary bytes."""
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,13 @@ def test_a_shortened_or_lengthened_body_is_refused(message: pg.PGMessage, data: 
         read(body, 0, stop)
     with pytest.raises(PgError, match="invalid message format"):
         read(body + b"\0", 0, len(body) + 1)
+
+
+@pytest.mark.parametrize("size", [-2, -(2**31)])
+def test_a_negative_value_length_other_than_null_is_refused(size: int) -> None:
+    body = struct.pack("!ccHHiH", b"\0", b"\0", 0, 1, size, 0)
+    with pytest.raises(PgError, match="insufficient data left in message"):
+        codec.read_bind(body, 0, len(body))
 
 
 @given(VALUES)

@@ -292,6 +292,7 @@ def test_close_drops_the_work_and_the_wait(client: WireClient) -> None:
     wait = client.session.waits[0]
     wait.callback = client.connection.turn
     client.connection.close()
+    assert wait.callback is None
     wait.finish("late")
     assert client.session.closed == 1
     assert client.connection.output() == b""
