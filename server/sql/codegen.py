@@ -268,6 +268,8 @@ class Emitter:
         if expr.row:
             return Code(f"X.row_is_{'not_' if expr.negated else ''}null({self.value(expr.arg).src})", False)
         code = self.value(expr.arg)
+        if not code.nullable and code.atom:
+            return Code(repr(expr.negated), False, True, True)
         return Code(f"({code.src} is {'not ' if expr.negated else ''}None)", False, safe=code.safe)
 
     def _boolean_test(self, expr: tree.BooleanTest) -> Code:
@@ -278,8 +280,9 @@ class Emitter:
         left, right = self._atomic(expr.left), self._atomic(expr.right)
         first, second = left.name, right.name
         equal = self._apply(expr.equal, [first, second], (expr.left.type, expr.right.type))
-        same = f"(({first} is None and {second} is None) or ({first} is not None and {second} is not None and {equal}))"
-        src = f"({'' if expr.negated else 'not '}{same})"
+        both_null = f"{left.null} and {right.null}"
+        same = f"(({both_null}) or not ({left.null} or {right.null}) and {equal})"
+        src = f"({'bool' if expr.negated else 'not '}{same})"
         return Code(self._after([*left.setup, *right.setup], src), False)
 
     def _case(self, expr: tree.Case) -> Code:
@@ -326,6 +329,8 @@ class Emitter:
         src = ""
         for arg in expr.args[:-1]:
             held = self._atomic(arg)
+            if not held.nullable:
+                return Code(f"({src}{held.setup[0] if held.setup else held.name})", False)
             test = held.setup[0] if held.setup else held.name
             src += f"{held.name} if {test} is not None else "
         last = self.value(expr.args[-1])
@@ -341,7 +346,7 @@ class Emitter:
         kinds = (expr.compare_left.type, expr.right.type)
         equal = self._apply(expr.equal, [compare.name, right.name], kinds)
         src = (
-            f"(None if {compare.name} is not None and {right.name} is not None and {equal} else {left.name})"
+            f"(None if not ({compare.null} or {right.null}) and {equal} else {left.name})"
         )
         return Code(self._after([*left.setup, *compare.setup, *right.setup], src))
 
@@ -351,7 +356,8 @@ class Emitter:
 
     def _row_expr(self, expr: tree.RowExpr) -> Code:
         items = "".join(self.value(item).src + ", " for item in expr.items)
-        return Code(f"({items})", False)
+        kinds = self.unit.bind(exec_value.record_class(tuple(item.type for item in expr.items)))
+        return Code(f"{kinds}(({items}))", False)
 
     def _row_compare(self, expr: tree.RowCompare) -> Code:
         setup, pairs = [], []
@@ -447,6 +453,11 @@ class _Held(NamedTuple):
     name: str
     nullable: bool
     setup: list[str]
+
+    @property
+    def null(self) -> str:
+        """Source of the test that it is NULL."""
+        return f"({self.name} is None)" if self.nullable else "False"
 
 
 def _braces(src: str) -> str:

@@ -61,12 +61,47 @@ class Context:
         if self.cancelled:
             raise PgError("57014", "canceling statement due to user request")
 
+    def holding(self) -> "Holding":
+        """What one operator holds; given back when it ends or is abandoned."""
+        return Holding(self)
+
     def hold(self, size: int) -> None:
-        """Account for `size` more bytes; PgError 54000 over the limit (dsql-reference §4). Negative: give back."""
+        """Account for `size` more bytes; PgError 54000 over the limit (dsql-reference §4)."""
         self.memory += size
         if self.memory > self.memory_limit:
             limit = self.memory_limit >> 10
             raise PgError("54000", f"query requires more than allowed temp space of {limit} KB to execute")
+
+
+class Holding:
+    """The memory that an operator accounts for while its `with` block lasts."""
+
+    __slots__ = ("context", "size")
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.size = 0
+
+    def __enter__(self) -> "Holding":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.memory -= self.size
+
+    def add(self, size: int) -> None:
+        """More bytes; PgError 54000 over the limit."""
+        self.size += size
+        self.context.hold(size)
+
+    def rows(self, rows: Sequence[Any]) -> None:
+        """As many rows as the batch has, each about as large as its first."""
+        if rows:
+            self.add(row_size(rows[0]) * len(rows))
+
+    def drop(self) -> None:
+        """Nothing is held any more."""
+        self.context.memory -= self.size
+        self.size = 0
 
 
 def row_size(row: Sequence[Any]) -> int:

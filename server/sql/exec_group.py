@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.sql.context import Context
+from server.sql.context import Context, Holding
 from server.sql.exec_node import Node, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
@@ -36,6 +36,10 @@ class Group(Node):
         self.cost = cost + 0.02 * rows
 
     def run(self, c: Context) -> Iterator[Rows]:
+        with c.holding() as held:
+            yield from self._run(c, held)
+
+    def _run(self, c: Context, held: Holding) -> Iterator[Rows]:
         tables: list[dict[Any, Any]] = [{} for _ in self.steps]
         pairs = list(zip(self.steps, tables))
         groups = 0
@@ -45,7 +49,7 @@ class Group(Node):
                 step(values, c, table)
             now = sum(map(len, tables))
             if now != groups:
-                c.hold((now - groups) * GROUP_BYTES)
+                held.add((now - groups) * GROUP_BYTES)
                 groups = now
             yield []
         final = self.final
@@ -55,7 +59,6 @@ class Group(Node):
             for states in batches(list(table.values())):
                 c.tick()
                 yield [final(state, c) for state in states]
-        c.hold(-groups * GROUP_BYTES)
 
     def inputs(self) -> Sequence[Node]:
         return self.sources

@@ -6,7 +6,7 @@ A joined row is the left row followed by the right one; semi and anti joins give
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from server.sql.context import Context, row_size
+from server.sql.context import Context, Holding
 from server.sql.exec_node import BATCH, Node, Rows
 
 KeyOf: TypeAlias = Callable[[Any, Context], Any]
@@ -47,13 +47,12 @@ class Join(Node):
         return [f"Hash{word} Join", *self.details]
 
 
-def collect(node: Node, c: Context, into: Rows) -> Iterator[Rows]:
+def collect(node: Node, c: Context, into: Rows, held: Holding) -> Iterator[Rows]:
     """Run `node` to its end into a list, giving heartbeats and accounting for what is held."""
     for rows in node.run(c):
         c.tick()
-        if rows:
-            into += rows
-            c.hold(row_size(rows[0]) * len(rows))
+        into += rows
+        held.rows(rows)
         yield []
 
 
@@ -71,9 +70,12 @@ class HashJoin(Join):
         self.cost = left.cost + right.cost + 0.02 * right.rows + 0.01 * left.rows
 
     def run(self, c: Context) -> Iterator[Rows]:
+        with c.holding() as held:
+            yield from self._run(c, held)
+
+    def _run(self, c: Context, held: Holding) -> Iterator[Rows]:
         table: dict[Any, list[Any]] = {}
         rest: Rows = []
-        before = c.memory
         right_key = self.right_key
         for rows in self.right.run(c):
             c.tick()
@@ -87,8 +89,8 @@ class HashJoin(Join):
                         found.append(row)
                 elif self.kind == "full":
                     rest.append(row)
-            if rows:
-                c.hold(row_size(rows[0]) * len(rows) + 64 * len(rows))
+            held.rows(rows)
+            held.add(64 * len(rows))
             yield []
         if not table and self.kind in ("inner", "semi"):
             return
@@ -97,7 +99,6 @@ class HashJoin(Join):
         yield from probe(table, c, matched)
         if self.kind == "full":
             yield from self._unmatched(table, rest, matched)
-        c.hold(before - c.memory)
 
     def _inner(self, table: dict[Any, list[Any]], c: Context, matched: set[int]) -> Iterator[Rows]:
         key_of, condition, get = self.left_key, self.condition, table.get
@@ -168,9 +169,12 @@ class LoopJoin(Join):
         return max(self.left.rows * self.right.rows * (0.33 if self.condition is not None else 1.0), 1.0)
 
     def run(self, c: Context) -> Iterator[Rows]:
-        before = c.memory
-        held: Rows = []
-        yield from collect(self.right, c, held)
+        with c.holding() as holding:
+            held: Rows = []
+            yield from collect(self.right, c, held, holding)
+            yield from self._compare(held, c)
+
+    def _compare(self, held: Rows, c: Context) -> Iterator[Rows]:
         matched: set[int] = set()
         for rows in self.left.run(c):
             c.tick()
@@ -179,7 +183,6 @@ class LoopJoin(Join):
         if self.kind == "full":
             nulls = (None,) * self.left.width
             yield [nulls + right for right in held if id(right) not in matched]
-        c.hold(before - c.memory)
 
     def _one(self, left: Any, held: Rows, matched: set[int], c: Context) -> Iterator[Rows]:
         condition, kind = self.condition, self.kind

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from server.errors import PgError
-from server.sql.context import Context, row_size
+from server.sql.context import Context
 from server.sql.exec_node import BATCH, Node, Rows, batches
 
 SortSpec = tuple[int, bool, bool, Callable[[Any], Any] | None]
@@ -73,28 +73,23 @@ class Sort(Node):
         self.key = sort_key(specs) if specs else None
 
     def run(self, c: Context) -> Iterator[Rows]:
-        top = self.top(c) if self.top is not None else None
-        held = 0
-        rows: Rows = []
-        limit = None if top is None else max(4 * top, 4 * BATCH)
-        for batch in self.source.run(c):
-            c.tick()
-            rows += batch
-            if batch:
-                size = row_size(batch[0]) * len(batch)
-                held += size
-                c.hold(size)
-            if limit is not None and top is not None and len(rows) > limit:
-                rows = heapq.nsmallest(top, rows, key=self.key)
-                c.hold(-held)
-                held = 0
-            yield []
-        if len(rows) > 20_000:
-            yield from self._sort_slowly(rows, c)
-        else:
-            sort_rows(rows, self.specs)
-        yield from batches(rows if top is None else rows[:top])
-        c.hold(-held)
+        with c.holding() as held:
+            top = self.top(c) if self.top is not None else None
+            rows: Rows = []
+            limit = None if top is None else max(4 * top, 4 * BATCH)
+            for batch in self.source.run(c):
+                c.tick()
+                rows += batch
+                held.rows(batch)
+                if limit is not None and top is not None and len(rows) > limit:
+                    rows = heapq.nsmallest(top, rows, key=self.key)
+                    held.drop()
+                yield []
+            if len(rows) > 20_000:
+                yield from self._sort_slowly(rows, c)
+            else:
+                sort_rows(rows, self.specs)
+            yield from batches(rows if top is None else rows[:top])
 
     def _sort_slowly(self, rows: Rows, c: Context) -> Iterator[Rows]:
         """Sort runs, then let the merge of nearly sorted runs be done by one more sort: turns in between."""
@@ -196,21 +191,17 @@ class Distinct(Node):
     def run(self, c: Context) -> Iterator[Rows]:
         seen: set[Any] = set()
         key = self.key
-        held = 0
-        for rows in self.source.run(c):
-            c.tick()
-            out = []
-            for row in rows:
-                found = key(row)
-                if found not in seen:
-                    seen.add(found)
-                    out.append(row)
-            if out:
-                size = row_size(out[0]) * len(out)
-                held += size
-                c.hold(size)
-            yield out
-        c.hold(-held)
+        with c.holding() as held:
+            for rows in self.source.run(c):
+                c.tick()
+                out = []
+                for row in rows:
+                    found = key(row)
+                    if found not in seen:
+                        seen.add(found)
+                        out.append(row)
+                held.rows(out)
+                yield out
 
     def inputs(self) -> Sequence[Node]:
         return (self.source,)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from typing import Any
 
-from server.sql.context import Context, row_size
+from server.sql.context import Context, Holding, row_size
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_sort import group_key
 
@@ -197,6 +197,10 @@ class Recursive(Node):
         self.distinct = group_key(list(enumerate(converts))) if converts is not None else None
 
     def run(self, c: Context) -> Iterator[Rows]:
+        with c.holding() as held:
+            yield from self._run(c, held)
+
+    def _run(self, c: Context, held: Holding) -> Iterator[Rows]:
         seen: set[Any] = set()
         source = self.first
         while True:
@@ -206,8 +210,8 @@ class Recursive(Node):
                 if self.distinct is not None:
                     rows = self._new(rows, seen)
                 work += rows
-                if rows:
-                    c.hold(row_size(rows[0]) * len(rows))
+                if seen:
+                    held.rows(rows)
                 yield rows
             if not work:
                 return
@@ -260,16 +264,18 @@ class SetOperation(Node):
         self.key = group_key(list(enumerate(converts)))
 
     def run(self, c: Context) -> Iterator[Rows]:
+        with c.holding() as held:
+            yield from self._run(c, held)
+
+    def _run(self, c: Context, held: Holding) -> Iterator[Rows]:
         counts: dict[Any, int] = {}
         key_of = self.key
-        before = c.memory
         for rows in self.right.run(c):
             c.tick()
             for row in rows:
                 key = key_of(row)
                 counts[key] = counts.get(key, 0) + 1
-            if rows:
-                c.hold(row_size(rows[0]) * len(rows))
+            held.rows(rows)
             yield []
         intersect = self.op == "intersect"
         seen: set[Any] = set()
@@ -291,7 +297,6 @@ class SetOperation(Node):
                     continue
                 out.append(row)
             yield out
-        c.hold(before - c.memory)
 
     def inputs(self) -> Sequence[Node]:
         return (self.left, self.right)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.errors import PgError, unsupported
-from server.sql.context import Context, row_size
+from server.sql.context import Context
 from server.sql.exec_node import Node, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
@@ -196,16 +196,17 @@ class WindowAgg(Node):
         self.partition_key = group_key(partition)
 
     def run(self, c: Context) -> Iterator[Rows]:
-        rows: Rows = []
-        held = 0
-        for batch in self.source.run(c):
-            c.tick()
-            rows += batch
-            if batch:
-                size = 2 * row_size(batch[0]) * len(batch)
-                held += size
-                c.hold(size)
-            yield []
+        with c.holding() as held:
+            rows: Rows = []
+            for batch in self.source.run(c):
+                c.tick()
+                rows += batch
+                held.rows(batch)
+                held.rows(batch)
+                yield []
+            yield from self._sorted(rows, c)
+
+    def _sorted(self, rows: Rows, c: Context) -> Iterator[Rows]:
         specs = [(at, False, False, convert) for at, convert in self.partition]
         sort_rows(rows, [*specs, *self.order])
         offsets = (self._offset(self.frame.start_offset, "starting", c), self._offset(self.frame.end_offset, "ending", c))
@@ -222,7 +223,6 @@ class WindowAgg(Node):
                 stop = number + 256
                 extra = zip(*(column[number:stop] for column in columns))
                 yield [row[:kept] + more for row, more in zip(part[number:stop], extra)]
-        c.hold(-held)
 
     def _offset(self, value: Callable[..., Any] | None, which: str, c: Context) -> Any:
         if value is None:

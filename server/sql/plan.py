@@ -147,14 +147,28 @@ class Plan:
 
 
 def prepare(node: Any) -> Any:
-    """A bound tree in which equal expressions are equal: where they stood in the text is dropped."""
+    """A bound tree in which equal expressions are equal, without positions in the text.
+
+    Whole rows of relations that are no tables become row constructors.
+    """
+    columns = {rel.id: _columns(rel) for found in walk(node) if type(found) is tree.Query for rel in found.rels}
 
     def change(found: Any) -> Any:
+        if type(found) is tree.Var and found.column == -1 and columns.get(found.rel):
+            items = [tree.Var(c.type, found.rel, i, c.typmod, c.name) for i, c in enumerate(columns[found.rel])]
+            return tree.RowExpr(found.type, tuple(items), tuple(item.name for item in items))
         if type(found) is tree.Call and found.at != -1:
             return replace(found, at=-1, args=tuple(rewrite(arg, change) for arg in found.args))
         return None
 
     return rewrite(node, change)
+
+
+def _columns(rel: tree.Rel) -> tuple[tree.OutputColumn, ...]:
+    """The columns of a relation that is no table."""
+    if isinstance(rel, tree.TableRel):
+        return ()
+    return rel.query.columns if isinstance(rel, tree.QueryRel) else rel.columns
 
 
 def plan_query(query: tree.Query, catalog: Catalog, extra: Sequence[Expr] = (), planner: Planner | None = None) -> Plan:

@@ -8,7 +8,7 @@ from server.sql import tree
 from server.sql.codegen import Code, Emitter, Unit, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node
-from server.sql.plan_walk import free_rels, is_volatile
+from server.sql.plan_walk import is_volatile
 from server.sql.type_array import Array
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ def _call(evaluate: Callable[[Context], Any], link: tree.SubLink, inner: "Scope"
     unit = emitter.unit
     volatile = is_volatile(link.query)
     if not inner.params and not inner.inherited:
-        if volatile and free_rels(link.query):
-            return f"{unit.bind(evaluate)}(c)"
         return f"{unit.bind(_once(evaluate))}(c)"
     slots = [slot for slot in inner.params.values()]
     values = "".join(emitter.sources[key] + ", " for key in inner.params)

@@ -23,7 +23,7 @@ EVIDENCE_16 = 16
 
 DIFFERENT = frozenset(
     """
-    now transaction_timestamp statement_timestamp clock_timestamp version current_user session_user current_database
+    pg_typeof now transaction_timestamp statement_timestamp clock_timestamp version current_user session_user current_database
     current_schema current_schemas current_setting date_bin make_interval convert_from convert_to current_query
     """.split()
 )
