@@ -214,8 +214,9 @@ class FuncCall:
 
 @dataclass(frozen=True, slots=True)
 class SqlValueFunction:
-    """CURRENT_DATE, CURRENT_TIME[(p)], CURRENT_TIMESTAMP[(p)], LOCALTIME[(p)], LOCALTIMESTAMP[(p)], CURRENT_USER,
-    USER, SESSION_USER, SYSTEM_USER, CURRENT_ROLE, CURRENT_CATALOG, CURRENT_SCHEMA: `name` in lower case."""
+    """CURRENT_DATE, CURRENT_TIME[(p)], CURRENT_TIMESTAMP[(p)], LOCALTIME[(p)], LOCALTIMESTAMP[(p)],
+    CURRENT_USER, USER, SESSION_USER, SYSTEM_USER, CURRENT_ROLE, CURRENT_CATALOG, CURRENT_SCHEMA: `name` in
+    lower case."""
 
     name: str
     precision: int | None = None
@@ -324,8 +325,8 @@ class DefaultMarker:
 
 Expr: TypeAlias = (
     Literal | ParamRef | ColumnRef | Op | BoolExpr | NullTest | BooleanTest | DistinctTest | Between | InList
-    | SubLink | ArrayOp | FuncCall | SqlValueFunction | TypeCast | Collate | CaseExpr | Coalesce | MinMax | NullIf
-    | ArrayExpr | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker
+    | SubLink | ArrayOp | FuncCall | SqlValueFunction | TypeCast | Collate | CaseExpr | Coalesce | MinMax
+    | NullIf | ArrayExpr | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker
 )  # fmt: skip
 
 
@@ -916,7 +917,8 @@ Statement: TypeAlias = (
     SelectStmt | ValuesStmt | SetOperation | InsertStmt | UpdateStmt | DeleteStmt | CreateStmt
     | CreateTableAsStmt | IndexStmt | AlterTableStmt | RenameStmt | AlterObjectSchemaStmt | AlterOwnerStmt
     | DropStmt | CreateSchemaStmt | CommentStmt | RoleStmt | GrantStmt | IamGrantStmt | TransactionStmt
-    | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt | ExplainStmt | CopyStmt | CallStmt | VacuumStmt | DeallocateStmt | Unsupported
+    | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt | ExplainStmt | CopyStmt | CallStmt
+    | VacuumStmt | DeallocateStmt | Unsupported
 )  # fmt: skip
 
 

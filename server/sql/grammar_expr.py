@@ -272,7 +272,8 @@ class Expressions(Primaries):
             self.expect("from")
             return DistinctTest(left, self._right(_IS, restricted), negated, at), _IS
         if self.accept("document"):
-            raise self.refuse("unsupported XML feature", at, "0A000")
+            self.defer(self.refuse("unsupported XML feature", at, "0A000"))
+            return _call("xml_is_document", left, at=at), 0
         if restricted:
             raise self.fail()
         if self.accept("null"):

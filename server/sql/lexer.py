@@ -1,8 +1,8 @@
 """PostgreSQL's lexical structure (manual 4.1; scan.l): text to tokens, with its errors.
 
-`lex` takes the pieces of sqlglot's tokenizer where they are what PostgreSQL sees and reads the rest again with the
-rules below: operators (longest run, trailing + and - given back), numbers, E'' B'' X'' U&'' strings, strings
-continued on the next line, dollar quotes, parameters. `lex_exact` uses the rules alone; `lex` must equal it.
+`lex` takes the pieces of sqlglot's tokenizer where they are what PostgreSQL sees and reads the rest again
+with the rules below: operators (longest run, trailing + and - given back), numbers, E'' B'' X'' U&'' strings,
+strings continued on the next line, dollar quotes, parameters. `lex_exact` uses the rules alone; both agree.
 """
 
 import re
@@ -76,7 +76,7 @@ _UNICODE_NAME = "UIDENT"
 class Tokens:
     """Parallel lists; the last token is END at the end of the text.
 
-    A kind is a keyword in lower case, an operator or bracket as written, or one of the constants above (OP for
+    A kind is a keyword in lower case, an operator or bracket as written, or one of the constants above (OP:
     an operator without a token of its own). A value is a name folded and cut, a string's contents, a number.
     """
 

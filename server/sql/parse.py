@@ -89,10 +89,10 @@ def parse(sql: str) -> list[ParsedStatement]:
 
 
 def parse_lifted(lifted: Lifted) -> ParsedStatement:
-    """The statement with a lifted ParamRef for each literal, numbered in order after the client's highest `$n`.
+    """The statement with a lifted ParamRef for each literal, numbered on from the client's highest `$n`.
 
-    `parameters` counts the client's own only. Raises NotLiftable when a literal stands where the grammar or the
-    binder needs the constant itself (type modifiers, `type 'literal'`, GROUP BY, ORDER BY, DISTINCT ON), else
+    `parameters` counts the client's own only. Raises NotLiftable when a literal stands where grammar or
+    binder need the constant itself (type modifiers, `type 'literal'`, GROUP BY, ORDER BY, DISTINCT ON), else
     PgError as `parse` does.
     """
     tokens = lex(lifted.sql)
