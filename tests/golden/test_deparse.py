@@ -1,4 +1,4 @@
-"""Stored expressions as text: what pg_get_expr prints for the same DEFAULT, CHECK or key, plain and pretty."""
+"""Stored expressions as text: what pg_get_expr prints for the same DEFAULT or CHECK, plain and pretty."""
 
 from typing import Any
 
