@@ -6,9 +6,11 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
+from server import cli_operate
 from server.pgwire import scram
 from server.runtime import serving
 from server.runtime.snapshots import SnapshotSettings
@@ -91,6 +93,10 @@ def serve(
     sys.exit(run_serve(options))
 
 
+for command in cli_operate.COMMANDS:
+    cli.add_command(command)
+
+
 def run_serve(options: serving.Options) -> int:
     """Run and map what goes wrong to the exit codes."""
     try:
@@ -123,7 +129,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def usage(message: str) -> None:
+def usage(message: str) -> NoReturn:
     """One line on stderr, exit code 2."""
     click.echo(f"opendsql: {message}", err=True)
     sys.exit(EXIT_USAGE)

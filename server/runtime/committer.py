@@ -153,7 +153,9 @@ class Committer:
         return self._retry is not None
 
     def close(self) -> None:
-        """Stop taking commits; whatever was appended is made durable."""
+        """Stop taking commits; whatever was appended is made durable. A second time nothing."""
+        if self.stopped:
+            return
         self.stopped = True
         self._thread.shutdown(wait=True)
         self.journal.sync()

@@ -9,6 +9,8 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +18,12 @@ from pathlib import Path
 from journal.broken import Broken
 from server.pgwire.connection import Counters
 from server.runtime import tls
+from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Limits as ListenerLimits
 from server.runtime.listener import Listener
 from server.runtime.node import Node
+from server.runtime.operations import Facts, Operations
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
@@ -28,6 +32,7 @@ from server.sql.limits import Limits
 log = logging.getLogger("opendsql.serve")
 
 STOP_GRACE_S = 5.0
+FLUSH_GRACE_S = 1.5
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Server:
             options.auth, lambda: self.node.catalog(self.node.default_cluster), options.admin_verifier
         )
         self.listener: Listener | None = None
+        self.control: ControlSocket | None = None
         self.port = 0
 
     def open_session(
@@ -103,14 +109,41 @@ class Server:
             counters=self.counters,
         )
         self.port = await self.listener.start(self.options.host, self.options.port)
+        facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
+        operations = Operations(self.node.journal, self.node.stores, self.node, facts)
+        self.control = ControlSocket(self.options.data, operations, self.broken)
+        await self.control.start()
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.listener is not None and self.failure is None:
             await self.listener.shutdown(STOP_GRACE_S)
+        if self.control is not None:
+            await self.control.close()
         await self.node.stop()
         if self.failure is None:
-            self.node.close()
+            self.node.committer.close()
+            if await self._flush_storage():
+                self.node.close()
+
+    async def _flush_storage(self) -> bool:
+        """Whether storage reached the disk in time; if not, it is left as a kill would leave it."""
+        flushed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def flush() -> None:
+            self.node.versions.flush_pages()
+            with contextlib.suppress(RuntimeError):  # the loop ended while the disk was still writing
+                loop.call_soon_threadsafe(flushed.set)
+
+        # Not an executor's thread: the process would wait for it to end.
+        threading.Thread(target=flush, daemon=True).start()
+        try:
+            await asyncio.wait_for(flushed.wait(), FLUSH_GRACE_S)
+        except TimeoutError:
+            log.warning("storage was not flushed in time")
+            return False
+        return True
 
 
 async def serve(options: Options) -> int:
@@ -128,9 +161,14 @@ async def serve(options: Options) -> int:
 
 def ready_line(host: str, port: int) -> str:
     """What tells a script that the server answers queries."""
+    return f"ready {address(host, port)}"
+
+
+def address(host: str, port: int) -> str:
+    """Where a client on this machine connects to, without a password."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
     shown = f"[{shown}]" if ":" in shown else shown
-    return f"ready postgresql://admin@{shown}:{port}/postgres"
+    return f"postgresql://admin@{shown}:{port}/postgres"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,110 @@
+"""From an operator's command to whoever can do it: the running server, or this process under the lock."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from journal.lmdb_log import LmdbLog
+from server.errors import PgError
+from server.runtime import control
+from server.runtime.node import Node
+from server.runtime.operations import (
+    AuditJournal,
+    CutSnapshot,
+    Operations,
+    ReadJournal,
+    Refused,
+    Request,
+    SetPassword,
+)
+from server.runtime.stores import Stores, lock_directory
+
+Show = Callable[[Any], None]
+
+
+def perform(data: Path, request: Request, show: Show) -> None:
+    """Do what is asked, with one `show` per JSON object of the answer.
+
+    Raises `Refused`, `InUse` when the directory is locked and nobody answers, `WORLD_ERRORS`, `OSError`.
+    """
+    if not data.is_dir():
+        raise Refused(f"no data directory: {data}")
+    connected = connect(data)
+    if connected is not None:
+        with connected:
+            ask(connected, request, show)
+        return
+    try:
+        asyncio.run(_perform_here(data, request, show))
+    except PgError as error:
+        raise Refused(error.message) from error
+
+
+def connect(data: Path) -> socket.socket | None:
+    """A connection to the server's control socket; None when there is none."""
+    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with control.address(data) as path:
+            connecting.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connecting.close()
+        return None
+    return connecting
+
+
+def ask(connected: socket.socket, request: Request, show: Show) -> None:
+    """Send a request and read its answer; raises `Refused` with the server's reason."""
+    connected.sendall(msgspec.json.encode(request) + b"\n")
+    with connected.makefile("rb") as answer:
+        for line in answer:
+            reply = json.loads(line)
+            if "line" in reply:
+                show(reply["line"])
+            elif "error" in reply:
+                raise Refused(reply["error"])
+            else:
+                return
+    raise Refused("the server ended before its answer did")
+
+
+async def _perform_here(data: Path, request: Request, show: Show) -> None:
+    async def emit(line: Any) -> None:
+        show(line)
+
+    if isinstance(request, ReadJournal) and request.follow:
+        raise Refused("--follow needs a running server")
+    if isinstance(request, SetPassword | CutSnapshot):
+        await _perform_with_node(data, request, emit)
+    elif isinstance(request, AuditJournal) or (isinstance(request, ReadJournal) and request.records):
+        with lock_directory(data), contextlib.closing(_open_journal(data)) as journal:
+            await Operations(journal).perform(request, emit)
+    else:
+        with contextlib.closing(Stores.open(data, clock=time.time_ns)) as stores:
+            await Operations(stores.journal, stores).perform(request, emit)
+
+
+async def _perform_with_node(data: Path, request: Request, emit: Any) -> None:
+    """What writes, or needs the journal's owner: a node without a listener."""
+    failures: list[BaseException] = []
+    node = Node(data, broken=failures.append)
+    await node.start()
+    try:
+        await Operations(node.journal, node.stores, node).perform(request, emit)
+    finally:
+        await node.stop()
+        if not failures:
+            node.close()
+
+
+def _open_journal(data: Path) -> LmdbLog:
+    """The journal alone; the audit itself finds what is damaged before the last record."""
+    if not (data / "journal" / "data.mdb").exists():
+        raise Refused(f"no journal in {data}")
+    return LmdbLog.open(data / "journal", verify_from=1 << 62)

@@ -1,0 +1,152 @@
+"""`opendsql status`, `snapshot`, `journal`, `audit`, `password`: for operators (DESIGN §12).
+
+Each asks the server that runs on the data directory by its control socket. When none does, the command takes
+the directory's lock and does the work itself; a lock held by somebody who does not answer is exit code 3.
+Results go to standard output, everything else to standard error.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+
+from server import cli_connect
+from server.pgwire import scram
+from server.runtime.operations import (
+    AuditJournal,
+    CutSnapshot,
+    ReadJournal,
+    Refused,
+    Request,
+    SetPassword,
+    Status,
+)
+from server.runtime.stores import WORLD_ERRORS, InUse
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+
+data_option = click.option(
+    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
+    """One line on stderr, then the end."""
+    click.echo(f"opendsql: {message}", err=True)
+    sys.exit(code)
+
+
+def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
+    """Do it, one `show` per JSON object; whatever is wrong becomes one line and an exit code."""
+    try:
+        cli_connect.perform(data, request, show)
+    except InUse as error:
+        fail(f"data directory in use: {error}", EXIT_IN_USE)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILURE)
+    except (*WORLD_ERRORS, Refused, OSError) as error:
+        fail(str(error))
+
+
+def print_json(value: Any) -> None:
+    """A line of JSON on standard output, at once: somebody may follow."""
+    click.echo(msgspec.json.encode(value))
+
+
+@click.command()
+@data_option
+@json_option
+def status(data: Path, as_json: bool) -> None:
+    """Show what the node is doing, or how it was left."""
+    perform(data, Status(), print_json if as_json else _print_status)
+
+
+@click.command()
+@data_option
+@json_option
+def snapshot(data: Path, as_json: bool) -> None:
+    """Cut a snapshot now."""
+
+    def show(cut: Any) -> None:
+        click.echo(f"{cut['path']}: {cut['rows']} rows at record {cut['position']}, {cut['bytes']} bytes")
+
+    perform(data, CutSnapshot(), print_json if as_json else show)
+
+
+@click.command()
+@data_option
+@click.option("--from", "start", type=click.IntRange(1), help="First record; else the oldest that is kept.")
+@click.option("--follow", is_flag=True, help="Go on with what is committed from now on.")
+@click.option("--records", is_flag=True, help="Whole records with their hashes, instead of rows.")
+def journal(data: Path, start: int | None, follow: bool, records: bool) -> None:
+    """Print the log as JSON lines: changes of rows in the form of DSQL's change data capture."""
+    try:
+        perform(data, ReadJournal(start, follow, records), print_json)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+@click.command()
+@data_option
+@json_option
+def audit(data: Path, as_json: bool) -> None:
+    """Prove order, atomicity and snapshot isolation from the log alone; exit 1 on a violation."""
+    found: list[Any] = []
+    perform(data, AuditJournal(), found.append)
+    if as_json:
+        print_json(found[0])
+    else:
+        _print_audit(found[0])
+    if not found[0]["ok"]:
+        sys.exit(EXIT_FAILURE)
+
+
+@click.command()
+@click.argument("role")
+@data_option
+@click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def password(role: str, data: Path, password_file: Path | None) -> None:
+    """Set a role's password, from --password-file, OPENDSQL_PASSWORD or the terminal."""
+    if password_file is not None:
+        secret = password_file.read_text().rstrip("\n")
+    else:
+        secret = os.environ.get("OPENDSQL_PASSWORD") or _ask()
+    if not secret:
+        fail("the password is empty", EXIT_USAGE)
+    perform(data, SetPassword(role, scram.make_verifier(secret, os.urandom(16))), print_json)
+
+
+COMMANDS = (status, snapshot, journal, audit, password)
+
+
+def _ask() -> str:
+    if not sys.stdin.isatty():
+        fail("no terminal to ask on: use --password-file or OPENDSQL_PASSWORD", EXIT_USAGE)
+    asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return asked
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    for name, value in found.items():
+        if isinstance(value, dict):
+            value = "  ".join(f"{key}={each}" for key, each in value.items()) or "none"
+        elif isinstance(value, list):
+            value = " ".join(map(str, value)) or "none"
+        click.echo(f"{name:22}{value}")
+
+
+def _print_audit(found: dict[str, Any]) -> None:
+    first, last = found["first"], found["last"]
+    click.echo(f"records {first} to {last}: {found['records']} records, {found['commits']} commits")
+    click.echo(f"chain from {found['from_hash']} to {found['last_hash']}")
+    click.echo(f"snapshot isolation in full for transactions that began at {found['complete_from']} or later")
+    for each in found["findings"]:
+        click.echo(f"violation {each['invariant']} record {each['position']}: {each['text']} {each['txid']}")
+    click.echo("ok: order, one owner, atomicity, first committer wins" if found["ok"] else "violations found")
