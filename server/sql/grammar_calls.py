@@ -36,6 +36,8 @@ class Calls(Types):
     in_substring = False
     argument_at = order_at = -1
     """Where the last call named an argument, and where its ORDER BY stood."""
+    plain_arguments = True
+    """The last call had neither ALL nor DISTINCT."""
 
     def call(self, names: Names, at: int) -> FuncCall:
         """func_application from its parenthesis on."""
@@ -47,17 +49,18 @@ class Calls(Types):
             return FuncCall(names, star=True, at=at)
         distinct = self.accept("distinct")
         everything = not distinct and self.accept("all")
+        plain = not (distinct or everything)
         args: list[Expr] = []
         labels: list[str | None] = []
         variadic = False
         while True:
-            variadic = not (distinct or everything) and self.accept("variadic")
+            variadic = plain and self.accept("variadic")
             label, value = self._argument()
             args.append(value)
             labels.append(label)
             if variadic or not self.accept(","):
                 break
-        self.order_at = self.at
+        self.order_at, self.plain_arguments = self.at, plain
         order = self.order_by()
         self.expect(")")
         arg_names = tuple(labels) if any(labels) else ()
@@ -163,6 +166,11 @@ class Calls(Types):
             return self._trim(at)
         if kind == "normalize":
             return self._normalize(at)
+        if kind == "json_object":
+            if self.kind == ")":
+                return _system("json_object", at=at)
+            label, first = self._argument()
+            return self._plain_arguments(("pg_catalog", "json_object"), label, first, at)
         if kind == "treat":
             return self._treat(at)
         return self._overlay(at) if kind == "overlay" else self._substring(at)
@@ -212,7 +220,7 @@ class Calls(Types):
             return FuncCall(("overlay",), at=at)
         label, first = self._argument()
         if label is not None or self.kind in (",", ")"):
-            return self._plain_arguments("overlay", label, first, at)
+            return self._plain_arguments(("overlay",), label, first, at)
         self.expect("placing")
         args = [first, self.expression()]
         self.expect("from")
@@ -221,13 +229,13 @@ class Calls(Types):
             args.append(self.expression())
         return _system("overlay", *args, at=at)
 
-    def _plain_arguments(self, name: str, label: str | None, first: Expr, at: int) -> Expr:
+    def _plain_arguments(self, names: Names, label: str | None, first: Expr, at: int) -> Expr:
         """An ordinary argument list: then it is a call of any function of that name."""
         arguments = [(label, first)]
         while self.accept(","):
             arguments.append(self._argument())
         labels = tuple(label for label, _ in arguments)
-        return FuncCall((name,), tuple(v for _, v in arguments), labels if any(labels) else (), at=at)
+        return FuncCall(names, tuple(v for _, v in arguments), labels if any(labels) else (), at=at)
 
     def _substring(self, at: int) -> Expr:
         if self.kind == ")":
@@ -236,7 +244,7 @@ class Calls(Types):
         label, first = self._argument()
         self.in_substring = outer
         if label is not None or self.kind in (",", ")"):
-            return self._plain_arguments("substring", label, first, at)
+            return self._plain_arguments(("substring",), label, first, at)
         if self.accept("similar"):
             pattern = self.expression()
             self.expect("escape")

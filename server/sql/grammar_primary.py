@@ -197,7 +197,7 @@ class Primaries(Calls):
 
     def _call(self, names: Names, at: int) -> Expr:
         call = self.call(names, at)
-        if self.kinds[self.index] != SCONST or call.star or call.distinct or call.variadic:
+        if self.kinds[self.index] != SCONST or not call.args or not self.plain_arguments or call.variadic:
             return self.call_clauses(call)
         return self._constant_with_modifiers(call)
 

@@ -115,8 +115,9 @@ def _unterminated(sql: str, start: int, what: str) -> PgError:
 
 
 def lex(sql: str) -> Tokens:
-    """All tokens of a query string. Raises PgError 42601 (22025 and 22021 for escapes) as scan.l does."""
-    pieces = dialect.split(sql) if sql.isascii() else None
+    """All tokens of a query string. Raises PgError 42601 (22025, 22021 for escapes) as scan.l does."""
+    # sqlglot ends a nested comment that PostgreSQL calls unterminated, and differs on what a letter is.
+    pieces = dialect.split(sql) if sql.isascii() and "/*" not in sql else None
     if pieces is None:
         return lex_exact(sql)
     out = Tokens(sql)

@@ -14,6 +14,7 @@ SPECIAL = {
             "substring",
             "treat",
             "trim",
+            "json_object",
         ],
         "(",
     ),
