@@ -78,7 +78,7 @@ def _system_class(relation: SystemRelation) -> Values:
         "oid": relation.oid, "relname": relation.name, "relnamespace": SCHEMA_OIDS[relation.schema],
         "relowner": ADMIN_OID, "relkind": relation.kind, "relnatts": len(relation.columns), "reltuples": -1.0,
         "relam": TABLE_METHOD_OID if relation.kind == "r" else 0,
-        "relacl": Array([f"admin={TABLE_LETTERS}/admin", "=r/admin"]),
+        "relacl": Array(["=r/admin"]),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Facts of pg_type beside those that types execute: oids of input and output functions, and the type aclitem."""
+"""Facts of pg_type beside those that types execute: oids of their functions; the types that only the catalog has."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 from server.errors import PgError
 from server.sql import types
+from server.sql.casts import CASTS, Cast
 from server.sql.env import Env
 from server.sql.type_io import Io
+from server.sql.type_scalar import reg_io
 from server.sql.types import BY_NAME, Type
 
 # typname input output receive send [modifier input, modifier output]; 0: there is none
@@ -70,6 +72,9 @@ anycompatiblearray anycompatiblearray_in:5088 anycompatiblearray_out:5089 anycom
 anycompatiblenonarray anycompatiblenonarray_in:5092 anycompatiblenonarray_out:5093 0 0
 anycompatiblerange anycompatiblerange_in:5094 anycompatiblerange_out:5095 0 0
 aclitem aclitemin:1031 aclitemout:1032 0 0
+regoper regoperin:2214 regoperout:2215 regoperrecv:2448 regopersend:2449
+regoperator regoperatorin:2216 regoperatorout:2217 regoperatorrecv:2450 regoperatorsend:2451
+regcollation regcollationin:4193 regcollationout:4194 regcollationrecv:4196 regcollationsend:4197
 """
 _ARRAY = "array_in:750 array_out:751 array_recv:2400 array_send:2401"
 _ARRAY_ANALYZE, _ARRAY_SUBSCRIPT = "array_typanalyze:3816", "array_subscript_handler:6179"
@@ -146,3 +151,17 @@ ACLITEM = types.register(
 )  # fmt: skip
 """A grant as `grantee=privileges/grantor`."""
 types.register(types.make_array(ACLITEM))
+
+
+def _register_reg(oid: int, name: str, array_oid: int) -> None:
+    """A type of names of objects, with its casts to and from oid."""
+    facts: dict[str, object] = {"length": 4, "by_value": True, "storage": "p"}
+    made = types.register(types.make_type(reg_io(name), oid, name, name, array_oid, "N", **facts))
+    types.register(types.make_array(made))
+    for source, target in ((types.OID, made), (made, types.OID)):
+        CASTS[source.oid, target.oid] = Cast(source, target, "i", "binary", None)
+
+
+_register_reg(2203, "regoper", 2208)
+_register_reg(2204, "regoperator", 2209)
+_register_reg(4191, "regcollation", 4192)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+import server.catalog.information
+import server.catalog.privilege_functions  # noqa: F401  (both register functions that need a session)
+from server.catalog import names
 from server.catalog.descriptor import Catalog
 from server.session.settings import Settings, parse_path, zone_of
 from server.sql.env import Env
@@ -29,6 +33,8 @@ class SessionEnv(Env):
             intervalstyle=settings["IntervalStyle"],
             extra_float_digits=int(settings["extra_float_digits"]),
             bytea_output=settings["bytea_output"],
+            reg_input=partial(names.reg_input, self),
+            reg_output=partial(names.reg_output, self),
         )
         self.settings = settings
         self.user = user

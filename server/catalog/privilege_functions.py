@@ -1,0 +1,225 @@
+"""has_..._privilege and pg_has_role: who may do what, asked in SQL (PostgreSQL, chapter 9.26.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from server.catalog import names
+from server.catalog.descriptor import Oid
+from server.catalog.privileges import LETTERS, PUBLIC, may, roles_of
+from server.catalog.store import ADMIN_OID, PUBLIC_OID
+from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
+from server.catalog.system_relation import SCHEMA_OIDS
+from server.errors import PgError
+from server.sql import types
+from server.sql.functions import define
+
+Check = Callable[[Any, Oid, Oid, str], bool | None]
+"""(env, role, object, privilege) -> answer; NULL for no such object."""
+Find = Callable[[Any, Any], Oid]
+"""An object by name; raises when there is none."""
+
+
+def _role(env: Any, user: str | Oid) -> Oid:
+    """A role by name or oid; PUBLIC by its name; 42704."""
+    if isinstance(user, int):
+        return user
+    if user == "public":
+        return PUBLIC
+    oid: Oid | None = env.catalog.role_names.get(user)
+    if oid is None:
+        raise PgError("42704", f'role "{user}" does not exist')
+    return oid
+
+
+def _wanted(text: str, allowed: tuple[str, ...]) -> list[str]:
+    """Privileges of a comma-separated list, without WITH GRANT OPTION; 22023."""
+    found = []
+    for part in text.split(","):
+        word = part.strip().upper()
+        plain = word.removesuffix(" WITH GRANT OPTION")
+        if plain not in allowed:
+            raise PgError("22023", f'unrecognized privilege type: "{part.strip()}"')
+        found.append(plain if plain == word else "")
+    return found
+
+
+def _family(name: str, oids: tuple[int, ...], allowed: tuple[str, ...], find: Find, check: Check) -> None:
+    """The six forms: user by name, by oid or the current one; object by name or oid.
+
+    A privilege WITH GRANT OPTION is held by no one: DSQL refuses GRANT ... WITH GRANT OPTION.
+    """
+
+    def run(env: Any, *args: Any) -> bool | None:
+        *users, object_, text = args
+        role = _role(env, users[0] if users else env.user)
+        oid = object_ if isinstance(object_, int) else find(env, object_)
+        answers = [check(env, role, oid, privilege) for privilege in _wanted(text, allowed)]
+        if None in answers:
+            return None
+        return any(answers)
+
+    forms = ("name,text,text", "name,oid,text", "oid,text,text", "oid,oid,text", "text,text", "oid,text")
+    for oid, form in zip(oids, forms, strict=True):
+        define(f"{oid} {name}({form}) bool s", run, env=True)
+
+
+def _relation(env: Any, text: str) -> Oid:
+    return names.INPUTS["regclass"](env, text)
+
+
+def table_check(env: Any, role: Oid, oid: Oid, privilege: str) -> bool | None:
+    """Tables by their grants; system relations may be read by everybody."""
+    catalog = env.catalog
+    table = catalog.tables.get(oid)
+    if table is not None:
+        return bool(privilege) and may(catalog, role, table, privilege)
+    if oid in SYSTEM_BY_OID or oid in catalog.index_tables:
+        return privilege == "SELECT"
+    return None
+
+
+_TABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+_family("has_table_privilege", (1922, 1923, 1924, 1925, 1926, 1927), _TABLE, _relation, table_check)
+_ANY_COLUMN = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
+_family("has_any_column_privilege", (3024, 3025, 3026, 3027, 3028, 3029), _ANY_COLUMN, _relation, table_check)
+_family(
+    "has_sequence_privilege", (2181, 2182, 2183, 2184, 2185, 2186), ("USAGE", "SELECT", "UPDATE"), _relation,
+    lambda env, role, oid, privilege: None,
+)  # fmt: skip
+
+
+def _column_privilege(env: Any, *args: Any) -> bool | None:
+    """There are no grants on single columns: the table's count."""
+    *users, object_, column, text = args
+    role = _role(env, users[0] if users else env.user)
+    oid = object_ if isinstance(object_, int) else _relation(env, object_)
+    table = env.catalog.tables.get(oid)
+    columns = [] if table is None else [None if each.dropped else each.name for each in table.columns]
+    if oid in SYSTEM_BY_OID:
+        columns = [each.name for each in SYSTEM_BY_OID[oid].columns]
+    if isinstance(column, str):
+        if columns and column not in columns:
+            raise PgError("42703", f'column "{column}" of relation "{object_}" does not exist')
+    elif not 0 < column <= len(columns) or columns[column - 1] is None:
+        return None
+    answers = [table_check(env, role, oid, privilege) for privilege in _wanted(text, _ANY_COLUMN)]
+    return None if None in answers else any(answers)
+
+
+for _number, _form in enumerate(
+    ("name,text,text", "name,text,int2", "name,oid,text", "name,oid,int2", "oid,text,text", "oid,text,int2",
+     "oid,oid,text", "oid,oid,int2", "text,text", "text,int2", "oid,text", "oid,int2"),
+    3012,
+):  # fmt: skip
+    define(f"{_number} has_column_privilege({_form},text) bool s", _column_privilege, env=True)
+
+
+def _schema_check(env: Any, role: Oid, oid: Oid, privilege: str) -> bool | None:
+    catalog = env.catalog
+    if oid in SCHEMA_OIDS.values():
+        return privilege == "USAGE"
+    schema = catalog.schemas.get(oid)
+    if schema is None:
+        return None
+    if not privilege:
+        return False
+    roles = roles_of(catalog, role)
+    if ADMIN_OID in roles or schema.owner in roles or (oid == PUBLIC_OID and privilege == "USAGE"):
+        return True
+    letter = LETTERS[privilege]
+    return any(
+        letter in letters and (grantee == PUBLIC or grantee in roles) for grantee, letters, _ in schema.acl
+    )
+
+
+_family(
+    "has_schema_privilege", (2268, 2269, 2270, 2271, 2272, 2273), ("CREATE", "USAGE"),
+    lambda env, text: names.INPUTS["regnamespace"](env, f'"{text}"'), _schema_check,
+)  # fmt: skip
+
+
+def _database(env: Any, text: str) -> Oid:
+    if text != "postgres":
+        raise PgError("3D000", f'database "{text}" does not exist')
+    return 5
+
+
+def _database_check(env: Any, role: Oid, oid: Oid, privilege: str) -> bool | None:
+    """Everybody connects, only admin creates schemas, nobody makes temporary tables."""
+    if oid != 5:
+        return None
+    return privilege == "CONNECT" or (privilege == "CREATE" and ADMIN_OID in roles_of(env.catalog, role))
+
+
+_family(
+    "has_database_privilege", (2250, 2251, 2252, 2253, 2254, 2255), ("CREATE", "CONNECT", "TEMPORARY", "TEMP"),
+    _database, _database_check,
+)  # fmt: skip
+
+
+def _no_object(noun: str, sqlstate: str = "42704") -> Find:
+    def find(env: Any, text: str) -> Oid:
+        raise PgError(sqlstate, f'{noun} "{text}" does not exist')
+
+    return find
+
+
+def _language(env: Any, text: str) -> Oid:
+    found = {"internal": 12, "sql": 14}.get(text)
+    return found if found is not None else _no_object("language")(env, text)
+
+
+def _tablespace(env: Any, text: str) -> Oid:
+    found = {"pg_default": 1663, "pg_global": 1664}.get(text)
+    return found if found is not None else _no_object("tablespace")(env, text)
+
+
+_family(
+    "has_function_privilege", (2256, 2257, 2258, 2259, 2260, 2261), ("EXECUTE",),
+    lambda env, text: names.INPUTS["regprocedure"](env, text),
+    lambda env, role, oid, privilege: bool(privilege) if names.function_place(oid) else None,
+)  # fmt: skip
+_family(
+    "has_type_privilege", (3138, 3139, 3140, 3141, 3142, 3143), ("USAGE",),
+    lambda env, text: names.INPUTS["regtype"](env, text),
+    lambda env, role, oid, privilege: bool(privilege) if oid in types.BY_OID else None,
+)  # fmt: skip
+_family(
+    "has_language_privilege", (2262, 2263, 2264, 2265, 2266, 2267), ("USAGE",), _language,
+    lambda env, role, oid, privilege: (privilege != "" and oid == 14) if oid in (12, 14) else None,
+)  # fmt: skip
+_family(
+    "has_tablespace_privilege", (2390, 2391, 2392, 2393, 2394, 2395), ("CREATE",), _tablespace,
+    lambda env, role, oid, privilege: False if oid in (1663, 1664) else None,
+)  # fmt: skip
+_family(
+    "has_foreign_data_wrapper_privilege", (3000, 3001, 3002, 3003, 3004, 3005), ("USAGE",),
+    _no_object("foreign-data wrapper"), lambda env, role, oid, privilege: None,
+)  # fmt: skip
+_family(
+    "has_server_privilege", (3006, 3007, 3008, 3009, 3010, 3011), ("USAGE",),
+    _no_object("server"), lambda env, role, oid, privilege: None,
+)  # fmt: skip
+
+
+def _has_role(env: Any, *args: Any) -> bool:
+    """Whether a role is, or is a member of, another; MEMBER, USAGE, SET and their ADMIN forms."""
+    *users, object_, text = args
+    role = _role(env, users[0] if users else env.user)
+    wanted = _role(env, object_)
+    answers = []
+    for part in text.split(","):
+        word = part.strip().upper()
+        plain = word.removesuffix(" WITH ADMIN OPTION").removesuffix(" WITH GRANT OPTION")
+        if plain not in ("USAGE", "MEMBER", "SET"):
+            raise PgError("22023", f'unrecognized privilege type: "{part.strip()}"')
+        answers.append(wanted in roles_of(env.catalog, role) if plain == word else role == ADMIN_OID)
+    return any(answers)
+
+
+for _number, _form in enumerate(("name,name", "name,oid", "oid,name", "oid,oid", "name", "oid"), 2705):
+    define(f"{_number} pg_has_role({_form},text) bool s", _has_role, env=True)
+define("3298 row_security_active(oid) bool s\n3299 row_security_active(text) bool s", lambda relation: False)
+
