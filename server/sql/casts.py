@@ -129,7 +129,8 @@ def find_cast(source: Type, target: Type, context: str) -> Cast | None:
     if target.name == "anyarray" and source.category == "A":
         return Cast(source, target, "i", "binary", None)
     if source.category == "A" and target.category == "A":
-        return None
+        vector = source.name in ("int2vector", "oidvector") and target.element is source.element
+        return Cast(source, target, "i", "binary", None) if vector else None
     if target.kind == "p":
         return None
     to_string = target.category == "S" and context in "ae"

@@ -20,8 +20,11 @@ define("861 current_database() name s", lambda env: env.database, env=True)
 define("1039 getdatabaseencoding() name s", lambda: "UTF8")
 
 
+_SYSTEM = ("pg_catalog", "information_schema", "sys")
+
+
 def _visible(env: Any) -> list[str]:
-    return [name for name in env.search_path if env.catalog.schema(name) is not None]
+    return [name for name in env.search_path if name in env.catalog.schema_names or name in _SYSTEM]
 
 
 @sql("1402 current_schema() name s", env=True)

@@ -9,7 +9,7 @@ from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
 from server.sql import ast, tree
 from server.sql.env import Env
-from server.sql.types import UNKNOWN, Type
+from server.sql.types import OID, UNKNOWN, Type
 
 
 @dataclass(slots=True)
@@ -221,6 +221,8 @@ def column_of(item: NsItem, name: str, at: int) -> NsColumn | None:
             if found is not None:
                 raise error("42702", f'column reference "{name}" is ambiguous', at)
             found = column
+    if found is None and name == "tableoid" and item.relation_oid:
+        return NsColumn(name, tree.Const(OID, item.relation_oid))
     return found
 
 
