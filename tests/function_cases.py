@@ -82,6 +82,15 @@ PATTERNS = (
     "b", "^h", "o$", "(b)(c)", "[a-c]+", "l+", "\\d+", "\\w+", ".", "", "x|y", "(a)?b", "a*", "[[:alpha:]]+", "(", "*a",
     "[^a]", "\\mfoo", "(?i)HELLO", "a{2}", "^$", "(.)\\1", "o.*?o",
 )  # fmt: skip
+TIME_TEMPLATES = (
+    "YYYY-MM-DD HH24:MI:SS.MS", "Day, DD Month YYYY", "FMDay, FMDD FMMonth YYYY", "HH12:MI AM", "hh:mi p.m.", "DDD IDDD J",
+    "WW IW IYYY IYY IY I", "Q CC W D ID", "DDth", "Dy Mon dy mon DY MON", "US FF3 SSSS", "RM rm FMRM", "AD b.c.",
+    "Y,YYY YYY YY Y", "\"literal YYYY\" YYYY", "",
+)  # fmt: skip
+NUMBER_TEMPLATES = (
+    "999", "999.99", "FM999.99", "0000", "S999", "999S", "999MI", "PL999", "SG99", "999PR", "9,999", "9G999D99", "FM9,999,999",
+    "RN", "FMRN", "99th", "9.99EEEE", "99V9", "FM0.000", "FM999.0", "FM90.9", "B9", "L99", "999.9999999999", "",
+)  # fmt: skip
 SECOND_TEXTS = (
     "regexp_",
     "textregex",
@@ -160,6 +169,12 @@ def calls(entry: Function, limit: int, seed: int = 0, operator: Operator | None 
             pools[3:] = [("g", "i", "", "n") if k.name == "text" else p for k, p in zip(types[3:], pools[3:])]
             if len(types) == 3 and types[2].name == "text" and "replace" not in entry.name:
                 pools[2] = ("g", "i", "", "n", "z")
+        if entry.name == "to_char":
+            pools[1] = (
+                TIME_TEMPLATES
+                if types[0].name in ("timestamp", "timestamptz", "interval")
+                else NUMBER_TEMPLATES
+            )
         if not all(pools) and types:
             continue
         size = 1

@@ -11,6 +11,7 @@ from server.sql import (
     fn_datetime_parts,
     fn_float,
     fn_format,
+    fn_from_char,
     fn_integer,
     fn_json,
     fn_json_make,
@@ -21,12 +22,15 @@ from server.sql import (
     fn_regex,
     fn_system,
     fn_text,
+    fn_to_char_number,
+    fn_to_char_time,
     operators,
     windows,
 )
 
 MODULES = (
     fn_compare,
+    fn_from_char,
     fn_integer,
     fn_json,
     fn_json_make,
@@ -36,6 +40,8 @@ MODULES = (
     fn_regex,
     fn_system,
     fn_text,
+    fn_to_char_number,
+    fn_to_char_time,
     fn_like,
     fn_format,
     fn_array,

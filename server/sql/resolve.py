@@ -61,11 +61,7 @@ def can_coerce(source: Type, target: Type, context: str = "i") -> bool:
         return "array" not in target.name or "nonarray" in target.name or source.element is not None
     if find_cast(source, target, context) is not None:
         return True
-    if (
-        source.element is not None
-        and target.element is not None
-        and source.category == target.category == "A"
-    ):
+    if source.element is not None and target.element is not None and source.name[0] == target.name[0] == "_":
         return can_coerce(source.element, target.element, context)
     return target is RECORD and source.category == "C"
 

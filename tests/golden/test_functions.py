@@ -25,10 +25,11 @@ DIFFERENT = frozenset(
     """
     pg_typeof now transaction_timestamp statement_timestamp clock_timestamp version current_user session_user current_database
     current_schema current_schemas current_setting date_bin make_interval convert_from convert_to current_query
+    to_number
     """.split()
 )
 """Answers that depend on the session; date_bin and make_interval are as later minor releases fixed them; only
-UTF8 is known to convert_from and convert_to."""
+UTF8 is known to convert_from and convert_to; to_number has cases of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,9 @@ def _skipped(call: Call) -> bool:
         return texts[1] == "-2147483648"
     if name == "date_trunc" and len(texts) == 3:
         return True
+    if name == "to_char":
+        fields_of_no_calendar = texts[1][:2] in ("DD", "WW") and call.types[0].name == "interval"
+        return fields_of_no_calendar or texts[1] == "99V9"
     return name in ("make_timestamp", "make_timestamptz", "make_date") and any(len(text) > 9 for text in texts)
 
 
