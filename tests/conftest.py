@@ -1,3 +1,13 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and what the golden scripts add to the command line."""
+
+import pytest
 
 from tests.postgres import postgres as postgres
+from tests.server import server as server
+from tests.server import shared_server as shared_server
+from tests.server import strict_server as strict_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--rewrite: golden scripts record what they see."""
+    parser.addoption("--rewrite", action="store_true", help="record the output of tests/golden/*.test anew")
