@@ -46,11 +46,19 @@ def _table(oid: int, name: str, columns: str, key: tuple[int, ...], *indexes: In
 
 
 A = _table(
-    16400, "a", "id int4 !,x int4,y int4,s text,n numeric 10 2,f float8,b bool,big int8", (1,),
-    Index(16402, "a_x", (IndexKey(2),), include=(3,)), Index(16403, "a_ys", (IndexKey(3), IndexKey(4))),
-)  # fmt: skip
+    16400,
+    "a",
+    "id int4 !,x int4,y int4,s text,n numeric 10 2,f float8,b bool,big int8",
+    (1,),
+    Index(16402, "a_x", (IndexKey(2),), include=(3,)),
+    Index(16403, "a_ys", (IndexKey(3), IndexKey(4))),
+)
 B = _table(
-    16410, "b", "x int4 !,k int4 !,v text !,c bpchar 4,d date", (1, 2), Index(16412, "b_v", (IndexKey(3),), unique=True)
+    16410,
+    "b",
+    "x int4 !,k int4 !,v text !,c bpchar 4,d date",
+    (1, 2),
+    Index(16412, "b_v", (IndexKey(3),), unique=True),
 )
 C = _table(16420, "c", "p int4,q int4,t text", ())
 E = _table(16430, "e", "id int4 !,x int4", (1,))
@@ -60,11 +68,17 @@ TABLES = (A, B, C, E)
 def make_catalog(tables: tuple[Table, ...] = TABLES) -> Catalog:
     """A catalog of `tables` in schema public."""
     return Catalog(
-        1, 1, 20000, MappingProxyType({table.oid: table for table in tables}),
-        MappingProxyType({2200: Schema(2200, "public", 10)}), MappingProxyType({10: Role(10, "admin")}),
-        MappingProxyType({(2200, table.name): table.oid for table in tables}), MappingProxyType({}),
-        MappingProxyType({"public": 2200}), MappingProxyType({"admin": 10}),
-    )  # fmt: skip
+        1,
+        1,
+        20000,
+        MappingProxyType({table.oid: table for table in tables}),
+        MappingProxyType({2200: Schema(2200, "public", 10)}),
+        MappingProxyType({10: Role(10, "admin")}),
+        MappingProxyType({(2200, table.name): table.oid for table in tables}),
+        MappingProxyType({}),
+        MappingProxyType({"public": 2200}),
+        MappingProxyType({"admin": 10}),
+    )
 
 
 CATALOG = make_catalog()
@@ -161,7 +175,8 @@ def load(data: Data, tables: tuple[Table, ...] = TABLES, env: Env | None = None)
         kinds = [(BY_OID[column.type_oid], column.typmod) for column in table.columns]
         for number, texts in enumerate(data[table.name]):
             row = [
-                None if text is None else _input(kind, text, typmod, env) for text, (kind, typmod) in zip(texts, kinds)
+                None if text is None else _input(kind, text, typmod, env)
+                for text, (kind, typmod) in zip(texts, kinds)
             ]
             key = made.key(row) if table.primary_key else made.hidden_key(number.to_bytes(16, "big"))
             reads.put(key, made.pack(row))
@@ -197,7 +212,8 @@ def answer(sql: str, reads: Reads, params: tuple[Any, ...] = (), catalog: Catalo
     assert context.memory >= 0
     kinds = [column.type for column in made.columns]
     return [
-        tuple(None if value is None else kind.output(value, env) for kind, value in zip(kinds, row)) for row in rows
+        tuple(None if value is None else kind.output(value, env) for kind, value in zip(kinds, row))
+        for row in rows
     ]
 
 
@@ -221,6 +237,8 @@ def fill(connection: "psycopg.Connection[Any]", data: Data) -> None:
     connection.execute(DDL)
     for name, rows in data.items():
         for row in rows:
-            places = ", ".join("NULL" if value is None else "'" + value.replace("'", "''") + "'" for value in row)
+            places = ", ".join(
+                "NULL" if value is None else "'" + value.replace("'", "''") + "'" for value in row
+            )
             connection.execute(f"INSERT INTO {name} VALUES ({places})")
     connection.execute("ANALYZE")

@@ -24,7 +24,7 @@ MAX_DEPTH = 24
 """Nesting beyond which a subexpression becomes a function of its own: Python's parser has a limit."""
 
 fresh = itertools.count(1).__next__
-"""Keys of Context.slots and Context.memo: unique in the process, so plans that run in one Context never meet."""
+"""Keys of Context.slots and Context.memo: unique in the process, so plans in one Context never meet."""
 
 
 class Code(NamedTuple):
@@ -89,7 +89,7 @@ def literal(value: Any) -> str | None:
     kind = type(value)
     if value is None or kind is bool or (kind is int and abs(value) < 1 << 64):
         return repr(value)
-    if kind is str and len(value) < 40 or kind is bytes and len(value) < 40:
+    if (kind is str and len(value) < 40) or (kind is bytes and len(value) < 40):
         return repr(value)
     return None
 
@@ -196,7 +196,7 @@ class Emitter:
     def _guards(self, codes: Sequence[Code], repeated: bool) -> tuple[str, list[str]]:
         """The test that no operand is NULL ('' when none can be) and the operands' sources after it.
 
-        All operands are evaluated before the test, unless they can't raise (PostgreSQL evaluates them first too).
+        All operands are evaluated before the test, unless they can't raise, as in PostgreSQL.
         """
         tests, names = [], []
         all_safe = all(code.safe for code in codes[1:])
@@ -342,12 +342,14 @@ class Emitter:
         return Code(f"X.{'greatest' if expr.op == 'greatest' else 'least'}(({values},), {key})")
 
     def _null_if(self, expr: tree.NullIf) -> Code:
-        left, compare, right = self._atomic(expr.left), self._atomic(expr.compare_left), self._atomic(expr.right)
+        left, compare, right = (
+            self._atomic(expr.left),
+            self._atomic(expr.compare_left),
+            self._atomic(expr.right),
+        )
         kinds = (expr.compare_left.type, expr.right.type)
         equal = self._apply(expr.equal, [compare.name, right.name], kinds)
-        src = (
-            f"(None if not ({compare.null} or {right.null}) and {equal} else {left.name})"
-        )
+        src = f"(None if not ({compare.null} or {right.null}) and {equal} else {left.name})"
         return Code(self._after([*left.setup, *compare.setup, *right.setup], src))
 
     def _array_expr(self, expr: tree.ArrayExpr) -> Code:
@@ -372,7 +374,9 @@ class Emitter:
         return Code(self._after(setup, f"X.row_compare({expr.op!r}, ({', '.join(pairs)},))"))
 
     def _subscript(self, expr: tree.Subscript) -> Code:
-        parts = [self.value(part).src if part is not None else "X.ABSENT" for part in (expr.lower, expr.upper)]
+        parts = [
+            self.value(part).src if part is not None else "X.ABSENT" for part in (expr.lower, expr.upper)
+        ]
         if expr.is_slice:
             return self._strict(expr.arg, f"X.array_slice({{0}}, {_braces(parts[0])}, {_braces(parts[1])})")
         indexes, arg = [expr.lower if expr.lower is not None else expr.upper], expr.arg
@@ -392,7 +396,8 @@ class Emitter:
         name = f"x{self.unit.temp()}"
         strict = function.strict
         test = self._apply(function, [left.name, name], (expr.left.type, element))
-        src = f"X.array_{'all' if expr.all else 'any'}({left.name}, {right.name}, lambda {name}: {test}, {strict})"
+        kind = "all" if expr.all else "any"
+        src = f"X.array_{kind}({left.name}, {right.name}, lambda {name}: {test}, {strict})"
         return Code(self._after([*left.setup, *right.setup], src))
 
     def _sublink(self, expr: tree.SubLink) -> Code:
@@ -473,22 +478,59 @@ def finish_nested(unit: Unit, signature: str, body: str) -> Callable[..., Any]:
 
 
 _METHODS = {
-    tree.Const: "_const", tree.Param: "_param", tree.Var: "_var", tree.Call: "_call", tree.CoerceIO: "_coerce_io",
-    tree.Relabel: "_relabel", tree.CastCall: "_cast_call", tree.CastArray: "_cast_array",
-    tree.ElementRef: "_element_ref", tree.ApplyTypmod: "_apply_typmod", tree.BoolExpr: "_bool_expr",
-    tree.NullTest: "_null_test", tree.BooleanTest: "_boolean_test", tree.DistinctTest: "_distinct_test",
-    tree.Case: "_case", tree.CaseArg: "_case_arg", tree.Coalesce: "_coalesce", tree.MinMax: "_min_max",
-    tree.NullIf: "_null_if", tree.ArrayExpr: "_array_expr", tree.RowExpr: "_row_expr",
-    tree.RowCompare: "_row_compare", tree.Subscript: "_subscript", tree.FieldSelect: "_field_select",
-    tree.ArrayOp: "_array_op", tree.SubLink: "_sublink",
-}  # fmt: skip
+    tree.Const: "_const",
+    tree.Param: "_param",
+    tree.Var: "_var",
+    tree.Call: "_call",
+    tree.CoerceIO: "_coerce_io",
+    tree.Relabel: "_relabel",
+    tree.CastCall: "_cast_call",
+    tree.CastArray: "_cast_array",
+    tree.ElementRef: "_element_ref",
+    tree.ApplyTypmod: "_apply_typmod",
+    tree.BoolExpr: "_bool_expr",
+    tree.NullTest: "_null_test",
+    tree.BooleanTest: "_boolean_test",
+    tree.DistinctTest: "_distinct_test",
+    tree.Case: "_case",
+    tree.CaseArg: "_case_arg",
+    tree.Coalesce: "_coalesce",
+    tree.MinMax: "_min_max",
+    tree.NullIf: "_null_if",
+    tree.ArrayExpr: "_array_expr",
+    tree.RowExpr: "_row_expr",
+    tree.RowCompare: "_row_compare",
+    tree.Subscript: "_subscript",
+    tree.FieldSelect: "_field_select",
+    tree.ArrayOp: "_array_op",
+    tree.SubLink: "_sublink",
+}
 
 _WORTH = {tree.Call, tree.CoerceIO, tree.CastCall, tree.ArrayExpr, tree.CastArray, tree.ApplyTypmod}
 
-_NEVER_NULL = frozenset({
-    "int4eq", "int4ne", "int4lt", "int4le", "int4gt", "int4ge", "int8eq", "int8lt", "texteq", "int4pl", "int4mi",
-    "int4mul", "int8pl", "int8mi", "int8mul", "textcat", "length", "lower", "upper",
-})  # fmt: skip
+_NEVER_NULL = frozenset(
+    {
+        "int4eq",
+        "int4ne",
+        "int4lt",
+        "int4le",
+        "int4gt",
+        "int4ge",
+        "int8eq",
+        "int8lt",
+        "texteq",
+        "int4pl",
+        "int4mi",
+        "int4mul",
+        "int8pl",
+        "int8mi",
+        "int8mul",
+        "textcat",
+        "length",
+        "lower",
+        "upper",
+    }
+)
 """Strict functions that are known to give a value for values."""
 
 
@@ -507,7 +549,9 @@ def compile_expr(expr: Expr, layout: Layout, outer: Outer | None = None) -> Comp
     return unit.finish("r, c", [f"return {code.src}"])
 
 
-def compile_row(exprs: Sequence[Expr], layout: Layout, outer: Outer | None = None) -> Callable[..., tuple[Any, ...]]:
+def compile_row(
+    exprs: Sequence[Expr], layout: Layout, outer: Outer | None = None
+) -> Callable[..., tuple[Any, ...]]:
     """(row, ctx) -> the tuple of the expressions' values."""
     unit = Unit()
     emitter = Emitter(unit, row_sources(layout), outer)

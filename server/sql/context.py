@@ -13,12 +13,14 @@ QUERY_MEMORY = 128 << 20
 class Reads(Protocol):
     """A transaction's read side: its snapshot, overlaid with its own writes. Ranges are [lo, hi).
 
-    The second value of scans and counts is where to go on: the next `lo`, or `hi` when reversed; None at the end.
+    The second value of scans and counts is where to go on: the next `lo` (`hi` when reversed), or None.
     """
 
     def get(self, key: bytes) -> bytes | None: ...
 
-    def scan(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> tuple[list[bytes], bytes | None]: ...
+    def scan(
+        self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False
+    ) -> tuple[list[bytes], bytes | None]: ...
 
     def scan_items(
         self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False
@@ -30,9 +32,20 @@ class Reads(Protocol):
 
 
 class Context:
-    """One execution of one statement; plans keep nothing between executions, so they share nothing but this."""
+    """One execution of one statement; plans keep nothing between executions."""
 
-    __slots__ = ("affected", "cancelled", "catalog", "env", "memo", "memory", "memory_limit", "params", "slots", "txn")
+    __slots__ = (
+        "affected",
+        "cancelled",
+        "catalog",
+        "env",
+        "memo",
+        "memory",
+        "memory_limit",
+        "params",
+        "slots",
+        "txn",
+    )
 
     def __init__(
         self,

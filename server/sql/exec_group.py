@@ -15,7 +15,7 @@ GROUP_BYTES = 250
 
 
 class Group(Node):
-    """Groups `read(c)`'s batches: `steps[i](batch, c, groups)` for every grouping set, then `final(state, c)`."""
+    """Groups `read(c)`'s batches: `steps[i](batch, c, groups)` per grouping set, then `final(state, c)`."""
 
     def __init__(
         self,

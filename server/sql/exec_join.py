@@ -1,4 +1,4 @@
-"""Joins: by hash, by an inner that is run again per outer row (a key lookup, LATERAL), and plain nested loops.
+"""Joins: by hash, by an inner that is run again per outer row (key lookup, LATERAL), by nested loops.
 
 A joined row is the left row followed by the right one; semi and anti joins give left rows only.
 """
@@ -20,7 +20,9 @@ class Join(Node):
 
     name = "Join"
 
-    def __init__(self, kind: str, left: Node, right: Node, condition: Condition | None, details: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kind: str, left: Node, right: Node, condition: Condition | None, details: Sequence[str] = ()
+    ) -> None:
         self.kind, self.left, self.right, self.condition, self.details = kind, left, right, condition, details
         self.layout = dict(left.layout)
         self.width = left.width
@@ -62,9 +64,15 @@ class HashJoin(Join):
     name = "Hash"
 
     def __init__(
-        self, kind: str, left: Node, right: Node, left_key: KeyOf, right_key: KeyOf, condition: Condition | None,
+        self,
+        kind: str,
+        left: Node,
+        right: Node,
+        left_key: KeyOf,
+        right_key: KeyOf,
+        condition: Condition | None,
         details: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(kind, left, right, condition, details)
         self.left_key, self.right_key = left_key, right_key
         self.cost = left.cost + right.cost + 0.02 * right.rows + 0.01 * left.rows
@@ -200,7 +208,7 @@ class LoopJoin(Join):
             if kind == "full":
                 matched.update(map(id, found))
             yield [left + right for right in found]
-        if kind == "semi" and any_found or kind == "anti" and not any_found:
+        if (kind == "semi" and any_found) or (kind == "anti" and not any_found):
             yield [left]
         elif kind in ("left", "full") and not any_found:
             yield [left + (None,) * self.right.width]
@@ -212,9 +220,14 @@ class AgainJoin(Join):
     name = "Nested Loop"
 
     def __init__(
-        self, kind: str, left: Node, right: Node, slots: Sequence[tuple[int, int]], condition: Condition | None,
+        self,
+        kind: str,
+        left: Node,
+        right: Node,
+        slots: Sequence[tuple[int, int]],
+        condition: Condition | None,
         details: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(kind, left, right, condition, details)
         self.slots = list(slots)
         """(slot, position in the left row)."""
@@ -239,7 +252,9 @@ class AgainJoin(Join):
                     slots[slot] = left[position]
                 for batch in right.run(c):
                     if batch:
-                        found = batch if condition is None else [row for row in batch if condition(left, row, c)]
+                        found = (
+                            batch if condition is None else [row for row in batch if condition(left, row, c)]
+                        )
                         if found:
                             any_found = True
                             if not whole:
@@ -254,7 +269,7 @@ class AgainJoin(Join):
                 done += 16
                 if kind == "left" and not any_found:
                     out.append(left + nulls)
-                elif kind == "semi" and any_found or kind == "anti" and not any_found:
+                elif (kind == "semi" and any_found) or (kind == "anti" and not any_found):
                     out.append(left)
             yield out
             out, done = [], 0

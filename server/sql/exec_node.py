@@ -11,7 +11,7 @@ BATCH = 256
 
 
 class Node:
-    """An operator. `run` yields batches of at most about 256 rows, empty ones as heartbeats while it works."""
+    """An operator. `run` yields batches of at most about 256 rows, empty ones as heartbeats."""
 
     layout: dict[tuple[int, int], int]
     """(relation, column) -> position in the row."""

@@ -16,7 +16,8 @@ Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
 """(stored values or (key, value) pairs, ctx, out): appends what passes."""
 
 FIRST_UNDER_LIMIT = 16
-_decode = rowcode.unpack
+"""Values in the first batch of a scan that a LIMIT may stop."""
+_decode: Callable[[bytes], list[Any]] = rowcode.unpack
 
 
 class Feed:
@@ -156,7 +157,9 @@ class Accumulate(Node):
 class Count(Node):
     """count(*) of key ranges: nothing is decoded."""
 
-    def __init__(self, bounds: Bounds, layout: dict[tuple[int, int], int], cost: float, label: Sequence[str]) -> None:
+    def __init__(
+        self, bounds: Bounds, layout: dict[tuple[int, int], int], cost: float, label: Sequence[str]
+    ) -> None:
         self.bounds, self.layout, self.width = bounds, layout, len(layout)
         self.rows, self.cost, self.label = 1, cost, label
 

@@ -27,7 +27,6 @@ class _Descending:
         return isinstance(other, _Descending) and bool(self.key == other.key)
 
 
-
 def sort_key(specs: Sequence[SortSpec]) -> Callable[[Any], Any]:
     """A key function that orders rows by `specs` when compared by <."""
     lines = ["def key(r):"]
@@ -65,7 +64,11 @@ class Sort(Node):
     """All rows in order; with `top` only the first so many (ctx -> count or None) are kept."""
 
     def __init__(
-        self, source: Node, specs: Sequence[SortSpec], top: Callable[[Context], int | None] | None, details: Sequence[str]
+        self,
+        source: Node,
+        specs: Sequence[SortSpec],
+        top: Callable[[Context], int | None] | None,
+        details: Sequence[str],
     ) -> None:
         self.source, self.specs, self.top, self.details = source, list(specs), top, details
         self.layout, self.width, self.rows = source.layout, source.width, source.rows
@@ -211,7 +214,7 @@ class Distinct(Node):
 
 
 class LockRows(Node):
-    """FOR UPDATE, FOR KEY SHARE: locks the rows that it lets through; (position of the key, class) per relation."""
+    """FOR UPDATE, FOR KEY SHARE: locks what it lets through; (position of the key, class) per relation."""
 
     def __init__(self, source: Node, locks: Sequence[tuple[int, int]]) -> None:
         self.source, self.locks = source, list(locks)

@@ -1,4 +1,4 @@
-"""Rows from elsewhere than tables: VALUES, functions, catalog relations, spools, recursion, set operations."""
+"""Rows from elsewhere than tables: VALUES, functions, the catalog, spools, recursion, set operations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat
@@ -29,7 +29,9 @@ class Rename(Node):
 class ValuesScan(Node):
     """VALUES: one function per row."""
 
-    def __init__(self, makers: Sequence[Callable[[Context], Any]], layout: dict[tuple[int, int], int]) -> None:
+    def __init__(
+        self, makers: Sequence[Callable[[Context], Any]], layout: dict[tuple[int, int], int]
+    ) -> None:
         self.makers, self.layout, self.width = makers, layout, len(layout)
         self.rows, self.cost = len(makers), 0.01 * len(makers)
 
@@ -45,7 +47,9 @@ class ValuesScan(Node):
 class VirtualScan(Node):
     """A relation computed from the catalog."""
 
-    def __init__(self, read: Callable[[Any], Sequence[Any]], layout: dict[tuple[int, int], int], name: str) -> None:
+    def __init__(
+        self, read: Callable[[Any], Sequence[Any]], layout: dict[tuple[int, int], int], name: str
+    ) -> None:
         self.read, self.layout, self.width, self.name = read, layout, len(layout), name
         self.rows, self.cost = 100, 10.0
 
@@ -64,16 +68,27 @@ class FunctionScan(Node):
     """Functions in FROM, side by side, streaming; the shorter ones are filled with NULL."""
 
     def __init__(
-        self, parts: Sequence[FunctionPart], ordinality: bool, layout: dict[tuple[int, int], int], width: int, name: str
+        self,
+        parts: Sequence[FunctionPart],
+        ordinality: bool,
+        layout: dict[tuple[int, int], int],
+        width: int,
+        name: str,
     ) -> None:
-        self.parts, self.ordinality, self.layout, self.width, self.name = parts, ordinality, layout, width, name
+        self.parts, self.ordinality, self.layout, self.width, self.name = (
+            parts,
+            ordinality,
+            layout,
+            width,
+            name,
+        )
         self.rows, self.cost = 100, 1.0
 
     def run(self, c: Context) -> Iterator[Rows]:
         if len(self.parts) == 1 and not self.ordinality:
             values, width, spread = self.parts[0]
             rows = iter(values(c))
-            made = (_row(value, width) for value in rows) if spread else zip(rows)
+            made: Iterator[Any] = (_row(value, width) for value in rows) if spread else zip(rows)
         else:
             made = self._side_by_side(c)
         while True:
@@ -86,7 +101,7 @@ class FunctionScan(Node):
     def _side_by_side(self, c: Context) -> Iterator[Any]:
         sources = []
         for values, width, spread in self.parts:
-            rows = ((_row(value, width) if spread else (value,)) for value in values(c))  # noqa: B023
+            rows = ((_row(value, width) if spread else (value,)) for value in values(c))
             sources.append(list(rows) if len(self.parts) > 1 else rows)
         if len(self.parts) == 1:
             for number, row in enumerate(sources[0], 1):
@@ -188,7 +203,7 @@ class WorkTable(Node):
 
 
 class Recursive(Node):
-    """WITH RECURSIVE; `converts`: per column how values compare, to drop duplicates (UNION), None for UNION ALL."""
+    """WITH RECURSIVE; `converts`: how values compare, to drop duplicates (UNION), None for UNION ALL."""
 
     def __init__(self, first: Node, again: Node, key: int, converts: Sequence[Convert] | None) -> None:
         self.first, self.again, self.key = first, again, key
@@ -309,7 +324,11 @@ class ProjectSet(Node):
     """Set-returning functions in a select list: they advance together, the shorter ones give NULL."""
 
     def __init__(
-        self, source: Node, functions: Sequence[Callable[..., Any]], layout: dict[tuple[int, int], int], width: int
+        self,
+        source: Node,
+        functions: Sequence[Callable[..., Any]],
+        layout: dict[tuple[int, int], int],
+        width: int,
     ) -> None:
         """Each row of `source` followed by one value per function (ctx, row) -> iterable."""
         self.source, self.functions, self.layout, self.width = source, functions, layout, width

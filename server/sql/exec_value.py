@@ -1,4 +1,4 @@
-"""What generated expression code calls: arrays, rows, greatest and least (PostgreSQL, chapters 4.2, 8.15, 9.24)."""
+"""What generated expression code calls: arrays, rows, greatest, least (PostgreSQL 4.2, 8.15, 9.24)."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -7,6 +7,7 @@ from typing import Any
 from server.errors import PgError
 from server.sql import types
 from server.sql.type_array import Array
+
 
 class Record(tuple[Any, ...]):
     """A row value that knows the types of its fields, for its text and binary forms."""
@@ -48,7 +49,9 @@ def nest_arrays(items: list[Array | None]) -> Array:
     elements: list[Any] = []
     for item in items:
         if (item.dims if item is not None else ()) != dims:
-            raise PgError("2202E", "multidimensional arrays must have array expressions with matching dimensions")
+            raise PgError(
+                "2202E", "multidimensional arrays must have array expressions with matching dimensions"
+            )
         if item is not None:
             elements.extend(item.elements)
     if not dims:

@@ -13,7 +13,7 @@ from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame clause; bounds are `unbounded preceding`, `offset preceding` (or `preceding`), `current row` ..."""
+    """A frame clause; bounds are `unbounded preceding`, `preceding` (with an offset), `current row` ..."""
 
     mode: str
     start: str
@@ -28,7 +28,12 @@ class Frame:
     @property
     def default(self) -> bool:
         """From the partition's start to the current row's last peer."""
-        return self.mode == "range" and self.start.startswith("unbounded") and self.end == "current row" and self._all
+        return (
+            self.mode == "range"
+            and self.start.startswith("unbounded")
+            and self.end == "current row"
+            and self._all
+        )
 
     @property
     def whole(self) -> bool:
@@ -55,7 +60,9 @@ class WindowJob:
 class Partition:
     """The rows of one partition, sorted, as window functions see them."""
 
-    def __init__(self, rows: Sequence[Any], peers: Callable[[Any], Any], frame: Frame, offsets: tuple[Any, Any]) -> None:
+    def __init__(
+        self, rows: Sequence[Any], peers: Callable[[Any], Any], frame: Frame, offsets: tuple[Any, Any]
+    ) -> None:
         self.rows, self.size, self.spec = rows, len(rows), frame
         self.offsets = offsets
         self.starts: list[int] = []
@@ -125,9 +132,9 @@ class Partition:
             return self.peer_end(i) if end else self.peer_start(i)
         sign = -1 if kind.endswith("preceding") else 1
         if mode == "rows":
-            return i + sign * offset + (1 if end else 0)
+            return i + sign * int(offset) + (1 if end else 0)
         if mode == "groups":
-            group = self.group_of[i] + sign * offset + (1 if end else 0)
+            group: int = self.group_of[i] + sign * offset + (1 if end else 0)
             return 0 if group < 0 else self.groups[group] if group < len(self.groups) else self.size
         return self._range_bound(i, sign, offset, end)
 
@@ -141,9 +148,8 @@ class Partition:
         direction = -1 if self.spec.descending else 1
         target = _shift(self.spec.range_type, value, sign * direction, offset)
         low, high = self._not_null()
-        key = _orderable(target) * direction if not isinstance(target, tuple) else target
-        position = (bisect_right if end else bisect_left)(self.keys, key, low, high)
-        return position
+        key = target * direction
+        return int((bisect_right if end else bisect_left)(self.keys, key, low, high))
 
     def _not_null(self) -> tuple[int, int]:
         low, high = 0, self.size
@@ -156,11 +162,7 @@ class Partition:
     def _keys(self) -> list[Any]:
         direction = -1 if self.spec.descending else 1
         column = (row[self.order_at] for row in self.rows)
-        return [None if value is None else _orderable(value) * direction for value in column]
-
-
-def _orderable(value: Any) -> Any:
-    return value
+        return [None if value is None else value * direction for value in column]
 
 
 def _shift(kind: Any, value: Any, sign: int, offset: Any) -> Any:
@@ -209,7 +211,10 @@ class WindowAgg(Node):
     def _sorted(self, rows: Rows, c: Context) -> Iterator[Rows]:
         specs = [(at, False, False, convert) for at, convert in self.partition]
         sort_rows(rows, [*specs, *self.order])
-        offsets = (self._offset(self.frame.start_offset, "starting", c), self._offset(self.frame.end_offset, "ending", c))
+        offsets = (
+            self._offset(self.frame.start_offset, "starting", c),
+            self._offset(self.frame.end_offset, "ending", c),
+        )
         for part in self._split(rows):
             made = Partition(part, self.peers, self.frame, offsets)
             made.order_at = self.order[0][0] if self.order else -1
@@ -310,7 +315,13 @@ def _start(job: WindowJob) -> Any:
 
 def _feed(job: WindowJob, state: Any, rows: Sequence[Any], env: Any) -> Any:
     function = job.function
-    step, strict, first, last, flag = function.step, function.strict_step, job.first, job.first + job.count, job.flag
+    step, strict, first, last, flag = (
+        function.step,
+        function.strict_step,
+        job.first,
+        job.first + job.count,
+        job.flag,
+    )
     lead = (env,) if function.needs_env else ()
     for row in rows:
         args = row[first:last]

@@ -1,4 +1,4 @@
-"""EXPLAIN: the lines of a plan, in the look of PostgreSQL and DSQL (dsql-reference §1.9), and expressions as text."""
+"""EXPLAIN: the lines of a plan, in DSQL's look (dsql-reference §1.9), and expressions as text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,11 @@ def explain_lines(node: Node, verbose: bool = False, costs: bool = True) -> list
 
 def _explain(node: Node, depth: int, costs: bool, lines: list[str]) -> None:
     head, *details = node.describe()
-    numbers = f"  (cost={0:.2f}..{node.cost:.2f} rows={max(round(node.rows), 0)} width={8 * node.width})" if costs else ""
+    numbers = (
+        f"  (cost={0:.2f}..{node.cost:.2f} rows={max(round(node.rows), 0)} width={8 * node.width})"
+        if costs
+        else ""
+    )
     indent = "" if depth == 0 else " " * (6 * depth - 4) + "->  "
     lines.append(f"{indent}{head}{numbers}")
     for detail in details:
@@ -71,7 +75,9 @@ def _cast(expr: Any) -> str:
 
 
 def _array_op(expr: tree.ArrayOp) -> str:
-    return f"({expr_text(expr.left)} {expr.operator} {'ALL' if expr.all else 'ANY'} ({expr_text(expr.right)}))"
+    return (
+        f"({expr_text(expr.left)} {expr.operator} {'ALL' if expr.all else 'ANY'} ({expr_text(expr.right)}))"
+    )
 
 
 def _null_test(expr: tree.NullTest) -> str:

@@ -7,16 +7,16 @@ from typing import Any
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.sql import tree
-from server.sql.codegen import Code, Emitter, Layout, Unit, compile_row, fold, fresh
+from server.sql.codegen import Code, Emitter, Layout, compile_row, fold, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node, Rows
 from server.sql.explain import explain_lines
 from server.sql.plan_from import FromPlanner, Source
 from server.sql.plan_relation import plan_relation, renamed
-from server.sql.plan_scan import TableScan, filtered
+from server.sql.plan_scan import filtered
 from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
-from server.sql.plan_walk import free_rels, rewrite, variables, walk
+from server.sql.plan_walk import rewrite, variables, walk
 from server.sql.tree import Expr
 
 
@@ -62,7 +62,9 @@ class Scope:
 class Planner:
     """What one statement's plans share: the catalog, which columns are read, its CTEs."""
 
-    def __init__(self, catalog: Catalog, ctes: Sequence[tree.Cte] = (), cte_nodes: dict[int, Any] | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog, ctes: Sequence[tree.Cte] = (), cte_nodes: dict[int, Any] | None = None
+    ) -> None:
         self.catalog = catalog
         self.cluster = catalog.cluster
         self.needed: dict[int, set[int]] = {}
@@ -93,8 +95,10 @@ class Planner:
         """FROM and WHERE of a query."""
         return FromPlanner(self, query, outer).plan()
 
-    def select(self, query: tree.Query, outer: Scope, limited: bool = False, extra: Sequence[Expr] = ()) -> Node:
-        """A whole query; its columns are (rel, i) for one new relation, in order of its visible targets and `extra`."""
+    def select(
+        self, query: tree.Query, outer: Scope, limited: bool = False, extra: Sequence[Expr] = ()
+    ) -> Node:
+        """A whole query; its columns are (rel, i) for one new relation, its visible targets, then `extra`."""
         return SelectPlanner(self, query, outer, limited, extra).plan()
 
     def subquery(self, query: tree.Query, rel: int, outer: Scope, limited: bool = False) -> Node:
@@ -151,11 +155,15 @@ def prepare(node: Any) -> Any:
 
     Whole rows of relations that are no tables become row constructors.
     """
-    columns = {rel.id: _columns(rel) for found in walk(node) if type(found) is tree.Query for rel in found.rels}
+    columns = {
+        rel.id: _columns(rel) for found in walk(node) if type(found) is tree.Query for rel in found.rels
+    }
 
     def change(found: Any) -> Any:
         if type(found) is tree.Var and found.column == -1 and columns.get(found.rel):
-            items = [tree.Var(c.type, found.rel, i, c.typmod, c.name) for i, c in enumerate(columns[found.rel])]
+            items = [
+                tree.Var(c.type, found.rel, i, c.typmod, c.name) for i, c in enumerate(columns[found.rel])
+            ]
             return tree.RowExpr(found.type, tuple(items), tuple(item.name for item in items))
         if type(found) is tree.Call and found.at != -1:
             return replace(found, at=-1, args=tuple(rewrite(arg, change) for arg in found.args))
@@ -171,10 +179,12 @@ def _columns(rel: tree.Rel) -> tuple[tree.OutputColumn, ...]:
     return rel.query.columns if isinstance(rel, tree.QueryRel) else rel.columns
 
 
-def plan_query(query: tree.Query, catalog: Catalog, extra: Sequence[Expr] = (), planner: Planner | None = None) -> Plan:
+def plan_query(
+    query: tree.Query, catalog: Catalog, extra: Sequence[Expr] = (), planner: Planner | None = None
+) -> Plan:
     """Plan a query. `extra`: expressions over its relations that each row carries after the visible targets.
 
-    For DML: Var(rel, -2) is the row's key, Var(rel, -3) the list of all its attributes, Var(rel, -1) the row value.
+    For DML: Var(rel, -2) is the row's key, Var(rel, -3) the list of its attributes.
     PgError 54001 when it is nested too deeply.
     """
     try:
@@ -205,6 +215,3 @@ def compile_expressions(
     planner = planner or Planner(catalog)
     planner.read(*exprs)
     return compile_row([fold(expr) for expr in exprs], layout, planner.top)
-
-
-__all__ = ["Plan", "Planner", "Scope", "TableScan", "Unit", "compile_expressions", "free_rels", "plan_query"]

@@ -1,4 +1,4 @@
-"""FROM and WHERE: conditions go as far down as they may, joins are ordered greedily, subqueries become joins."""
+"""FROM and WHERE: conditions go far down, joins are ordered greedily, subqueries become joins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from server.sql.codegen import Emitter, Unit
 from server.sql.exec_join import AgainJoin, HashJoin, LoopJoin
 from server.sql.exec_node import Node, Single
 from server.sql.explain import condition_lines
-from server.sql.plan_path import _comparable as comparable
+from server.sql.plan_path import comparable
 from server.sql.plan_scan import TableScan, filtered
 from server.sql.plan_walk import conjuncts, expr_rels, free_rels, has_node, is_volatile
 from server.sql.tree import Expr
@@ -92,7 +92,11 @@ class FromPlanner:
         sides = (node.right, node.left) if kind == "right" else (node.left, node.right)
         if kind == "right":
             left, right = right, left
-        pushed = [] if kind == "full" else [e for e in above if self._inside(expr_rels(e), left) and not is_volatile(e)]
+        pushed = (
+            []
+            if kind == "full"
+            else [e for e in above if self._inside(expr_rels(e), left) and not is_volatile(e)]
+        )
         rest = [expr for expr in above if not any(expr is other for other in pushed)]
         own = [self.planner.fold(expr) for expr in conjuncts(node.condition)]
         inner = []
@@ -121,7 +125,7 @@ class FromPlanner:
         made = Item(rels, lambda filters: inside(filters), depends=depends)
 
         def inside(filters: list[Expr]) -> Source:
-            """The group as a whole is run again per outer row: its members find outer columns in its scope."""
+            """The group is run again per outer row: its members find outer columns in its scope."""
             outer, hidden = self.outer, self.hidden
             made.scope = self.outer = outer.below(depends)
             self.hidden = hidden | depends
@@ -206,7 +210,9 @@ class FromPlanner:
         rest = []
         for expr in conditions:
             used = expr_rels(expr) & rels
-            place = next((item for item in items if item.kind == "inner" and used and used <= item.rels), None)
+            place = next(
+                (item for item in items if item.kind == "inner" and used and used <= item.rels), None
+            )
             if place is not None:
                 place.filters.append(expr)
             else:
@@ -233,7 +239,9 @@ class FromPlanner:
                 used = {rel for expr in item.conditions for rel in expr_rels(expr)} & self.rels.keys()
                 return (0, 0.0) if used <= joined else (8, 0.0)
             linked = any(
-                expr_rels(e) & item.rels and expr_rels(e) & joined and (expr_rels(e) & self.rels.keys()) <= joined | item.rels
+                expr_rels(e) & item.rels
+                and expr_rels(e) & joined
+                and (expr_rels(e) & self.rels.keys()) <= joined | item.rels
                 for e in waiting
             )
             rows = item.source.rows if item.source is not None else 100.0
@@ -285,7 +293,9 @@ class FromPlanner:
         node = inner.node()
         rest = [expr for expr in conditions if not any(expr is other for other in usable)]
         condition = self.condition(rest, left, node)
-        return AgainJoin(item.kind, left, node, scope.taken(left.layout), condition, condition_lines("Join Filter", rest))
+        return AgainJoin(
+            item.kind, left, node, scope.taken(left.layout), condition, condition_lines("Join Filter", rest)
+        )
 
     def _equalities(
         self, conditions: Sequence[Expr], left: Node, right: set[int]
@@ -295,7 +305,12 @@ class FromPlanner:
         pairs, rest = [], []
         for expr in conditions:
             pair = None
-            if type(expr) is tree.Call and expr.operator == "=" and len(expr.args) == 2 and expr.function.strict:
+            if (
+                type(expr) is tree.Call
+                and expr.operator == "="
+                and len(expr.args) == 2
+                and expr.function.strict
+            ):
                 one, two = expr.args
                 for a, b in ((one, two), (two, one)):
                     rels_a, rels_b = expr_rels(a), expr_rels(b)
@@ -322,7 +337,9 @@ class FromPlanner:
         lines.append(f"return {parts[0] if len(parts) == 1 else '(' + ', '.join(parts) + ')'}")
         return unit.finish("r, c", lines)
 
-    def condition(self, conditions: Sequence[Expr], left: Node, right: Node) -> Callable[[Any, Any, Any], Any] | None:
+    def condition(
+        self, conditions: Sequence[Expr], left: Node, right: Node
+    ) -> Callable[[Any, Any, Any], Any] | None:
         """(left row, right row, ctx) -> whether they satisfy `conditions`; None when there are none."""
         if not conditions:
             return None
@@ -350,27 +367,40 @@ class FromPlanner:
                 return None
             query, output = link.query, link.output_rel
             return Item(
-                {output}, lambda filters: self.planner.subquery(query, output, self.outer), "semi",
+                {output},
+                lambda filters: self.planner.subquery(query, output, self.outer),
+                "semi",
                 conditions=conjuncts(link.compare),
-            )  # fmt: skip
+            )
         return None
 
     def _exists(self, query: tree.Query, rels: set[int], negated: bool) -> Item | None:
         plain = not (
-            query.grouped or query.windows or query.distinct_on or query.limit is not None or query.ctes
-            or query.offset is not None or query.set_op is not None or query.has_set_returning or query.locks
-        )  # fmt: skip
+            query.grouped
+            or query.windows
+            or query.distinct_on
+            or query.limit is not None
+            or query.ctes
+            or query.offset is not None
+            or query.set_op is not None
+            or query.has_set_returning
+            or query.locks
+        )
         if not plain or query.from_ is None or not free_rels(query) & rels:
             return None
         inner_rels = {rel.id for rel in query.rels}
         own, joining = _split(conjuncts(query.where), lambda e: not (expr_rels(e) - inner_rels))
-        inner = tree.Query((), query.rels, query.from_, tree.BoolExpr(types.BOOL, "and", tuple(own)) if own else None)
+        inner = tree.Query(
+            (), query.rels, query.from_, tree.BoolExpr(types.BOOL, "and", tuple(own)) if own else None
+        )
         if free_rels(inner) or not joining or any(has_node(expr, tree.SubLink) for expr in joining):
             return None
         return Item(
-            inner_rels, lambda filters: self.planner.from_(inner, self.outer), "anti" if negated else "semi",
+            inner_rels,
+            lambda filters: self.planner.from_(inner, self.outer),
+            "anti" if negated else "semi",
             conditions=joining,
-        )  # fmt: skip
+        )
 
 
 def _split(exprs: Sequence[Expr], test: Callable[[Expr], bool]) -> tuple[list[Expr], list[Expr]]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
-from server.sql.codegen import Emitter, Unit, finish_nested
+from server.sql.codegen import Emitter, Unit
 from server.sql.exec_group import Group, collected_final, distinct_final
 from server.sql.exec_node import Node
-from server.sql.exec_scan import Accumulate
+from server.sql.exec_scan import FIRST_UNDER_LIMIT, Accumulate, Scan
 from server.sql.exec_sort import Limit
 from server.sql.explain import expr_text
+from server.sql.plan_path import feed
 from server.sql.plan_scan import TableScan
-from server.sql.plan_walk import expr_rels, has_node, is_volatile, rewrite, walk
+from server.sql.plan_walk import expr_rels, has_node, rewrite, walk
 from server.sql.tree import Expr
 from server.sql.types import BOOL
 
@@ -24,7 +25,7 @@ Slot = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What stands above the grouping: group keys, aggregates and carried columns are columns of its result."""
+    """What stands above the grouping: keys, aggregates and carried columns are columns of its result."""
 
     exprs: list[Expr]
     of: Callable[[Any], Any]
@@ -77,7 +78,9 @@ class Grouping:
             if type(found) in _WHOLE:
                 return None
             if found in self.keys and type(found) is not tree.Const:
-                return tree.Var(found.type, rel, self.keys.index(found), found.typmod, getattr(found, "name", ""))
+                return tree.Var(
+                    found.type, rel, self.keys.index(found), found.typmod, getattr(found, "name", "")
+                )
             if type(found) is tree.Var and found in carried:
                 return tree.Var(found.type, rel, first + carried.index(found), found.typmod, found.name)
             return None
@@ -125,7 +128,9 @@ def plan_group(
 def _only_counts(made: Grouping) -> bool:
     if made.keys or made.carried or made.groupings or not made.calls or len(made.sets) != 1:
         return False
-    return all(c.aggregate.name == "count" and not c.args and c.filter is None and not c.distinct for c in made.calls)
+    return all(
+        c.aggregate.name == "count" and not c.args and c.filter is None and not c.distinct for c in made.calls
+    )
 
 
 def _by_index_end(made: Grouping, source: TableScan, outer: "Scope") -> Node | None:
@@ -133,7 +138,11 @@ def _by_index_end(made: Grouping, source: TableScan, outer: "Scope") -> Node | N
     if made.keys or made.carried or made.groupings or len(made.calls) != 1 or len(made.sets) != 1:
         return None
     call = made.calls[0]
-    if call.aggregate.fast not in ("min", "max") or call.filter is not None or type(call.args[0]) is not tree.Var:
+    if (
+        call.aggregate.fast not in ("min", "max")
+        or call.filter is not None
+        or type(call.args[0]) is not tree.Var
+    ):
         return None
     column = call.args[0].column
     if call.args[0].rel != source.rel.id or column < 0:
@@ -145,8 +154,8 @@ def _by_index_end(made: Grouping, source: TableScan, outer: "Scope") -> Node | N
         if found.order_by([(column, call.aggregate.fast == "max", nulls_first)], True):
             if not found.path.single:
                 node = found.node()
-                if hasattr(node, "feed"):
-                    node.feed.first = 16
+                if isinstance(node, Scan):
+                    node.feed.first = FIRST_UNDER_LIMIT
                 return _group(made, Limit(node, lambda c: 1, None), outer)
             break
     found.path = path
@@ -162,13 +171,13 @@ def _group(made: Grouping, source: Any, outer: "Scope") -> Node:
         return _accumulate(made, source, outer)
     steps = [_step(made, source, outer, chosen, fused) for chosen in made.sets]
     unit = Unit()
-    final = unit.finish("st, c", [f"return {_final(made, unit, Emitter(unit, {}, outer), lambda i: f'st[{i}]')}"])
+    final = unit.finish(
+        "st, c", [f"return {_final(made, unit, Emitter(unit, {}, outer), lambda i: f'st[{i}]')}"]
+    )
     default = _default(made, outer)
     empty = [not chosen for chosen in made.sets]
     details = ["Group Key: " + ", ".join(expr_text(key) for key in made.keys)] if made.keys else []
     if fused:
-        from server.sql.plan_path import feed
-
         read = feed(source.path, source.outer, _keyed(source)).read
         inputs: Sequence[Node] = (source.node(),)
         rows, cost = source.rows, source.path.cost
@@ -187,8 +196,6 @@ def _has_sublink(made: Grouping) -> bool:
 
 
 def _accumulate(made: Grouping, source: TableScan, outer: "Scope") -> Node:
-    from server.sql.plan_path import feed
-
     lines, unit, emitter, keyed = source.loop([])
     count = len(made.calls)
     names = [f"z{i}" for i in range(count)]
@@ -200,12 +207,16 @@ def _accumulate(made: Grouping, source: TableScan, outer: "Scope") -> Node:
     loop = unit.finish("values, c, out", body)
     start = _default(made, outer)
     other = Unit()
-    final = other.finish("st, c", [f"return {_final(made, other, Emitter(other, {}, outer), lambda i: f'st[{i}]')}"])
+    final = other.finish(
+        "st, c", [f"return {_final(made, other, Emitter(other, {}, outer), lambda i: f'st[{i}]')}"]
+    )
     made_feed = feed(source.path, source.outer, keyed)
     return Accumulate(made_feed, start, loop, final, made.layout(), source.path.cost * 1.1, source.describe())
 
 
-def _step(made: Grouping, source: Any, outer: "Scope", chosen: Sequence[int], fused: bool) -> Callable[..., Any]:
+def _step(
+    made: Grouping, source: Any, outer: "Scope", chosen: Sequence[int], fused: bool
+) -> Callable[..., Any]:
     """(values or rows, ctx, groups) -> feeds the groups of one grouping set."""
     if fused:
         lines, unit, emitter, keyed = source.loop([])
@@ -223,14 +234,22 @@ def _step(made: Grouping, source: Any, outer: "Scope", chosen: Sequence[int], fu
         names.append(name)
         lines.append(f"{name} = {emitter.value(expr).src}")
         convert = expr.type.sort_key
-        keys.append(name if convert is None else f"(None if {name} is None else {unit.bind(convert)}({name}))")
+        keys.append(
+            name if convert is None else f"(None if {name} is None else {unit.bind(convert)}({name}))"
+        )
     key = keys[0] if len(keys) == 1 else "(" + "".join(part + ", " for part in keys) + ")"
     initial = [*names, *(emitter.value(var).src for var in made.carried), *_initial(made, unit, chosen)]
-    lines += [f"key = {key}", "st = get(key)", "if st is None:", f"    st = groups[key] = [{', '.join(initial)}]"]
+    lines += [
+        f"key = {key}",
+        "st = get(key)",
+        "if st is None:",
+        f"    st = groups[key] = [{', '.join(initial)}]",
+    ]
     first = len(made.keys) + len(made.carried)
     lines += _updates(made, emitter, lambda i: f"st[{first + i}]")
     body = ["get = groups.get", f"for {target} in values:", *("    " + line for line in lines)]
-    return unit.finish("values, c, groups", body)
+    made_step: Callable[..., Any] = unit.finish("values, c, groups", body)
+    return made_step
 
 
 def _initial(made: Grouping, unit: Unit, chosen: Sequence[int]) -> list[str]:
@@ -244,7 +263,9 @@ def _initial(made: Grouping, unit: Unit, chosen: Sequence[int]) -> list[str]:
             found.append(f"{unit.bind(call.aggregate.init)}({types})")
         else:
             value = call.aggregate.init() if call.aggregate.fast else object
-            found.append(repr(value) if value is None or type(value) is int else f"{unit.bind(call.aggregate.init)}()")
+            found.append(
+                repr(value) if value is None or type(value) is int else f"{unit.bind(call.aggregate.init)}()"
+            )
     for grouping in made.groupings:
         bits = 0
         for key in grouping.keys:
@@ -334,14 +355,15 @@ def _sorted(call: tree.AggregateCall) -> Callable[[list[Any], Any], Any]:
         specs = [(i, k.descending, k.nulls_first, k.expr.type.sort_key) for i, k in enumerate(call.order_by)]
         return collected_final(aggregate, count, specs, tuple(k.expr.type for k in call.order_by))
     count = len(call.args)
-    specs = [(count + i, k.descending, k.nulls_first, k.expr.type.sort_key) for i, k in enumerate(call.order_by)]
+    specs = [
+        (count + i, k.descending, k.nulls_first, k.expr.type.sort_key) for i, k in enumerate(call.order_by)
+    ]
     kinds = tuple(arg.type for arg in call.args)
     if not call.distinct:
         return collected_final(aggregate, count, specs, kinds)
     ordered = {repr(key.expr) for key in call.order_by}
-    more = [(i, False, False, arg.type.sort_key) for i, arg in enumerate(call.args) if repr(arg) not in ordered]
+    more = [
+        (i, False, False, arg.type.sort_key) for i, arg in enumerate(call.args) if repr(arg) not in ordered
+    ]
     keys = [(i, arg.type.sort_key) for i, arg in enumerate(call.args)]
     return distinct_final(aggregate, count, [*specs, *more], keys, kinds)
-
-
-__all__ = ["Grouping", "Replaced", "finish_nested", "is_volatile", "plan_group"]

@@ -95,7 +95,7 @@ def _strip(expr: Expr) -> Expr:
 _TEXTS = {types.TEXT, types.VARCHAR}
 
 
-def _comparable(column: types.Type, other: types.Type) -> bool:
+def comparable(column: types.Type, other: types.Type) -> bool:
     """Whether a value of `other` can be encoded as a key of `column` and compares like that."""
     for family in (_INTS, _FLOATS, _TEXTS):
         if column in family:
@@ -108,23 +108,32 @@ def sarg_of(expr: Expr, rel: int) -> Sarg | None:
     if type(expr) is tree.Call and expr.operator in _FLIP and len(expr.args) == 2 and expr.function.strict:
         for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, _FLIP[expr.operator])):
             column = _strip(here)
-            if type(column) is tree.Var and column.rel == rel and column.column >= 0 and _fits(column, there, rel):
+            if (
+                type(column) is tree.Var
+                and column.rel == rel
+                and column.column >= 0
+                and _fits(column, there, rel)
+            ):
                 return Sarg(column.column, op, there, expr)
     if type(expr) is tree.ArrayOp and not expr.all and expr.operator == "=":
         column, element = _strip(expr.left), expr.right.type.element
-        if type(column) is tree.Var and column.rel == rel and column.column >= 0 and element is not None:
-            if _comparable(column.type, element) and _independent(expr.right, rel):
-                return Sarg(column.column, "=", expr.right, expr, True)
+        local = isinstance(column, tree.Var) and column.rel == rel and column.column >= 0
+        if not local or element is None or not isinstance(column, tree.Var):
+            return None
+        if comparable(column.type, element) and _independent(expr.right, rel):
+            return Sarg(column.column, "=", expr.right, expr, True)
     if type(expr) is tree.Var and expr.rel == rel and expr.type is types.BOOL:
         return Sarg(expr.column, "=", tree.Const(types.BOOL, True), expr)
     if type(expr) is tree.BoolExpr and expr.op == "not" and type(expr.args[0]) is tree.Var:
-        if expr.args[0].rel == rel:
-            return Sarg(expr.args[0].column, "=", tree.Const(types.BOOL, False), expr)
+        flag = expr.args[0]
+        return Sarg(flag.column, "=", tree.Const(types.BOOL, False), expr) if flag.rel == rel else None
     return None
 
 
 def _fits(column: tree.Var, there: Expr, rel: int) -> bool:
-    return column.type.key_kind is not None and _comparable(column.type, there.type) and _independent(there, rel)
+    return (
+        column.type.key_kind is not None and comparable(column.type, there.type) and _independent(there, rel)
+    )
 
 
 def _independent(expr: Expr, rel: int) -> bool:
@@ -140,7 +149,9 @@ def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set
         if index.index.state != "valid":
             continue
         path = _path(rel, found, index, filters, sargs)
-        covered = {key.column - 1 for key in index.index.keys} | {attnum - 1 for attnum in index.index.include}
+        covered = {key.column - 1 for key in index.index.keys} | {
+            attnum - 1 for attnum in index.index.include
+        }
         path.index_only = needed <= covered
         made.append(path)
     for path in made:
@@ -149,7 +160,11 @@ def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set
 
 
 def _path(
-    rel: tree.TableRel, found: TableAccess, index: IndexAccess | None, filters: Sequence[Expr], sargs: Sequence[Sarg]
+    rel: tree.TableRel,
+    found: TableAccess,
+    index: IndexAccess | None,
+    filters: Sequence[Expr],
+    sargs: Sequence[Sarg],
 ) -> Path:
     path = Path(rel.id, rel.table, found, index)
     used: list[Expr] = []
@@ -211,7 +226,9 @@ def bounds(path: Path, outer: Outer | None) -> Bounds:
     inner = _ends(path, names, emitter, prefix, after, low)
     pad = "    " * loops
     head = ["found = []"]
-    body = [pad + line.replace("return []", "continue") for line in [*inner, "if lo < hi: found.append((lo, hi))"]]
+    body = [
+        pad + line.replace("return []", "continue") for line in [*inner, "if lo < hi: found.append((lo, hi))"]
+    ]
     return unit.finish("c", [*head, *lines, *body, "found.sort()", "return found"])
 
 

@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.errors import unsupported
 from server.sql import tree
 from server.sql.codegen import Emitter, Unit, compile_expr, fresh, tuple_source
 from server.sql.exec_node import Node
-from server.sql.exec_source import Append, FunctionScan, Recursive, Rename, Shared, Spool, ValuesScan, VirtualScan, WorkTable
-from server.sql.plan_walk import is_volatile
+from server.sql.exec_source import (
+    FunctionScan,
+    Recursive,
+    Rename,
+    Shared,
+    Spool,
+    ValuesScan,
+    VirtualScan,
+    WorkTable,
+)
+from server.sql.plan_walk import is_volatile, walk
 from server.sql.tree import Expr
 
 if TYPE_CHECKING:
@@ -49,7 +57,6 @@ def _function(rel: tree.FunctionRel, outer: "Scope") -> Node:
     parts = [(_call(call, outer), width, _spread(call)) for call, width in zip(rel.calls, rel.widths)]
     width = sum(rel.widths) + rel.ordinality
     layout = {(rel.id, position): position for position in range(width)}
-    layout |= {(rel.id, -1): -1} if width == 1 and False else {}
     return FunctionScan(parts, rel.ordinality, layout, width, _name(rel))
 
 
@@ -61,7 +68,9 @@ def _name(rel: tree.FunctionRel) -> str:
 def _spread(call: Expr) -> bool:
     """Whether each value is a row of several columns."""
     function = getattr(call, "function", None)
-    return function is not None and len(function.out_columns) > 1 or getattr(call.type, "name", "") == "record"
+    return (function is not None and len(function.out_columns) > 1) or getattr(
+        call.type, "name", ""
+    ) == "record"
 
 
 def _call(call: Expr, outer: "Scope") -> Callable[[Any], Any]:
@@ -73,13 +82,13 @@ def _call(call: Expr, outer: "Scope") -> Callable[[Any], Any]:
 
 
 def set_values(call: tree.SetReturning, layout: Any, outer: "Scope") -> Callable[..., Any]:
-    """(ctx) or, over a layout, (ctx, row) -> an iterable of values; empty for NULL arguments of a strict function."""
+    """(ctx) or, over a layout, (ctx, row) -> an iterable of values; empty for a NULL argument if strict."""
     function = call.function
     unit = Unit()
     args = tuple_source(Emitter(unit, {key: f"r[{at}]" for key, at in layout.items()}, outer), call.args)
     lines = [f"args = {args}"]
     if function.strict:
-        lines.append("if None in args: return ()" if not call.args else "if any(a is None for a in args): return ()")
+        lines.append("if any(a is None for a in args): return ()")
     lead = ["e"] if function.needs_env else []
     if function.needs_types:
         lead.append(unit.bind(tuple(arg.type for arg in call.args)))
@@ -111,8 +120,6 @@ def plan_ctes(planner: "Planner", ctes: Sequence[tree.Cte], outer: "Scope") -> N
 
 
 def _names_itself(cte: tree.Cte) -> bool:
-    from server.sql.plan_walk import walk
-
     return any(type(node) is tree.CteRel and node.cte == cte.id for node in _rels(walk(cte.query)))
 
 
@@ -145,8 +152,3 @@ def _recursive(planner: "Planner", cte: tree.Cte, outer: "Scope") -> Callable[[]
     node = Recursive(first, again, key, None if operation.all else converts)
     del planner.ctes[cte.id]
     return _spooled(node)
-
-
-def append(nodes: Sequence[Node]) -> Node:
-    """UNION ALL."""
-    return Append(nodes)

@@ -12,7 +12,7 @@ from server.sql.explain import condition_lines, expr_text
 from server.sql.plan_path import Path, bounds, feed, paths
 from server.sql.plan_walk import has_node
 from server.sql.tree import Expr
-from storage import rowcode
+from storage import keycode, rowcode
 
 KEY_COLUMN = -2
 ROW_COLUMN = -3
@@ -25,7 +25,9 @@ Order = list[tuple[int, bool, bool]]
 class TableScan:
     """One table of FROM with the conditions that concern only it (and what is known outside of it)."""
 
-    def __init__(self, rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set[int], outer: Outer) -> None:
+    def __init__(
+        self, rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set[int], outer: Outer
+    ) -> None:
         self.rel, self.outer, self.needed, self.cluster = rel, outer, needed, cluster
         self.filters = list(filters)
         self.late = [expr for expr in filters if has_node(expr, tree.SubLink)]
@@ -65,7 +67,9 @@ class TableScan:
     def node(self) -> Node:
         """The scan with every needed column as its output."""
         columns = sorted(self.needed)
-        return self.build([self._var(column) for column in columns], [(self.rel.id, column) for column in columns])
+        return self.build(
+            [self._var(column) for column in columns], [(self.rel.id, column) for column in columns]
+        )
 
     def _var(self, column: int) -> tree.Var:
         if column < 0:
@@ -95,7 +99,7 @@ class TableScan:
         return project(filtered(below.node(), self.late, self.outer), exprs, keys, self.outer)
 
     def loop(self, exprs: Sequence[Expr]) -> tuple[list[str], Unit, Emitter, bool]:
-        """The head of the loop's body up to the filter: what follows runs for rows that pass (or `continue`)."""
+        """The head of the loop's body up to the filter: what follows runs for rows that pass."""
         unit = Unit()
         needed = set(self.needed)
         keyed = KEY_COLUMN in needed
@@ -111,7 +115,10 @@ class TableScan:
         found = {i for i, column in enumerate(table.columns) if column.not_null}
         if table.primary_key is not None:
             found |= {key.column - 1 for key in table.primary_key.keys}
-        return frozenset((self.rel.id, column) for column in found) | {(self.rel.id, KEY_COLUMN), (self.rel.id, -1)}
+        return frozenset((self.rel.id, column) for column in found) | {
+            (self.rel.id, KEY_COLUMN),
+            (self.rel.id, -1),
+        }
 
     def _positions(self) -> dict[int, int]:
         """Column -> position in the stored array."""
@@ -146,7 +153,10 @@ class TableScan:
             convert = types.BY_OID[table.columns[column].type_oid].unpack
             sources[rel, column] = f"r[{place}]"
             if convert is not None:
-                lines += [f"x{column} = r[{place}]", f"if x{column} is not None: x{column} = {unit.bind(convert)}(x{column})"]
+                lines += [
+                    f"x{column} = r[{place}]",
+                    f"if x{column} is not None: x{column} = {unit.bind(convert)}(x{column})",
+                ]
                 sources[rel, column] = f"x{column}"
         return lines, sources
 
@@ -185,7 +195,12 @@ class TableScan:
             names.append(name)
         joined = "".join(name + ", " for name in names)
         holder: Any = path.index or path.access
-        lines += [f"k = {unit.bind(holder.key_prefix)}(({joined}))", "v = c.txn.get(k)", "if v is None: return []"]
+        encode = keycode.encoder(holder.kinds, tuple(key.nulls_first for key in path.keys), holder.lo)
+        lines += [
+            f"k = {unit.bind(encode)}(({joined}))",
+            "v = c.txn.get(k)",
+            "if v is None: return []",
+        ]
         if path.index is not None and not (path.index_only and KEY_COLUMN not in self.needed):
             lines += [
                 f"k = {unit.bind(path.access.lo)} + {unit.bind(rowcode.unpack)}(v)[0]",
@@ -214,7 +229,9 @@ class TableScan:
         return [*lines, *filters]
 
 
-def _finish_loop(unit: Unit, body: Sequence[str], keyed: bool, before: Sequence[str], after: Sequence[str]) -> Any:
+def _finish_loop(
+    unit: Unit, body: Sequence[str], keyed: bool, before: Sequence[str], after: Sequence[str]
+) -> Any:
     target = "k, v" if keyed else "v"
     lines = [*before, f"for {target} in values:", *("    " + line for line in body), *after]
     return unit.finish("values, c, out", lines)

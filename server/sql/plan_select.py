@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from server.sql import tree
 from server.sql.codegen import compile_expr
 from server.sql.exec_node import Node
+from server.sql.exec_scan import FIRST_UNDER_LIMIT, Scan
 from server.sql.exec_sort import Distinct, Limit, LockRows, Sort, SortSpec, count_of, group_key
 from server.sql.exec_source import Append, Forget, ProjectSet, Rename, SetOperation
 from server.sql.explain import expr_text
@@ -25,7 +26,7 @@ Point = Callable[[Any], list[tuple[Any, ...]]] | None
 
 
 class SelectPlanner:
-    """Plans one query. `limited`: the reader may stop early; `extra`: expressions after the visible targets."""
+    """Plans one query. `limited`: the reader may stop early; `extra`: more expressions."""
 
     def __init__(
         self, planner: "Planner", query: tree.Query, outer: "Scope", limited: bool, extra: Sequence[Expr]
@@ -60,9 +61,11 @@ class SelectPlanner:
         node = self._set_operation() if query.set_op is not None else self._rows()
         node = self._tail(node)
         spools = [
-            key for cte in query.ctes if cte.id not in before and isinstance(cte.query, tree.Query) and free_rels(cte.query)
+            key
+            for cte in query.ctes
+            if cte.id not in before and isinstance(cte.query, tree.Query) and free_rels(cte.query)
             for key in _spool_keys(self.planner.ctes[cte.id])
-        ]  # fmt: skip
+        ]
         return Forget(node, spools) if spools else node
 
     # --- up to the targets ---
@@ -84,8 +87,8 @@ class SelectPlanner:
             if not query.windows and not query.has_set_returning:
                 node = source.build(self.exprs, self.keys)
                 self._make_point(source)
-                if self.limited and self.ordered and hasattr(node, "feed"):
-                    node.feed.first = 16
+                if self.limited and self.ordered and isinstance(node, Scan):
+                    node.feed.first = FIRST_UNDER_LIMIT
                 return node
             source = source.node()
         return self._finish(source, list(query.windows))
@@ -191,7 +194,9 @@ class SelectPlanner:
         have = {spec[0] for spec in specs}
         extra = [self._spec(index, False, False) for index in self.query.distinct_on if index not in have]
         keys = [(i, self.query.targets[i].expr.type.sort_key) for i in self.query.distinct_on]
-        details = ["Sort Key: " + ", ".join(expr_text(self.query.targets[spec[0]].expr) for spec in [*specs, *extra])]
+        details = [
+            "Sort Key: " + ", ".join(expr_text(self.query.targets[spec[0]].expr) for spec in [*specs, *extra])
+        ]
         return Distinct(Sort(node, [*specs, *extra], None, details), group_key(keys), "Unique")
 
     def _count(self, expr: Expr | None, what: str) -> Callable[[Any], int | None] | None:
@@ -216,7 +221,9 @@ def _has_set(call: tree.SetReturning) -> bool:
     return any(type(node) is tree.SetReturning for arg in call.args for node in walk(arg, queries=False))
 
 
-def _top(limit: Callable[[Any], int | None], offset: Callable[[Any], int | None] | None) -> Callable[[Any], int | None]:
+def _top(
+    limit: Callable[[Any], int | None], offset: Callable[[Any], int | None] | None
+) -> Callable[[Any], int | None]:
     def count(c: Any) -> int | None:
         found = limit(c)
         if found is None or offset is None:

@@ -1,11 +1,11 @@
-"""Subqueries in expressions: run once when they depend on nothing, else per row and remembered by what they read."""
+"""Subqueries in expressions: run once when they depend on nothing, else remembered by what they read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
 from server.sql import tree
-from server.sql.codegen import Code, Emitter, Unit, fresh
+from server.sql.codegen import Code, Emitter, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node
 from server.sql.plan_walk import is_volatile
@@ -34,7 +34,7 @@ def _call(evaluate: Callable[[Context], Any], link: tree.SubLink, inner: "Scope"
     volatile = is_volatile(link.query)
     if not inner.params and not inner.inherited:
         return f"{unit.bind(_once(evaluate))}(c)"
-    slots = [slot for slot in inner.params.values()]
+    slots = list(inner.params.values())
     values = "".join(emitter.sources[key] + ", " for key in inner.params)
     inherited = "".join(source + ", " for source in sorted(inner.inherited))
     run = _per_row(evaluate, slots, not volatile)
@@ -130,7 +130,9 @@ def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Em
     return Code(f"{unit.bind(_QUANTIFIED[name])}({rows}, lambda q: {compare})")
 
 
-def _hashed(node: Node, column: int, convert: Callable[[Any], Any] | None) -> Callable[[Context], tuple[set[Any], bool]]:
+def _hashed(
+    node: Node, column: int, convert: Callable[[Any], Any] | None
+) -> Callable[[Context], tuple[set[Any], bool]]:
     def run(c: Context) -> tuple[set[Any], bool]:
         found: set[Any] = set()
         null = False
@@ -145,7 +147,9 @@ def _hashed(node: Node, column: int, convert: Callable[[Any], Any] | None) -> Ca
     return run
 
 
-def _probe(build: Callable[[Context], tuple[set[Any], bool]], convert: Callable[[Any], Any] | None) -> Callable[..., Any]:
+def _probe(
+    build: Callable[[Context], tuple[set[Any], bool]], convert: Callable[[Any], Any] | None
+) -> Callable[..., Any]:
     def run(c: Context, value: Any) -> bool | None:
         found, null = build(c)
         if not found and not null:
@@ -180,4 +184,3 @@ def _all_rows(rows: Sequence[Any], test: Callable[[Any], Any]) -> bool | None:
 
 
 _QUANTIFIED = {"any_row": _any_row, "all_rows": _all_rows}
-__all__ = ["Unit", "emit_sublink"]

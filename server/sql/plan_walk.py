@@ -42,13 +42,23 @@ _CHILDREN: dict[type, tuple[str, ...]] = {
     tree.SetOp: ("left", "right"),
     tree.Cte: ("query",),
     tree.Query: (
-        "targets", "rels", "from_", "where", "group_by", "having", "windows", "limit", "offset", "set_op", "ctes",
+        "targets",
+        "rels",
+        "from_",
+        "where",
+        "group_by",
+        "having",
+        "windows",
+        "limit",
+        "offset",
+        "set_op",
+        "ctes",
     ),
     tree.Insert: ("source", "values", "checks", "on_conflict", "returning", "ctes"),
     tree.ConflictAction: ("sets", "where"),
     tree.Update: ("query", "checks", "returning", "ctes"),
     tree.Delete: ("query", "returning", "ctes"),
-}  # fmt: skip
+}
 """The attributes of a node that may hold nodes (alone, in tuples, or in tuples of tuples)."""
 
 
@@ -90,7 +100,7 @@ def _rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
-    """`node` with `change` applied top-down: where it gives a node that one stands, where None the children follow.
+    """`node` with `change` applied top-down: a node it gives stands, after None the children follow.
 
     It goes into the queries of SubLinks.
     """
@@ -192,9 +202,15 @@ def is_statement_constant(expr: Expr) -> bool:
 
 
 _NOT_CONSTANT = {
-    tree.Var, tree.SubLink, tree.CaseArg, tree.ElementRef, tree.AggregateCall, tree.WindowCall, tree.SetReturning,
+    tree.Var,
+    tree.SubLink,
+    tree.CaseArg,
+    tree.ElementRef,
+    tree.AggregateCall,
+    tree.WindowCall,
+    tree.SetReturning,
     tree.GroupingCall,
-}  # fmt: skip
+}
 
 for _kind, _names in _CHILDREN.items():
     assert set(_names) <= {field.name for field in fields(_kind)}, _kind

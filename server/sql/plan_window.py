@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
-from server.sql.codegen import compile_expr, compile_projection, compile_row
+from server.sql.codegen import compile_expr, compile_projection
 from server.sql.exec_node import Mapped, Node
 from server.sql.exec_sort import group_key
 from server.sql.exec_window import Frame, WindowAgg, WindowJob
@@ -27,7 +27,9 @@ def plan_windows(
     rel = planner.new_rel()
     for number in sorted({call.window for call in calls}):
         own = [call for call in calls if call.window == number]
-        node = _one_window(planner, windows[number], own, [calls.index(call) for call in own], rel, node, outer)
+        node = _one_window(
+            planner, windows[number], own, [calls.index(call) for call in own], rel, node, outer
+        )
 
     def change(found: Any) -> Any:
         if type(found) is tree.WindowCall:
@@ -38,9 +40,14 @@ def plan_windows(
 
 
 def _one_window(
-    planner: "Planner", window: tree.Window, calls: Sequence[tree.WindowCall], places: Sequence[int], rel: int,
-    node: Node, outer: "Scope",
-) -> Node:  # fmt: skip
+    planner: "Planner",
+    window: tree.Window,
+    calls: Sequence[tree.WindowCall],
+    places: Sequence[int],
+    rel: int,
+    node: Node,
+    outer: "Scope",
+) -> Node:
     width = node.width
     keys = [*window.partition_by, *(key.expr for key in window.order_by)]
     layout = dict(node.layout)
@@ -53,7 +60,9 @@ def _one_window(
         if call.filter is not None:
             flag = width + len(columns)
             columns.append(call.filter)
-        jobs.append(WindowJob(call.function, first, len(call.args), flag, tuple(arg.type for arg in call.args)))
+        jobs.append(
+            WindowJob(call.function, first, len(call.args), flag, tuple(arg.type for arg in call.args))
+        )
     if columns:
         unit = compile_projection(columns, node.layout, outer)
 
@@ -78,10 +87,13 @@ def _frame(window: tree.Window, outer: "Scope") -> Frame:
 
     range_key = window.order_by[0].expr.type if window.order_by else None
     return Frame(
-        window.frame_mode.lower(), window.start[0].lower(), offset(window.start), window.end[0].lower(),
-        offset(window.end), (window.exclude or "").lower(), bool(window.order_by), range_key,
+        window.frame_mode.lower(),
+        window.start[0].lower(),
+        offset(window.start),
+        window.end[0].lower(),
+        offset(window.end),
+        (window.exclude or "").lower(),
+        bool(window.order_by),
+        range_key,
         bool(window.order_by) and window.order_by[0].descending,
-    )  # fmt: skip
-
-
-__all__ = ["compile_row", "plan_windows"]
+    )

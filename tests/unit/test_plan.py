@@ -1,0 +1,201 @@
+"""What a plan reads and when: key lookups, ranges, early stops, streaming, cancel, memory, locks."""
+
+import pytest
+
+from server.errors import PgError
+from server.sql import tree
+from server.sql.bind import bind
+from server.sql.context import Context
+from server.sql.env import Env
+from server.sql.parse import parse
+from server.sql.plan import plan_query
+from server.sql.types import BYTEA, INT4, INT8, RECORD
+from tests.selecting import CATALOG, Reads, load, make_data, plan
+
+READS = load(make_data(7, 600))
+
+
+def reads() -> Reads:
+    """The same rows with fresh counters."""
+    made = Reads()
+    made.keys, made.values = READS.keys, READS.values
+    return made
+
+
+def run(sql: str, txn: Reads | None = None, *params: object) -> list[tuple[object, ...]]:
+    return plan(sql, *([INT4] * len(params))).rows(Context(txn or reads(), params, Env(), CATALOG))
+
+
+def test_a_whole_key_is_one_get() -> None:
+    made = plan("select x, s from a where id = $1 and y > 0", INT4)
+    txn = reads()
+    assert made.point is not None
+    made.point(Context(txn, (5,), Env(), CATALOG))
+    assert (txn.gets, txn.seen) == (1, 0)
+    assert made.point(Context(txn, (None,), Env(), CATALOG)) == []
+    assert txn.gets == 1
+
+
+def test_a_bigint_parameter_finds_an_integer_key() -> None:
+    made = plan("select id from a where id = $1", INT8)
+    assert made.point is not None
+    assert made.point(Context(reads(), (1 << 40,), Env(), CATALOG)) == []
+
+
+def test_a_unique_index_is_two_gets() -> None:
+    made = plan("select x, c from b where v = 'v7'")
+    txn = reads()
+    assert made.point is not None
+    made.point(Context(txn, (), Env(), CATALOG))
+    assert txn.seen == 0 and txn.gets <= 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "most"),
+    [
+        ("select * from a where id in (1, 2, 3, 4)", 4),
+        ("select id from a where id >= 10 and id < 30", 20),
+        ("select id from a order by id limit 3", 16),
+        ("select id from a order by id desc limit 3", 16),
+        ("select max(id) from a", 16),
+        ("select min(x) from a", 16),
+        ("select x, k from b where x = 3", 3),
+        ("select 1 from a limit 1", 16),
+        ("select exists (select 1 from a)", 16),
+    ],
+)
+def test_no_more_is_read_than_needed(sql: str, most: int) -> None:
+    txn = reads()
+    run(sql, txn)
+    assert txn.seen + txn.gets <= most
+
+
+def test_an_index_that_has_all_columns_is_enough() -> None:
+    txn = reads()
+    run("select x, y from a where x = 3", txn)
+    assert txn.gets == 0
+    run("select x, s from a where x = 3", txn)
+    assert txn.gets > 0
+
+
+def test_a_join_by_key_looks_up_one_row_each() -> None:
+    txn = reads()
+    run("select b.v from a join b on b.x = a.x and b.k = a.y where a.id = 4", txn)
+    assert txn.seen <= 1 and txn.gets <= 2
+
+
+def test_functions_in_from_stream() -> None:
+    assert run("select g from generate_series(1, 1000000000) g limit 3") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from generate_series(1, 1000000000)",
+        "select sum(g) from generate_series(1, 1000000000) g where g % 2 = 0",
+        "select count(*) from a a1, a a2, a a3",
+        "select a1.id from a a1, a a2, a a3 where a1.id + a2.id = -1",
+        "with recursive r as (select 1 as n union all select 1 from r) select count(*) from r where n > 1",
+        "select g from generate_series(1, 1000000000) g order by g limit 5",
+    ],
+)
+def test_long_statements_give_turns_and_can_be_cancelled(sql: str) -> None:
+    context = Context(reads(), (), Env(), CATALOG)
+    turns = 0
+    with pytest.raises(PgError) as caught:
+        for _ in plan(sql).run(context):
+            turns += 1
+            if turns == 50:
+                context.cancelled = True
+            assert turns < 200
+    assert caught.value.sqlstate == "57014"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select g from generate_series(1, 1000000000) g order by g",
+        "select distinct g from generate_series(1, 1000000000) g",
+        "select g, count(*) from generate_series(1, 1000000000) g group by g",
+        "select 1 from a join generate_series(1, 1000000000) g on a.x = g",
+        "select g, rank() over (order by g) from generate_series(1, 1000000000) g",
+        "select g from generate_series(1, 1000000000) g intersect select g from generate_series(1, 1000000000) g",
+        "with w as (select g from generate_series(1, 1000000000) g) select count(*) from w w1, w w2",
+    ],
+)
+def test_what_is_held_is_limited(sql: str) -> None:
+    context = Context(reads(), (), Env(), CATALOG, memory_limit=1 << 20)
+    with pytest.raises(PgError) as caught:
+        plan(sql).rows(context)
+    assert caught.value.sqlstate == "54000"
+    assert caught.value.message == "query requires more than allowed temp space of 1024 KB to execute"
+
+
+def test_memory_is_given_back_when_a_statement_is_abandoned() -> None:
+    context = Context(reads(), (), Env(), CATALOG)
+    rows = plan("select a.id from a join b on a.x = b.x order by a.y").run(context)
+    while not next(rows):
+        pass
+    assert context.memory > 0
+    rows.close()  # type: ignore[attr-defined]
+    assert context.memory == 0
+
+
+def test_row_locks_are_taken_on_what_is_returned() -> None:
+    [parsed] = parse("select id from a where x = 3 order by id limit 2 for update")
+    bound = bind(parsed.statement, CATALOG, Env(), [])
+    assert isinstance(bound.statement, tree.Query)
+    txn = reads()
+    rows = plan_query(bound.statement, CATALOG).rows(Context(txn, (), Env(), CATALOG))
+    assert len(rows) == 2
+    keys = plan_query(bound.statement, CATALOG)
+    assert [lock for _, lock in txn.locked] == [3, 3]
+    assert len({key for key, _ in txn.locked}) == 2
+    assert keys.columns[0].name == "id"
+
+
+def test_extra_columns_carry_key_and_row() -> None:
+    [parsed] = parse("select x + 1 from a where id = 5 or id = 7")
+    bound = bind(parsed.statement, CATALOG, Env(), [])
+    assert isinstance(bound.statement, tree.Query)
+    rel = bound.statement.rels[0].id
+    extra = [tree.Var(BYTEA, rel, -2), tree.Var(RECORD, rel, -3)]
+    txn = reads()
+    for _, key, row in plan_query(bound.statement, CATALOG, extra).rows(Context(txn, (), Env(), CATALOG)):
+        assert txn.get(key) is not None
+        assert row[0] in (5, 7) and len(row) == 8
+
+
+def test_columns_added_later_are_null() -> None:
+    from dataclasses import replace as _replace
+
+    from server.sql.access import access
+    from storage import rowcode
+
+    assert _replace
+    made = access(CATALOG.tables[16430], 1)
+    txn = Reads()
+    txn.put(made.key([1, None]), rowcode.pack([1]))
+    txn.sort()
+    assert run("select id, x from e", txn) == [(1, None)]
+    assert run("select id, x from e where id = 1", txn) == [(1, None)]
+    assert run("select e from e", txn) == [((1, None),)]
+
+
+def test_case_guards_what_it_does_not_choose() -> None:
+    assert run("select case when id < 0 then 1 / (id - id) else 0 end from a limit 1") == [(0,)]
+
+
+def test_a_subquery_without_outer_columns_runs_once() -> None:
+    txn = reads()
+    run("select id, (select count(*) from b where k >= 0) from a", txn)
+    assert txn.seen < 700
+
+
+def test_deep_expressions_compile() -> None:
+    total = " + ".join(["1"] * 300)
+    assert run(f"select x + {total} from a where id = 4 or id = 4 limit 1") is not None
+    nested = "case when id < 0 then 0 else " * 60 + "1" + " end" * 60
+    assert run(f"select {nested} from a limit 1") == [(1,)]
+    wide = "case id " + " ".join(f"when -{i} then {i}" for i in range(1, 400)) + " else 7 end"
+    assert run(f"select {wide} from a limit 1") == [(7,)]
