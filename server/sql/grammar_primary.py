@@ -139,7 +139,7 @@ class Primaries(Calls):
             expected = _AFTER_TYPE.get(kind, (SCONST,))
             if after in expected:
                 return self._typed_constant(self.keyword_type(constant=True))
-        elif kind in VALUE_FUNCTIONS and after != "(":
+        elif kind in VALUE_FUNCTIONS and after not in ("(", SCONST):
             return self.value_function()
         elif kind in SPECIAL and after == SPECIAL[kind]:
             return self.special_call(kind)

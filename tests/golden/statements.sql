@@ -780,3 +780,4 @@ alter default privileges grant select on tables to x
 alter database d set a = 1
 merge into t using s on a when matched then delete
 select json_object(a), json_object('{a,b}', b), json_object, json_object(x => 1)
+select current_schema 'x', current_schema
