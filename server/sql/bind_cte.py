@@ -8,6 +8,7 @@ from dataclasses import replace
 from server.sql import ast, tree
 from server.sql.ast_walk import children, references
 from server.sql.scope import CteEntry, Scope, error
+from server.sql.types import format_type
 
 DML = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
 
@@ -140,11 +141,12 @@ def _check_form(node: ast.SetOperation, name: str) -> None:
         (node.order_by[0].expr if node.order_by else None, "ORDER BY"),
         (node.offset, "OFFSET"),
         (node.limit, "LIMIT"),
-        (node.locking[0] if node.locking else None, "FOR UPDATE/SHARE"),
     ]
     for clause, what in clauses:
         if clause is not None:
             raise error("0A000", f"{what} in a recursive query is not implemented", getattr(clause, "at", -1))
+    if node.locking:
+        raise error("0A000", "FOR UPDATE/SHARE in a recursive query is not implemented")
 
 
 def check_placement(node: object, name: str) -> None:
@@ -195,13 +197,17 @@ def _check_types(
 ) -> None:
     """The recursive term may not widen a column; raises 42804."""
     for index, (first, whole) in enumerate(zip(left.columns, query.columns)):
-        if first.type is whole.type:
+        if first.type is whole.type and first.typmod == whole.typmod:
             continue
         first_target = left.targets[index]
         raise error(
             "42804",
-            f'recursive query "{cte.name}" column {index + 1} has type {first.type.display} '
-            f"in non-recursive term but type {whole.type.display} overall",
+            f'recursive query "{cte.name}" column {index + 1} has type {_shown(first)} '
+            f"in non-recursive term but type {_shown(whole)} overall",
             scope.where(first_target.expr),
             hint="Cast the output of the non-recursive term to the correct type.",
         )
+
+
+def _shown(column: tree.OutputColumn) -> str:
+    return format_type(column.type.oid, column.typmod)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from server.catalog.descriptor import Table
+from server.errors import unsupported
 from server.sql import ast, tree
 from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_join import join
@@ -73,7 +74,7 @@ def _single(item: NsItem) -> Piece:
 def range_var(scope: Scope, node: ast.RangeVar) -> NsItem:
     """A name: a CTE, a table, or a catalog relation."""
     if node.sampled:
-        raise error("0A000", "TABLESAMPLE is not supported", node.at)
+        raise unsupported("TABLESAMPLE clause not supported")
     if len(node.names) == 1:
         found = find_cte(scope, node.names[0])
         if found is not None:
@@ -221,7 +222,8 @@ def function(scope: Scope, node: ast.RangeFunction) -> NsItem:
         first_name = name if index == 0 else first_name
         definitions = definitions or (node.columns if len(node.functions) == 1 else ())
         outputs = _function_columns(scope, expr, name, definitions, call.at)
-        single_scalar = outputs is None and len(node.functions) == 1 and len(_expanded(node)) == 1
+        alone = len(_expanded(node)) == 1
+        single_scalar = alone and (outputs is None or (len(outputs) == 1 and expr.type is not RECORD))
         if outputs is None:
             shown = node.alias.name if node.alias and single_scalar else name
             outputs = [tree.OutputColumn(shown, expr.type, expr.typmod)]

@@ -41,7 +41,8 @@ def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
     """(name, strength): 2 from a column or function, 1 from a type or CASE."""
     match node:
         case ast.ColumnRef(names=names):
-            return names[-1], 2
+            named = [name for name in names if name != "*"]
+            return (named[-1], 2) if named else (None, 0)
         case ast.FuncCall(names=names):
             return names[-1], 2
         case ast.FieldSelect(name=name, star=False):

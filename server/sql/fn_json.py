@@ -341,18 +341,22 @@ define(
 define(
     "3955 json_array_elements(from_json:json) json set",
     lambda text: iter([p.text for p in _json_items(text, "json_array_elements")]),
+    out="value json",
 )
 define(
     "3969 json_array_elements_text(from_json:json) text set",
     lambda text: iter([piece_text(p) for p in _json_items(text, "json_array_elements_text")]),
+    out="value text",
 )
 define(
     "3219 jsonb_array_elements(from_json:jsonb) jsonb set",
     lambda value: iter([Jsonb(item) for item in _jsonb_items(value)]),
+    out="value jsonb",
 )
 define(
     "3465 jsonb_array_elements_text(from_json:jsonb) text set",
     lambda value: iter([value_text(item) for item in _jsonb_items(value)]),
+    out="value text",
 )
 
 

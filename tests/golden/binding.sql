@@ -648,3 +648,296 @@ DELETE FROM t WHERE nope = 1
 DELETE FROM t WHERE count(*) > 1
 DELETE FROM t WHERE id IN (SELECT t_id FROM u)
 DELETE FROM t USING t
+-- as applications write them
+SELECT tableoid, t.tableoid FROM t
+SELECT tableoid FROM t, u
+SELECT tableoid FROM (SELECT 1) x
+SELECT a.id, b.id FROM t a, t b WHERE a.id = b.a
+SELECT a.* FROM t a LEFT JOIN (u JOIN two ON u.id = two.x) ON a.id = u.t_id
+SELECT * FROM (t LEFT JOIN u USING (id)) LEFT JOIN two ON two.x = id
+SELECT x.id FROM t x WHERE EXISTS (SELECT 1 FROM u y WHERE y.t_id = x.id AND EXISTS (SELECT 1 FROM two z WHERE z.x = y.id AND z.y = x.a))
+SELECT b, sum(a) s FROM t GROUP BY b HAVING sum(a) > 10 ORDER BY s DESC, b LIMIT 3
+SELECT date_trunc('month', d) AS m, count(*) FROM t GROUP BY m ORDER BY m
+SELECT date_trunc('month', d), count(*) FROM t GROUP BY date_trunc('month', d) ORDER BY date_trunc('month', d)
+SELECT date_trunc('month', d), count(*) FROM t GROUP BY 1 ORDER BY 1
+SELECT extract(year FROM d) y, avg(c)::numeric(10,2), round(avg(g), 2) FROM t GROUP BY 1
+SELECT count(*) FILTER (WHERE f) AS yes, count(*) FILTER (WHERE NOT f) AS no FROM t
+SELECT a, rank() OVER (PARTITION BY b ORDER BY c DESC) AS r FROM t
+SELECT * FROM (SELECT a, rank() OVER (PARTITION BY b ORDER BY c DESC) AS r FROM t) x WHERE r <= 3
+SELECT string_agg(b, ', ' ORDER BY b) FROM t
+SELECT json_agg(t) FROM t
+SELECT array_agg(ROW(a, b)) FROM t
+SELECT json_build_object('a', a, 'b', b) FROM t
+SELECT jsonb_build_object('id', id, 'x', ARRAY[a, 1]) FROM t
+SELECT j->'a'->>'b', (j->>'n')::int FROM u WHERE j @> '{"a": 1}' AND j ? 'k'
+SELECT j #> '{a,b}', j #>> ARRAY['a', 'b'], j - 'a', j || '{"x": 1}' FROM u
+SELECT unnest(tags), id FROM u
+SELECT id, tag FROM u, unnest(tags) AS tag
+SELECT id, tag, n FROM u CROSS JOIN LATERAL unnest(tags) WITH ORDINALITY AS x (tag, n)
+SELECT tags || 'x', tags || ARRAY['x'], 'x' = ANY (tags), array_length(tags, 1), cardinality(tags) FROM u
+SELECT tags @> ARRAY['x'], tags && '{a,b}', tags = '{}' FROM u
+SELECT b IS NOT NULL AND b <> '' FROM t
+SELECT d + '1 day', d - '1 day'::interval, d - now(), now() - '2020-01-01' FROM t
+SELECT day + interval '1 day', day + 1, day - '2020-01-01' FROM u
+SELECT '2020-01-01'::date - 5, '10:00'::time + '1 hour', '1 day'::interval * 2, interval '1 day' / 2
+SELECT a / 2, a / 2.0, a * 1.5, a % 3, a ^ 2, c * 2, c / 3, c + a, c + 1.5::float8 FROM t
+SELECT score + 1, score * c, score::numeric FROM t, u
+SELECT s + s, s + 1, s * 2.0, -s, s::text FROM u
+SELECT g + a, g * 1.5, g / a FROM t
+SELECT 1 + 1.5, 1::float4 + 1::float8, 1::numeric + 1::float4, 5 / 2, 5 % 2.5
+SELECT e || 1, 1 || e, b || c, e || e, 'x' || 1.5 FROM t
+SELECT b = e, e = 'x', e LIKE 'x%', e IN ('x', 'y'), lower(e), length(e) FROM t
+SELECT 'x'::char(3) = 'x', 'x'::char(3) || 'y', length('x'::char(3))
+SELECT coalesce(e, 'x'), coalesce(e, b), coalesce(c, 0), coalesce(c, 1.5), coalesce(d, now()) FROM t
+SELECT CASE WHEN f THEN c ELSE 0 END, CASE WHEN f THEN 'x' ELSE e END FROM t
+SELECT greatest(d, '2020-01-01'), least(day, now()) FROM t, u
+SELECT nullif(c, 0), nullif(e, ''), nullif('', e) FROM t
+SELECT (a, b) = (1, 'x'), ROW(a, b) IS NOT NULL, (1, 2) < (2, 1) FROM t
+SELECT ROW(1, 'x'), ROW(t.*), ROW(t.*, 1) FROM t
+SELECT t.*::text FROM t
+SELECT (SELECT count(*) FROM u) + 1, -(SELECT 1), (SELECT max(id) FROM u WHERE u.t_id = t.id) FROM t
+SELECT NOT EXISTS (SELECT 1), 1 IN (SELECT 1), 1 = ANY (SELECT 1), 1 <> ALL (SELECT id FROM u)
+SELECT ARRAY(SELECT id FROM u ORDER BY id), ARRAY(SELECT name FROM u)
+SELECT 1 WHERE 'x' IN (SELECT name FROM u)
+SELECT $1::int[], $2::jsonb, $3::uuid, $4::timestamptz, $5::numeric(10,2)
+SELECT * FROM t WHERE id = ANY ($1::int[])
+SELECT * FROM t WHERE b = ANY ($1) AND a = ANY ($2)
+SELECT * FROM t WHERE ($1::text IS NULL OR b = $1)
+SELECT * FROM t WHERE d BETWEEN $1 AND $2 ORDER BY d LIMIT $3
+SELECT * FROM t WHERE d > now() - $1::interval
+SELECT * FROM t WHERE d > now() - $1
+SELECT * FROM t WHERE b ILIKE '%' || $1 || '%'
+SELECT * FROM t WHERE (d, id) > ($1, $2) ORDER BY d, id LIMIT 10
+SELECT $1 IN (1, 2), $2 BETWEEN 1 AND 2, $3 LIKE 'x', NOT $4
+SELECT coalesce($1, 'x'), greatest($2, 1), nullif($3, 1), ARRAY[$4, 1.5]
+SELECT count(*) FROM t WHERE a > $1 GROUP BY b HAVING count(*) > $2
+SELECT -$1
+SELECT -$1::int
+SELECT $1 + interval '1 day'
+SELECT $1 - $2::date
+SELECT make_interval(days => $1)
+SELECT now() AT TIME ZONE $1
+SELECT generate_series($1, $2)
+SELECT generate_series($1::date, $2, '1 day')
+INSERT INTO t (id, a) SELECT $1, $2 UNION ALL SELECT $3, $4
+INSERT INTO t (id, a, b) SELECT x, y, 'z' FROM two WHERE v = $1
+INSERT INTO u (id, tags, j) VALUES ($1, $2, $3)
+INSERT INTO t (id, c) VALUES ($1, $2 * 2), ($3, DEFAULT)
+INSERT INTO t (id, a) VALUES ($1, coalesce($2, 5)) ON CONFLICT (id) DO UPDATE SET a = t.a + $3, b = $4
+INSERT INTO t SELECT * FROM t
+INSERT INTO nokey SELECT a, b FROM t WHERE a > 1 ORDER BY a LIMIT 5
+INSERT INTO nokey (b, a) VALUES ('x', 1), (NULL, NULL), (5, '6')
+INSERT INTO nokey VALUES (1)
+INSERT INTO nokey (a) VALUES (1.6), ('7'), (NULL)
+INSERT INTO nokey VALUES (1, 'x'), (2, now())
+INSERT INTO nokey VALUES (1, 'x') RETURNING *, a * 2 AS twice, nokey
+INSERT INTO nokey AS n VALUES (1, 'x') RETURNING n.a, n.*
+INSERT INTO other.t VALUES (1, gen_random_uuid()), (2, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')
+INSERT INTO other.t VALUES (1, 'nonsense')
+INSERT INTO t (id, d) VALUES (1, 'infinity'), (2, now() + '1 day')
+INSERT INTO t (id, e) VALUES (1, 5), (2, 'x')
+INSERT INTO t (id, f) VALUES (1, 1)
+INSERT INTO t (id, f) VALUES (1, 'x')
+INSERT INTO t (t.id) VALUES (1)
+INSERT INTO t (id) VALUES (1), (2), ('x')
+INSERT INTO t (id) VALUES ($1), ($1 + 1)
+INSERT INTO t (id, a) VALUES (1, DEFAULT + 1)
+INSERT INTO t (id, a) SELECT 1, DEFAULT
+UPDATE t SET a = $1::int + 1, c = $2, d = $3 WHERE id = ANY ($4)
+UPDATE t SET b = $1 || b, f = NOT f WHERE b = $2 RETURNING id, b AS new_b
+UPDATE t SET a = v.n FROM (VALUES (1, 2), (3, 4)) AS v (id, n) WHERE t.id = v.id
+UPDATE t SET (a, b) = (u.id, u.name) FROM u WHERE u.t_id = t.id
+UPDATE t SET (a, b) = (SELECT $1, $2)
+UPDATE t SET (a, b) = 5
+UPDATE t SET a = a.a FROM two a
+UPDATE t AS x SET a = 1 FROM u AS y JOIN two ON y.id = two.x WHERE y.t_id = x.id
+UPDATE t SET c = '12.345', d = 'now', e = 5
+UPDATE t SET d = 5
+UPDATE t SET f = 1
+UPDATE t SET g = 1.5, a = 1.5, c = 1
+UPDATE t SET a = (SELECT max(id) FROM u) + 1 WHERE EXISTS (SELECT 1 FROM u WHERE u.t_id = t.id)
+DELETE FROM t WHERE (id, a) IN (SELECT t_id, id FROM u)
+DELETE FROM t AS x USING u AS y WHERE x.id = y.t_id AND y.name = $1 RETURNING x.*, y.name
+WITH d AS (DELETE FROM t WHERE a = $1 RETURNING *) SELECT count(*) FROM d
+WITH n AS (INSERT INTO t (id, b) VALUES ($1, $2) RETURNING id) UPDATE u SET t_id = n.id FROM n WHERE u.id = $3
+WITH RECURSIVE tree (id, parent, depth) AS (SELECT id, t_id, 1 FROM u WHERE t_id IS NULL UNION ALL SELECT u.id, u.t_id, depth + 1 FROM u JOIN tree ON u.t_id = tree.id) SELECT * FROM tree ORDER BY depth
+WITH RECURSIVE f (a, b) AS (SELECT 0::numeric, 1::numeric UNION ALL SELECT b, a + b FROM f WHERE b < 100) SELECT a FROM f
+WITH RECURSIVE p AS (SELECT ARRAY[id] AS path FROM t UNION ALL SELECT path || u.id FROM p JOIN u ON u.t_id = path[1]) SELECT * FROM p
+WITH RECURSIVE x (e) AS (SELECT e FROM t UNION ALL SELECT e || 'x' FROM x) SELECT * FROM x
+WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n FROM x FOR UPDATE) SELECT * FROM x
+WITH x AS (SELECT 1 AS a, 2 AS a) SELECT a FROM x
+WITH x AS (SELECT 1) SELECT "?column?" FROM x
+WITH x AS (VALUES (1, 'a')) SELECT column2, column1 FROM x
+WITH x AS (SELECT * FROM x) SELECT * FROM x
+WITH a AS (SELECT 1 AS n), b AS (WITH a AS (SELECT 'x' AS n) SELECT n FROM a) SELECT a.n, b.n FROM a, b
+SELECT * FROM a, (WITH a AS (SELECT 1) SELECT * FROM a) b
+SELECT a FROM t UNION ALL SELECT 1.5 UNION ALL SELECT g FROM t ORDER BY a DESC
+SELECT a, b FROM t EXCEPT SELECT id, name FROM u ORDER BY b, 1
+SELECT a FROM t UNION (SELECT b FROM t)
+(SELECT 1 LIMIT 1) UNION ALL (SELECT 2 ORDER BY 1) ORDER BY 1 LIMIT 1
+SELECT NULL AS x UNION ALL SELECT 'a' UNION ALL SELECT NULL
+SELECT 'a' AS x UNION SELECT b FROM t UNION SELECT e FROM t
+SELECT 1 UNION SELECT 2 FOR UPDATE
+SELECT e FROM t UNION ALL SELECT 'x'
+SELECT NULL::int, NULL UNION SELECT 1, '2020-01-01'::date
+SELECT 1, 2 UNION SELECT 1
+SELECT * FROM t UNION SELECT * FROM u
+SELECT a FROM t INTERSECT ALL SELECT id FROM u
+SELECT DISTINCT b, upper(b) FROM t ORDER BY upper(b)
+SELECT DISTINCT b AS x FROM t ORDER BY b
+SELECT DISTINCT b AS x FROM t ORDER BY x
+SELECT DISTINCT a, count(*) FROM t GROUP BY a ORDER BY count(*)
+SELECT DISTINCT ON (b) b, d FROM t ORDER BY b, d DESC
+SELECT DISTINCT ON (x) b AS x, d FROM t ORDER BY x, d DESC
+SELECT DISTINCT $1 FROM t
+SELECT a FROM t ORDER BY $1
+SELECT a FROM t ORDER BY b COLLATE "C"
+SELECT a FROM t ORDER BY (SELECT 1)
+SELECT a FROM t ORDER BY t
+SELECT a x FROM t GROUP BY x HAVING x > 1
+SELECT sum(a) AS total FROM t HAVING total > 1
+SELECT a, sum(c) OVER (ORDER BY a) - sum(c) FROM t GROUP BY a
+SELECT a, sum(c) OVER (ORDER BY a) - sum(c) FROM t GROUP BY a, c
+SELECT b, sum(sum(a)) OVER (ORDER BY b) FROM t GROUP BY b
+SELECT t.b FROM t JOIN u ON u.t_id = t.id GROUP BY u.id
+SELECT coalesce(b, 'x') FROM t GROUP BY b
+SELECT coalesce(b, 'x') FROM t GROUP BY coalesce(b, 'x')
+SELECT upper(b) || c FROM t GROUP BY upper(b)
+SELECT lower(upper(b)) FROM t GROUP BY upper(b)
+SELECT 1 FROM t GROUP BY a HAVING b = 'x'
+SELECT a FROM t GROUP BY a, 1
+SELECT a AS a1, b FROM t GROUP BY a1, b ORDER BY a1 + 1
+SELECT max(a) FROM t ORDER BY b
+SELECT max(a) FROM t ORDER BY max(b)
+SELECT count(*) FROM t LIMIT 1 OFFSET 1
+SELECT array_agg(a ORDER BY b, c DESC) FILTER (WHERE f) FROM t
+SELECT count(DISTINCT (a, b)) FROM t
+SELECT count(DISTINCT a, b) FROM t
+SELECT sum(DISTINCT a ORDER BY a) FROM t
+SELECT sum(a ORDER BY nope) FROM t
+SELECT max(tags), min(name), max(day) FROM u
+SELECT max(j) FROM u
+SELECT sum(f::int), avg(score), stddev(score), variance(c) FROM t, u
+SELECT bit_and(a), every(f), bool_or(f), corr(a, g) FROM t
+SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY score) FROM u
+SELECT grouping(a) + grouping(b), a, b FROM t GROUP BY CUBE (a, b) HAVING grouping(a) = 0 ORDER BY grouping(a)
+SELECT a, b, c, count(*) FROM t GROUP BY a, ROLLUP (b, c)
+SELECT a, b FROM t GROUP BY GROUPING SETS (ROLLUP (a), CUBE (b))
+SELECT a + 1 FROM t GROUP BY ROLLUP (a)
+SELECT id, a FROM t GROUP BY ROLLUP (id)
+SELECT lag(c, 1, 0) OVER (ORDER BY a) FROM t
+SELECT lag(a, 1, 'x') OVER () FROM t
+SELECT ntile(b) OVER () FROM t
+SELECT first_value(a) OVER w, last_value(a) OVER w FROM t WINDOW w AS (ORDER BY b ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+SELECT sum(a) OVER (PARTITION BY nope) FROM t
+SELECT sum(a) OVER (ORDER BY j) FROM t, u
+SELECT sum(a) OVER (w2) FROM t WINDOW w1 AS (PARTITION BY b), w2 AS (w1 ORDER BY a)
+SELECT count(*) OVER (RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM t
+SELECT sum(a) OVER (ORDER BY c RANGE BETWEEN 1.5 PRECEDING AND '2' FOLLOWING) FROM t
+SELECT sum(a) OVER (ORDER BY d RANGE 1 PRECEDING) FROM t
+SELECT x.y FROM t
+SELECT t.x.y FROM t
+SELECT a.b.c.d FROM t
+SELECT postgres.public.t.a FROM t
+SELECT u.a FROM t JOIN u ON true
+SELECT t.name FROM t JOIN u ON true
+SELECT nme FROM u
+SELECT namee, t.bb FROM u, t
+SELECT ID, "ID" FROM t
+SELECT "A" FROM t
+SELECT tablename FROM t
+SELECT t.a FROM t x JOIN t y ON x.id = y.id
+SELECT z.a FROM t x
+SELECT x.a FROM t x JOIN LATERAL (SELECT y.a FROM t y WHERE y.id = x.id) z ON z.a = y.a
+SELECT * FROM t x JOIN (SELECT x.a) y ON true
+SELECT * FROM t x, LATERAL (SELECT count(*) FROM u WHERE u.t_id = x.id) y
+SELECT * FROM t x, LATERAL (SELECT sum(x.a)) y
+SELECT * FROM t x JOIN generate_series(1, x.a) n ON n > x.id
+SELECT * FROM generate_series(1, 2) a, generate_series(a, 3) b
+SELECT * FROM generate_series('2020-01-01'::timestamptz, now(), '1 day') AS day
+SELECT day::date FROM generate_series('2020-01-01'::date, '2020-02-01', '1 day') AS day
+SELECT * FROM jsonb_array_elements('[1,2]') AS e, jsonb_each_text('{"a":1}') AS kv
+SELECT kv.key, value FROM u, jsonb_each_text(j) AS kv
+SELECT * FROM json_each('{}') AS x (k, v)
+SELECT * FROM regexp_split_to_table('a b', ' ') AS w
+SELECT * FROM now(), current_date
+SELECT * FROM current_date AS x
+SELECT * FROM coalesce(1, 2)
+SELECT * FROM abs(-1) WITH ORDINALITY
+SELECT * FROM nope(1)
+SELECT * FROM unnest('{1,2}'::int[]) WITH ORDINALITY AS x (v, i) WHERE i > 1
+SELECT (x).a FROM (SELECT t AS x FROM t) y
+SELECT (x).* FROM (SELECT t AS x FROM t) y
+SELECT (y.x).b FROM (SELECT t AS x FROM t) y
+SELECT (SELECT t FROM t LIMIT 1)
+SELECT x FROM (SELECT ROW(1, 'a') AS x) y
+SELECT t = t, t IS NULL, t < t FROM t
+SELECT t.a::varchar(3), t.b::char(2)::text, a::varchar FROM t
+SELECT b::int8, d::text, f::text, c::text, c::float8, g::int2 FROM t
+SELECT 'a'::text::int, '5'::int8::int4, 5::text, 5.5::int, true::text
+SELECT '2020-01-01'::date::timestamptz, now()::date::text, '10:00'::time::interval
+SELECT '{"a":1}'::json::jsonb, j::json, '1'::jsonb::int FROM u
+SELECT a::uuid FROM t
+SELECT f::numeric FROM t
+SELECT d::bigint FROM t
+SELECT j::date FROM u
+SELECT tags::int[] FROM u
+SELECT tags::text FROM u
+SELECT 'now'::timestamptz IS NULL
+SELECT interval '1 day' > '1 hour', '1 day'::interval::text
+SELECT E'a\tb', 'it''s', U&'\0041', $$x$$
+SELECT 1 AS "select", 2 AS from_, 3 "Mixed Case"
+SELECT a b FROM t c
+SELECT 1::int4, 1::integer, 1::int, 1::decimal, 1::dec(5,1), 1::real, 1::double precision, 1::float(10), 1::float
+SELECT 'x'::character varying(5), 'x'::character(5), 'x'::bpchar, 't'::bool
+SELECT position('a' in 'abc'), overlay('abc' placing 'x' from 2), substring('abc' from 2), substring('abc' from '.'), trim(both 'x' from 'xax')
+SELECT current_schema, current_catalog, session_user, user
+SELECT localtimestamp(0), localtime(2), current_time(1)
+SELECT 5 BETWEEN 1 AND 10, 5 NOT BETWEEN SYMMETRIC 10 AND 1
+SELECT 'a' IS DISTINCT FROM NULL, NULL IS DISTINCT FROM NULL
+SELECT a IS UNKNOWN FROM t
+SELECT f IS NOT UNKNOWN, (a > 1) IS TRUE FROM t
+SELECT 'x' IS TRUE
+SELECT 1 < 2 AND 3
+SELECT NOT 'x'
+SELECT NOT 't', 'f' OR true
+SELECT a > ALL ('{1,2}'), a = ANY (tags) FROM t, u
+SELECT id FROM t WHERE a = (SELECT a, b FROM t)
+SELECT id FROM t WHERE a = (SELECT b FROM t)
+SELECT id FROM t WHERE (a, b) = (SELECT 1, 2)
+SELECT id FROM t WHERE (a, b) NOT IN (SELECT 1, 'x')
+SELECT id FROM t WHERE ROW(a) IN (SELECT 1)
+SELECT id FROM t WHERE a IN ((SELECT 1), 2)
+SELECT id FROM t WHERE a IN (NULL, 1)
+SELECT id FROM t WHERE NULL IN (1, 2)
+SELECT id FROM t WHERE 'x' IN ('a', b)
+SELECT id FROM t WHERE d IN ('2020-01-01', now())
+SELECT id FROM t WHERE c IN (1, 2.5, '3')
+SELECT id FROM t WHERE e NOT IN ('a', 'b')
+SELECT id FROM t WHERE g IN (1, 99999999999)
+SELECT id FROM t WHERE f IN (true, 'no')
+SELECT id FROM t WHERE f = 1
+SELECT id FROM t WHERE f > 'x'
+SELECT id FROM t WHERE d = a
+SELECT id FROM t WHERE d + a > now()
+SELECT id FROM t WHERE c LIKE '1%'
+SELECT id FROM u WHERE day = '2020-01-01' AND day < now() AND day >= current_date - 7
+SELECT id FROM u WHERE s = 5 AND s = '5' AND s = 5::bigint AND s IN (1, 2)
+SELECT id FROM u WHERE j = '{}' AND j = '{}'::json
+SELECT id FROM u WHERE tags IS NULL OR tags = ARRAY['x']
+SELECT id FROM u WHERE score = 1 AND score = 1.5 AND score > a
+SELECT upper(nope) FROM t
+SELECT round(score, 2) FROM u
+SELECT round(score::numeric, 2), trunc(c), ceil(a), floor(score) FROM t, u
+SELECT substr(a, 1) FROM t
+SELECT left(b, '2'), lpad(b, 5, '0'), replace(b, 'a', NULL), split_part(b, ',', 1) FROM t
+SELECT to_char(d, 'YYYY'), to_char(a, '999'), to_char(c, 'FM9'), to_date('2020', 'YYYY'), to_timestamp(0), to_number('1', '9') FROM t
+SELECT age(d), age(d, now()), date_part('year', d), justify_days('1 day') FROM t
+SELECT random(), pi(), md5(b), gen_random_uuid(), version() FROM t
+SELECT array_to_string(tags, ','), string_to_array(name, ','), array_append(tags, 'x'), array_position(tags, name) FROM u
+SELECT array_append(tags, 1) FROM u
+SELECT array_append(ARRAY[1], 'x')
+SELECT array_cat(ARRAY[1], ARRAY[2.5]), ARRAY[1] || ARRAY[2], ARRAY[1] || 2, 1 || ARRAY[2]
+SELECT ARRAY[1] || 'x'
+SELECT ARRAY[1] || ARRAY['x']
+SELECT pg_typeof(a), pg_typeof('x'), num_nulls(1, NULL) FROM t
