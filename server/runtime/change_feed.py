@@ -5,13 +5,13 @@
                 "db": "postgres", "cluster": "1", "position": 7}, "ts_ms": ..., "ts_ns": ...}
 
 `op` is c (created), u (updated) or d (deleted: `before` has the key, `after` is null). Numeric is a string,
-bytea base64, a date days and a timestamp microseconds since 1970, json a string; txId is the transaction's id in
-base32. What is no row has a line of a general kind: `claim`, `catalog`, and `unknown` for rows of tables that
-are gone.
+bytea base64, a date days and a timestamp microseconds since 1970, json a string; txId is the transaction's id
+in base32. What is no row has a line of a general kind: `claim`, `catalog`, and `unknown` for rows of tables
+that are gone.
 
 The log holds post-images only. Whether a row was there before is read from storage while it keeps that time;
-for older records it follows from the records read before, and for a row not met before from its lock class: an
-UPDATE that leaves unique keys alone says so, anything else counts as created.
+for older records it follows from the records read before, and for a row not met before from its lock class:
+an UPDATE that leaves unique keys alone says so, anything else counts as created.
 """
 
 import base64
