@@ -1,8 +1,8 @@
 """Concurrent clients that write down what was acknowledged, and a check of what a restarted server has of it.
 
 Each transaction of a client inserts one to five rows that carry its number, moves money between two accounts
-and writes its number into the client's counter. So whatever was committed must be there whole: all its rows or
-none, the same sum of money, the counter at the last transaction that is there.
+and writes its number into the client's counter. So whatever was committed must be there whole: all its rows
+or none, the same sum of money, the counter at the last transaction that is there.
 """
 
 import asyncio
