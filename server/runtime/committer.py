@@ -9,8 +9,9 @@ next record, which carries its meta page, or after a sync of its own when nothin
     durable            -  a b           c d e    f
     answered               a b           c d e    f
 
-The flush runs inline when the committing session is the only one connected (a hand-over to a thread and back
-costs two wake-ups of about 50 microseconds), else in one thread, so that the others' statements go on.
+The flush runs inline when nobody but the committing sessions has anything to do (a hand-over to a thread and
+back costs two wake-ups of about 50 microseconds, and all of them come back as one group), else in one thread, so
+that the others' statements go on.
 """
 
 import asyncio
@@ -91,7 +92,7 @@ class Committer:
         owner: str,
         clock: Callable[[], int],
         applied: Applied,
-        is_lone: Callable[[], bool],
+        others: Callable[[int], bool],
         broken: Callable[[BaseException], None],
         reserve_bytes: int = RESERVE_BYTES,
         apply_give_up_s: float = APPLY_GIVE_UP_S,
@@ -103,7 +104,7 @@ class Committer:
         self._owner = owner
         self._clock = clock
         self._applied = applied
-        self._is_lone = is_lone
+        self._others = others
         self._broken = broken
         self._reserve_bytes = reserve_bytes
         self._check_bytes = min(SPACE_CHECK_BYTES, reserve_bytes // 4)
@@ -170,13 +171,14 @@ class Committer:
             self._step_in_thread(*self._steps.popleft())
             return
         try:
+            others = self._others(len(self._pending))
             group = self._decide()
             if group is None and self._appended is None:
                 return
-            if self._is_lone():
-                self._flush_inline(group)
-            else:
+            if others:
                 self._flush_in_thread(group)
+            else:
+                self._flush_inline(group)
         except BaseException as error:
             self._stop(error)
 

@@ -72,6 +72,9 @@ class Node:
         self.sessions: dict[int, SqlSession] = {}
         self._clock = clock
         self._next_pid = 1
+        self.begun = self._begun_before = 0
+        """Transactions begun, and how many there were at the commit pipeline's last round."""
+        self.open_transactions = 0
         self._plans: dict[object, Plans] = {}
         self._catalogs: dict[int, Catalog] = {}
         self.catalog_listeners: list[Callable[[Catalog], None]] = []
@@ -100,7 +103,7 @@ class Node:
             owner=self.owner,
             clock=clock,
             applied=self._on_applied,
-            is_lone=lambda: len(self.sessions) <= 1,
+            others=self._others_run,
             broken=broken,
             reserve_bytes=space.reserve,
             apply_give_up_s=space.apply_give_up_s,
@@ -134,6 +137,11 @@ class Node:
         """Stop: everything appended becomes durable, everything applied is synced."""
         self.committer.close()
         self.stores.close()
+
+    def _others_run(self, waiting: int) -> bool:
+        """Whether sessions beyond the `waiting` ones, which want to commit, did something or have something open."""
+        begun, self._begun_before = self.begun - self._begun_before, self.begun
+        return begun > waiting or self.open_transactions > waiting
 
     # --- what sessions ask ---
 

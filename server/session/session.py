@@ -95,6 +95,8 @@ class SqlSession:
 
     def close(self) -> None:
         """The connection is gone: its transaction ends without effect."""
+        if self.txn is not None:
+            self.node.open_transactions -= 1
         self.txn = None
         self.portals.clear()
         self.node.leave(self)
@@ -495,6 +497,8 @@ class SqlSession:
         catalog = node.catalog(self.cluster)
         txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
         self.txn = txn
+        node.begun += 1
+        node.open_transactions += 1
         self.env.enter(catalog, txn.now)
         self.settings.begin()
         return txn
@@ -554,6 +558,8 @@ class SqlSession:
                 return
 
     def _end(self, committed: bool) -> None:
+        if self.txn is not None:
+            self.node.open_transactions -= 1
         self.txn = None
         self._complete = None
         self.status = b"I"
