@@ -1,9 +1,9 @@
-"""Functions that tell of the catalog: definitions, visibility, comments, sizes, sessions (PostgreSQL, chapter 9.26)."""
+"""Functions that tell of the catalog: definitions, visibility, comments, sizes (PostgreSQL, chapter 9.26)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from server.catalog import names, system_text
@@ -126,7 +126,9 @@ def get_userbyid(env: Any, oid: Oid) -> str:
 # --- functions as SQL ---
 
 
-def _listed(args: Iterable[Type], arg_names: tuple[str, ...], defaults: tuple[object, ...], variadic: bool) -> list[str]:
+def _listed(
+    args: Iterable[Type], arg_names: tuple[str, ...], defaults: tuple[object, ...], variadic: bool
+) -> list[str]:
     kinds = list(args)
     shown = []
     for place, kind in enumerate(kinds):
@@ -155,7 +157,10 @@ def _arguments(oid: Oid, defaults: bool) -> str | None:
         place = names.function_place(oid)
         return None if place is None else ", ".join(_listed(place[1], (), (), False))
     shown = _listed(
-        entry.args, entry.arg_names, entry.default_values if defaults else (), entry.variadic and variadic_oid(entry.args) > 0
+        entry.args,
+        entry.arg_names,
+        entry.default_values if defaults else (),
+        entry.variadic and variadic_oid(entry.args) > 0,
     )
     if defaults:
         shown += [f"OUT {name} {kind.display}" for name, kind in entry.out_columns]
@@ -238,7 +243,9 @@ for _line, _relation in (
     define(_line, _visible_in(_relation), env=True)
 define("2080 pg_type_is_visible(oid) bool s", lambda oid: True if oid in types.BY_OID else None)
 define("2081 pg_function_is_visible(oid) bool s", lambda oid: True if names.function_place(oid) else None)
-define("2082 pg_operator_is_visible(oid) bool s", lambda oid: True if oid in functions.OPERATOR_BY_OID else None)
+define(
+    "2082 pg_operator_is_visible(oid) bool s", lambda oid: True if oid in functions.OPERATOR_BY_OID else None
+)
 
 
 # --- comments ---
@@ -246,7 +253,10 @@ define("2082 pg_operator_is_visible(oid) bool s", lambda oid: True if oid in fun
 
 def _comment(env: Any, oid: Oid, classes: tuple[Oid, ...]) -> str | None:
     rows = RELATIONS["pg_catalog", "pg_description"].rows(env)
-    return next((text for object_, class_, sub, text in rows if object_ == oid and class_ in classes and not sub), None)
+    return next(
+        (text for object_, class_, sub, text in rows if object_ == oid and class_ in classes and not sub),
+        None,
+    )
 
 
 @sql("1215 obj_description(oid,name) text s", env=True)
@@ -342,12 +352,50 @@ def size_pretty(size: int) -> str:
 
 # --- encodings ---
 
-_ENCODINGS = (
-    "SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 "
-    "LATIN7 LATIN8 LATIN9 LATIN10 WIN1256 WIN1258 WIN866 WIN874 KOI8R WIN1251 WIN1252 ISO_8859_5 ISO_8859_6 "
-    "ISO_8859_7 ISO_8859_8 WIN1250 WIN1253 WIN1254 WIN1255 WIN1257 KOI8U SJIS BIG5 GBK UHC GB18030 JOHAB "
-    "SHIFT_JIS_2004"
-).split()
+_ENCODINGS = [
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "UTF8",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
+    "SJIS",
+    "BIG5",
+    "GBK",
+    "UHC",
+    "GB18030",
+    "JOHAB",
+    "SHIFT_JIS_2004",
+]
 _ENCODING_NUMBERS = {
     "".join(char for char in name.lower() if char.isalnum()): number for number, name in enumerate(_ENCODINGS)
 } | {"unicode": 6}
@@ -389,3 +437,24 @@ def options_to_table(options: Array) -> list[tuple[str, str | None]]:
     """name=value pairs as rows."""
     pairs = (option.partition("=") for option in options.elements)
     return [(name, value if equals else None) for name, equals, value in pairs]
+
+
+# --- partitions: there are none ---
+
+define(
+    "3425 pg_partition_ancestors(partitionid:regclass) regclass v set", lambda oid: (), out="relid regclass"
+)
+define("3424 pg_partition_root(regclass) regclass", _nothing)
+define(
+    "3423 pg_partition_tree(rootrelid:regclass) record v set", lambda oid: (),
+    out="relid regclass,parentrelid regclass,isleaf bool,level int4",
+)  # fmt: skip
+
+
+@sql(
+    "2856 pg_timezone_names() record s set", env=True,
+    out="name text,abbrev text,utc_offset interval,is_dst bool",
+)  # fmt: skip
+def timezone_names(env: Any) -> Sequence[tuple[Any, ...]]:
+    """What the view of that name shows."""
+    return RELATIONS["pg_catalog", "pg_timezone_names"].rows(env)

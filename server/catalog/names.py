@@ -202,7 +202,9 @@ def _function_out(env: Any, oid: Oid) -> str:
 def _procedure_in(env: Any, text: str) -> Oid:
     name, bracket, arguments = text.partition("(")
     if not bracket or not arguments.rstrip().endswith(")"):
-        raise PgError("22P02", "expected a left parenthesis" if not bracket else "expected a right parenthesis")
+        raise PgError(
+            "22P02", "expected a left parenthesis" if not bracket else "expected a right parenthesis"
+        )
     listed = arguments.rstrip()[:-1].strip()
     wanted = tuple(parse_type(word)[0] for word in listed.split(",")) if listed else ()
     names = split_name(name)
@@ -347,5 +349,5 @@ def reg_input(env: Any, kind: str, text: str) -> Oid:
 
 
 def reg_output(env: Any, kind: str, oid: Oid) -> str:
-    """An object's name, qualified where search_path would not find it; the number when there is no such object."""
+    """An object's name, qualified where search_path would not find it; the number when there is none."""
     return OUTPUTS[kind](env, oid)

@@ -154,8 +154,8 @@ def _database_check(env: Any, role: Oid, oid: Oid, privilege: str) -> bool | Non
 
 
 _family(
-    "has_database_privilege", (2250, 2251, 2252, 2253, 2254, 2255), ("CREATE", "CONNECT", "TEMPORARY", "TEMP"),
-    _database, _database_check,
+    "has_database_privilege", (2250, 2251, 2252, 2253, 2254, 2255),
+    ("CREATE", "CONNECT", "TEMPORARY", "TEMP"), _database, _database_check,
 )  # fmt: skip
 
 
@@ -222,4 +222,3 @@ def _has_role(env: Any, *args: Any) -> bool:
 for _number, _form in enumerate(("name,name", "name,oid", "oid,name", "oid,oid", "name", "oid"), 2705):
     define(f"{_number} pg_has_role({_form},text) bool s", _has_role, env=True)
 define("3298 row_security_active(oid) bool s\n3299 row_security_active(text) bool s", lambda relation: False)
-

@@ -1,4 +1,4 @@
-"""The system schemas as FROM finds them: pg_catalog, information_schema and sys, views of our own tables (DESIGN §5)."""
+"""The system schemas as FROM finds them: pg_catalog, information_schema and sys (DESIGN §5)."""
 
 from __future__ import annotations
 

@@ -123,6 +123,9 @@ CATALOGS = """
 """A line: oid name type:column,column ...; an indented line continues the one before; ! is NOT NULL."""
 
 VIEWS = """
+12085 pg_available_extension_versions name:name text:version bool:installed,superuser,trusted,relocatable
+  name:schema name[]:requires text:comment
+12081 pg_available_extensions name:name text:default_version,installed_version,comment
 12138 pg_backend_memory_contexts text:name,ident,parent int4:level int8:total_bytes,total_nblocks,
   free_bytes,free_chunks,used_bytes
 12077 pg_cursors text:name,statement bool:is_holdable,is_binary,is_scrollable timestamptz:creation_time

@@ -1,19 +1,19 @@
-"""Relations computed from the catalog: their columns are facts of PostgreSQL, their rows come from our own tables."""
+"""Relations computed from the catalog: columns are facts of PostgreSQL, rows come from our own tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.catalog import system_columns, system_columns_sql, system_types
+from server.catalog import system_columns, system_columns_sql, system_types  # noqa: F401  (registers aclitem)
 from server.catalog.store import INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SYS_OID
 from server.sql import types
 from server.sql.tree import OutputColumn
 from server.sql.types import Array, Type
 
 Row = tuple[Any, ...]
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 """A row by column names; what is left out is NULL, or in a NOT NULL column the type's empty value."""
 Producer = Callable[[Any], Iterable[Values]]
 """From the session's environment to rows."""
@@ -79,7 +79,9 @@ class SystemRelation:
             for column, strict in zip(self.columns, self.not_null, strict=True)
         ]
         pairs = list(zip(names, empty, strict=True))
-        return [tuple([values.get(name, default) for name, default in pairs]) for values in self.producer(env)]
+        return [
+            tuple([values.get(name, default) for name, default in pairs]) for values in self.producer(env)
+        ]
 
 
 def _empty(kind: Type) -> Any:
@@ -87,7 +89,7 @@ def _empty(kind: Type) -> Any:
 
 
 def kind_of(name: str) -> tuple[Type, int]:
-    """The type and typmod of a column from the facts; a type that is not here yet (inet, pg_lsn) reads as text."""
+    """A column's type and typmod from the facts; a type that is not here yet (inet, pg_lsn) reads as text."""
     if name == "yes_or_no":
         return types.VARCHAR, 7
     if name.endswith("[]"):

@@ -1,4 +1,4 @@
-"""information_schema (SQL standard part 11 as PostgreSQL 16 has it, chapter 37): only what the user may know of."""
+"""information_schema as PostgreSQL 16 has it (chapter 37): only what the user may know of."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ def _owned_tables(env: Any) -> Iterator[tuple[str, Table]]:
     catalog = env.catalog
     roles = roles_of(catalog, catalog.role_names[env.user])
     for schema, table in visible_tables(env):
-        held = {letter for grantee, letters, _ in table.acl if grantee == 0 or grantee in roles for letter in letters}
+        held = {
+            letter
+            for grantee, letters, _ in table.acl
+            if grantee == 0 or grantee in roles
+            for letter in letters
+        }
         if ADMIN_OID in roles or table.owner in roles or held - {"r"}:
             yield schema, table
 
@@ -58,7 +63,7 @@ def _tables(env: Any) -> Iterator[Values]:
     for relation in RELATIONS.values():
         base = relation.kind == "r"
         yield _named(env, "table", relation.schema, relation.name) | {
-            "table_type": "BASE TABLE" if base else "VIEW", "is_insertable_into": _yes(False), "is_typed": "NO",
+            "table_type": "BASE TABLE" if base else "VIEW", "is_insertable_into": "NO", "is_typed": "NO",
         }  # fmt: skip
     for schema, table in visible_tables(env):
         yield _named(env, "table", schema, table.name) | {
@@ -72,7 +77,8 @@ def _views(env: Any) -> Iterator[Values]:
         if relation.kind == "v":
             yield _named(env, "table", relation.schema, relation.name) | {
                 "check_option": "NONE", "is_updatable": "NO", "is_insertable_into": "NO",
-                "is_trigger_updatable": "NO", "is_trigger_deletable": "NO", "is_trigger_insertable_into": "NO",
+                "is_trigger_updatable": "NO", "is_trigger_deletable": "NO",
+                "is_trigger_insertable_into": "NO",
             }  # fmt: skip
 
 
@@ -85,15 +91,19 @@ _PRECISE = frozenset(("time", "timetz", "timestamp", "timestamptz"))
 def type_facts(kind: Type, typmod: int) -> dict[str, Any]:
     """data_type and its limits (information_schema's functions _pg_char_max_length and the like)."""
     facts: dict[str, Any] = {
-        "data_type": "ARRAY" if kind.name.startswith("_") else format_type(kind.oid), "udt_schema": "pg_catalog",
-        "udt_name": kind.name,
+        "data_type": "ARRAY" if kind.name.startswith("_") else format_type(kind.oid),
+        "udt_schema": "pg_catalog", "udt_name": kind.name,
     }  # fmt: skip
     if kind.name in _STRINGS:
         limited = typmod >= 4 and kind is not types.TEXT
         facts["character_maximum_length"] = typmod - 4 if limited else None
         facts["character_octet_length"] = (typmod - 4) * 4 if limited else _MAX_TEXT
     elif kind.name in _INTEGER_BITS:
-        facts |= {"numeric_precision": _INTEGER_BITS[kind.name], "numeric_precision_radix": 2, "numeric_scale": 0}
+        facts |= {
+            "numeric_precision": _INTEGER_BITS[kind.name],
+            "numeric_precision_radix": 2,
+            "numeric_scale": 0,
+        }
     elif kind.name in _FLOAT_BITS:
         facts |= {"numeric_precision": _FLOAT_BITS[kind.name], "numeric_precision_radix": 2}
     elif kind is types.NUMERIC:
@@ -268,8 +278,8 @@ def _table_privileges(env: Any, public: bool) -> Iterator[Values]:
     for schema, table, grantor, grantee, privilege, mine in _grants(env):
         if public or grantee != "PUBLIC":
             yield _named(env, "table", schema, table.name) | {
-                "grantor": grantor, "grantee": grantee, "privilege_type": privilege, "is_grantable": _yes(mine),
-                "with_hierarchy": _yes(privilege == "SELECT"),
+                "grantor": grantor, "grantee": grantee, "privilege_type": privilege,
+                "is_grantable": _yes(mine), "with_hierarchy": _yes(privilege == "SELECT"),
             }  # fmt: skip
 
 
@@ -320,7 +330,11 @@ def _applicable_roles(env: Any) -> Iterator[Values]:
     catalog = env.catalog
     for oid in roles_of(catalog, catalog.role_names[env.user]):
         for group in catalog.roles[oid].member_of:
-            yield {"grantee": catalog.roles[oid].name, "role_name": role_name(env, group), "is_grantable": "NO"}
+            yield {
+                "grantee": catalog.roles[oid].name,
+                "role_name": role_name(env, group),
+                "is_grantable": "NO",
+            }
 
 
 # --- what is built in ---
@@ -354,8 +368,9 @@ def _routines(env: Any) -> Iterator[Values]:
             env, "routine", "pg_catalog", entry.name
         ) | {
             "routine_type": "FUNCTION", "data_type": "ARRAY" if element else format_type(entry.result.oid),
-            "type_udt_catalog": env.database, "type_udt_schema": "pg_catalog", "type_udt_name": entry.result.name,
-            "dtd_identifier": "0", "routine_body": "EXTERNAL", "external_name": entry.name,
+            "type_udt_catalog": env.database, "type_udt_schema": "pg_catalog",
+            "type_udt_name": entry.result.name, "dtd_identifier": "0", "routine_body": "EXTERNAL",
+            "external_name": entry.name,
             "external_language": "INTERNAL", "parameter_style": "GENERAL",
             "is_deterministic": _yes(entry.volatility == "i"), "sql_data_access": "MODIFIES",
             "is_null_call": _yes(entry.strict), "schema_level_routine": "YES", "max_dynamic_result_sets": 0,

@@ -1,4 +1,4 @@
-"""pg_catalog of what is built in: types, functions, operators, casts, from the tables that execute (DESIGN §5)."""
+"""pg_catalog of what is built in: types, functions, operators, casts; from what executes (DESIGN §5)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,25 @@ DSQL_MAJOR_VERSION = 13910
 @content("pg_type", "static")
 def _pg_type(env: Any) -> Iterator[Values]:
     for kind in types.BY_OID.values():
-        names = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript")
+        names = (
+            "typinput",
+            "typoutput",
+            "typreceive",
+            "typsend",
+            "typmodin",
+            "typmodout",
+            "typanalyze",
+            "typsubscript",
+        )
         element = kind.element.oid if kind.element is not None else 0
         yield {
             "oid": kind.oid, "typname": kind.name, "typnamespace": PG_CATALOG_OID, "typowner": ADMIN_OID,
-            "typlen": kind.length, "typbyval": kind.by_value, "typtype": kind.kind, "typcategory": kind.category,
-            "typispreferred": kind.preferred, "typisdefined": True, "typdelim": ",",
+            "typlen": kind.length, "typbyval": kind.by_value, "typtype": kind.kind,
+            "typcategory": kind.category, "typispreferred": kind.preferred, "typisdefined": True,
+            "typdelim": ",",
             "typelem": types.CHAR.oid if kind is types.NAME else element, "typarray": kind.array_oid,
-            "typalign": kind.align, "typstorage": kind.storage, "typtypmod": -1, "typcollation": kind.collation,
+            "typalign": kind.align, "typstorage": kind.storage, "typtypmod": -1,
+            "typcollation": kind.collation,
         } | dict(zip(names, functions_of(kind), strict=True))  # fmt: skip
 
 
@@ -73,7 +84,9 @@ def _function(entry: functions.Function) -> Values:
     if entry.out_columns:
         count = len(entry.args)
         names = list(entry.arg_names) if entry.arg_names else [""] * count
-        facts["proallargtypes"] = Array([kind.oid for kind in entry.args] + [kind.oid for _, kind in entry.out_columns])
+        facts["proallargtypes"] = Array(
+            [kind.oid for kind in entry.args] + [kind.oid for _, kind in entry.out_columns]
+        )
         facts["proargmodes"] = Array(["i"] * count + ["o"] * len(entry.out_columns))
         facts["proargnames"] = Array(names + [name for name, _ in entry.out_columns])
     return _proc(entry.oid, entry.name, "f", entry.args, entry.result, **facts)
@@ -123,7 +136,7 @@ def _pg_aggregate(env: Any) -> Iterator[Values]:
 
 @content("pg_operator", "static")
 def _pg_operator(env: Any) -> Iterator[Values]:
-    by_name = {
+    by_name: dict[tuple[str, Type | None, Type | None], int] = {
         (entry.name, entry.left, entry.right): entry.oid for entry in functions.OPERATOR_BY_OID.values()
     }
     for entry in functions.OPERATOR_BY_OID.values():
@@ -216,10 +229,21 @@ def _pg_amop(env: Any) -> Iterator[Values]:
 
 @content("pg_collation", "static")
 def _pg_collation(env: Any) -> Iterator[Values]:
-    same = {"collnamespace": PG_CATALOG_OID, "collowner": ADMIN_OID, "collisdeterministic": True, "collencoding": -1}
+    same = {
+        "collnamespace": PG_CATALOG_OID,
+        "collowner": ADMIN_OID,
+        "collisdeterministic": True,
+        "collencoding": -1,
+    }
     yield same | {"oid": 100, "collname": "default", "collprovider": "d"}
     for oid, name in ((950, "C"), (951, "POSIX")):
-        yield same | {"oid": oid, "collname": name, "collprovider": "c", "collcollate": name, "collctype": name}
+        yield same | {
+            "oid": oid,
+            "collname": name,
+            "collprovider": "c",
+            "collcollate": name,
+            "collctype": name,
+        }
 
 
 @content("pg_language", "static")

@@ -1,4 +1,4 @@
-"""pg_catalog of users' objects: relations, columns, indexes, constraints, schemas and what belongs to them."""
+"""pg_catalog of users' objects: relations, columns, indexes, constraints, schemas, dependencies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLE_LETTERS, SCHEMA_LETTERS = "arwdDxt", "UC"
 
 
 def acl(catalog: Catalog, held: Iterable[tuple[Oid, str, Oid]], owner: Oid, all_letters: str) -> Array | None:
-    """An object's acl as aclitem[]: NULL while nothing was granted; the owner's own privileges are written out."""
+    """An object's acl as aclitem[]: NULL while nothing was granted; the owner's are written out."""
     entries = list(held)
     if not entries:
         return None
@@ -173,8 +173,9 @@ def _index(table: Table, index: Index) -> Values:
     kinds = [types.BY_OID[table.columns[attnum - 1].type_oid] for attnum in keys]
     return {
         "indexrelid": index.oid, "indrelid": table.oid, "indnatts": len(keys) + len(included(table, index)),
-        "indnkeyatts": len(keys), "indisunique": index.unique, "indnullsnotdistinct": index.nulls_not_distinct,
-        "indisprimary": index.primary, "indimmediate": True, "indisvalid": index.state == "valid",
+        "indnkeyatts": len(keys), "indisunique": index.unique,
+        "indnullsnotdistinct": index.nulls_not_distinct, "indisprimary": index.primary,
+        "indimmediate": True, "indisvalid": index.state == "valid",
         "indisready": True, "indislive": True, "indkey": vector((*keys, *included(table, index))),
         "indcollation": vector(kind.collation for kind in kinds),
         "indclass": vector(OPCLASS_OF.get(kind.name, 0) for kind in kinds),

@@ -1,4 +1,4 @@
-"""Stored objects as SQL text: indexes, constraints, defaults (PostgreSQL's ruleutils.c; dsql-reference §1.5)."""
+"""Stored objects as SQL text: indexes, constraints, defaults (ruleutils.c; dsql-reference §1.5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from server.sql.tree_walk import walk
 
 INDEX_METHOD = "btree_index"
 TABLE_METHOD = "btree_table"
-SYSTEM_SCHEMA_NAMES = {PG_CATALOG_OID: "pg_catalog", INFORMATION_SCHEMA_OID: "information_schema", SYS_OID: "sys"}
+SYSTEM_SCHEMA_NAMES = {
+    PG_CATALOG_OID: "pg_catalog",
+    INFORMATION_SCHEMA_OID: "information_schema",
+    SYS_OID: "sys",
+}
 
 
 def schema_name(catalog: Catalog, oid: Oid) -> str | None:
@@ -34,9 +38,7 @@ def included(table: Table, index: Index) -> tuple[int, ...]:
         return index.include
     keys = {key.column for key in index.keys}
     return tuple(
-        attnum
-        for attnum, column in enumerate(table.columns, 1)
-        if attnum not in keys and not column.dropped
+        attnum for attnum, column in enumerate(table.columns, 1) if attnum not in keys and not column.dropped
     )
 
 

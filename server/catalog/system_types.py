@@ -1,4 +1,4 @@
-"""Facts of pg_type beside those that types execute: oids of their functions; the types that only the catalog has."""
+"""Facts of pg_type that types do not execute: oids of their functions; types that only the catalog has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from server.sql.casts import CASTS, Cast
 from server.sql.env import Env
 from server.sql.type_io import Io
 from server.sql.type_scalar import reg_io
-from server.sql.types import BY_NAME, Type
+from server.sql.types import Type
 
 # typname input output receive send [modifier input, modifier output]; 0: there is none
 _FUNCTIONS = """
@@ -35,7 +35,8 @@ float4 float4in:200 float4out:201 float4recv:2424 float4send:2425
 float8 float8in:214 float8out:215 float8recv:2426 float8send:2427
 unknown unknownin:109 unknownout:110 unknownrecv:2416 unknownsend:2417
 bpchar bpcharin:1044 bpcharout:1045 bpcharrecv:2430 bpcharsend:2431 bpchartypmodin:2913 bpchartypmodout:2914
-varchar varcharin:1046 varcharout:1047 varcharrecv:2432 varcharsend:2433 varchartypmodin:2915 varchartypmodout:2916
+varchar varcharin:1046 varcharout:1047 varcharrecv:2432 varcharsend:2433
+  varchartypmodin:2915 varchartypmodout:2916
 date date_in:1084 date_out:1085 date_recv:2468 date_send:2469
 time time_in:1143 time_out:1144 time_recv:2470 time_send:2471 timetypmodin:2909 timetypmodout:2910
 timestamp timestamp_in:1312 timestamp_out:1313 timestamp_recv:2474 timestamp_send:2475 timestamptypmodin:2905
@@ -44,7 +45,8 @@ timestamptz timestamptz_in:1150 timestamptz_out:1151 timestamptz_recv:2476 times
   timestamptztypmodin:2907 timestamptztypmodout:2908
 interval interval_in:1160 interval_out:1161 interval_recv:2478 interval_send:2479 intervaltypmodin:2903
   intervaltypmodout:2904
-timetz timetz_in:1350 timetz_out:1351 timetz_recv:2472 timetz_send:2473 timetztypmodin:2911 timetztypmodout:2912
+timetz timetz_in:1350 timetz_out:1351 timetz_recv:2472 timetz_send:2473
+  timetztypmodin:2911 timetztypmodout:2912
 numeric numeric_in:1701 numeric_out:1702 numeric_recv:2460 numeric_send:2461 numerictypmodin:2917
   numerictypmodout:2918
 regprocedure regprocedurein:2212 regprocedureout:2213 regprocedurerecv:2446 regproceduresend:2447
@@ -127,8 +129,11 @@ _ITEM = re.compile(r'\s*("(?:[^"]|"")*"|[^=\s"]*)=([a-zA-Z*]*)/("(?:[^"]|"")*"|[
 
 
 def _acl_in(text: str, typmod: int, env: Env) -> str:
-    if _ITEM.fullmatch(text) is None:
-        raise PgError("22P02", 'missing "=" sign' if "=" not in text else "a name must follow the \"/\" sign")
+    found = _ITEM.fullmatch(text)
+    if found is None:
+        raise PgError("22P02", 'missing "=" sign' if "=" not in text else 'a name must follow the "/" sign')
+    for role in filter(None, (found[1], found[3])):
+        env.reg_input("regrole", role)
     return text.strip()
 
 

@@ -36,7 +36,7 @@ def _pg_tables(env: Any) -> Iterator[Values]:
         }  # fmt: skip
 
 
-_SAME_TABLE: Values = dict.fromkeys(("hasindexes", "hasrules", "hastriggers", "rowsecurity"), False)
+_SAME_TABLE: Values = {"hasindexes": False, "hasrules": False, "hastriggers": False, "rowsecurity": False}
 
 
 @content("pg_indexes")
@@ -203,8 +203,9 @@ def _index_statistics(env: Any) -> Iterator[Values]:
     for table in env.catalog.tables.values():
         for index in indexes_of(table):
             yield {
-                "relid": table.oid, "indexrelid": index.oid, "relname": table.name, "indexrelname": index.name,
-                "schemaname": schema_name(env.catalog, table.schema_oid), "idx_scan": 0, "idx_tup_read": 0,
+                "relid": table.oid, "indexrelid": index.oid, "relname": table.name,
+                "indexrelname": index.name, "schemaname": schema_name(env.catalog, table.schema_oid),
+                "idx_scan": 0, "idx_tup_read": 0,
                 "idx_tup_fetch": 0,
             }  # fmt: skip
 
