@@ -173,6 +173,7 @@ ALL: dict[str, Setting] = {
         Setting("block_size", "8192"),
         Setting("bytea_output", "hex"),
         Setting("client_min_messages", "notice"),
+        Setting("default_table_access_method", "btree_table"),
         Setting("default_tablespace", ""),
         Setting("statement_timeout", "0"),
         Setting("lock_timeout", "0"),
