@@ -12,7 +12,7 @@ from server.sql.bind_expr import transform_as
 from server.sql.bind_missing import missing_column
 from server.sql.bind_scalar import column_default, table_checks
 from server.sql.bind_setop import convert
-from server.sql.bind_target import returning
+from server.sql.bind_target import TargetEntry, finish_targets, returning
 from server.sql.coerce import as_boolean
 from server.sql.scope import NsColumn, NsItem, Scope, error
 from server.sql.types import BY_OID, UNKNOWN
@@ -68,6 +68,8 @@ def _source(scope: Scope, table: Table, columns: Sequence[tuple[int, int]], node
     if isinstance(query, ast.ValuesStmt) and not _has_clauses(query):
         if len(query.rows) == 1:
             row = _checked_row(scope, table, columns, node, query.rows[0], "VALUES single")
+            if scope.has_set_returning:
+                return _sets(scope, table, row)
             return None, -1, _all_columns(scope, table, dict(row))
         return _values(scope, table, columns, node, query)
     return _select(scope, table, columns, node, query)
@@ -133,6 +135,17 @@ def _checked_row(
         )
         made_row.append((index, made))
     return made_row
+
+
+def _sets(scope: Scope, table: Table, row: Sequence[tuple[int, tree.Expr]]) -> Source:
+    """One row with set-returning functions: a SELECT without FROM, as many rows as they give."""
+    entries = [TargetEntry(expr, table.columns[index].name) for index, expr in row]
+    query = tree.Query(targets=finish_targets(scope, entries), has_set_returning=True)
+    rel = scope.state.new_rel(scope)
+    given: dict[int, tree.Expr] = {
+        index: tree.Var(expr.type, rel, place, expr.typmod) for place, (index, expr) in enumerate(row)
+    }
+    return query, rel, _all_columns(scope, table, given)
 
 
 def _values(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from journal.record import LockClass
 from server.sql import ast, tree
 from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_expr import transform_as
-from server.sql.bind_from import named_items, transform_from
+from server.sql.bind_from import transform_from
 from server.sql.bind_group import (
     GroupCheck,
     Grouping,
@@ -17,13 +16,12 @@ from server.sql.bind_group import (
     number_grouping_calls,
     replace_grouping,
 )
+from server.sql.bind_lock import locks
 from server.sql.bind_order import check_distinct, distinct_on, limit, order_by
 from server.sql.bind_target import TargetEntry, finish_targets, settle_targets, transform_targets
 from server.sql.bind_window import windows
 from server.sql.coerce import as_boolean, common_type, common_typmod, settle_unknown, to_common_type
 from server.sql.scope import NsColumn, NsItem, Scope, error
-
-LOCKS = {"update": LockClass.EXCLUSIVE, "key share": LockClass.KEY_SHARE}
 
 
 def bind_query(
@@ -64,7 +62,7 @@ def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
     if scope.resolve_unknowns:
         settle_targets(scope, targets)
     grouped = bool(node.group_by) or having is not None or bool(scope.aggregates) or bool(scope.grouping)
-    locks = _locks(scope, node, grouped)
+    row_locks = locks(scope, node, grouped)
     if grouped:
         targets, having = _check_grouping(scope, grouping, targets, having, made_windows)
     return tree.Query(
@@ -84,7 +82,7 @@ def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
         with_ties=node.with_ties,
         offset=offset,
         ctes=finish_ctes(scope, ctes),
-        locks=locks,
+        locks=row_locks,
         has_set_returning=scope.has_set_returning,
     )
 
@@ -135,59 +133,6 @@ def _check_grouping(
         targets = [TargetEntry(replace_grouping(t.expr, numbered), t.name, t.hidden) for t in targets]
         having = replace_grouping(having, numbered) if having is not None else None
     return targets, having
-
-
-# --- FOR UPDATE --------------------------------------------------------------------------------------------
-
-
-def _locks(scope: Scope, node: ast.SelectStmt, grouped: bool) -> tuple[tree.RowLock, ...]:
-    """The row locks; raises 0A000 where rows of tables cannot be told any more."""
-    locks: dict[int, int] = {}
-    for clause in node.locking:
-        strength = f"FOR {clause.strength.upper()}"
-        if clause.strength not in LOCKS:
-            message = "locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported"
-            raise error("0A000", message)
-        refuse_locking(node, scope, grouped, strength)
-        items = named_items(scope, clause.tables, clause.at, strength) if clause.tables else scope.items
-        for item in items:
-            if item.table is None:
-                if clause.tables:
-                    _not_lockable(item, strength, clause.at)
-                continue
-            lock = int(LOCKS[clause.strength])
-            locks[item.rel] = max(lock, locks[item.rel], key=_strength) if item.rel in locks else lock
-            scope.state.need(item.table.oid, "UPDATE")
-    return tuple(tree.RowLock(rel, lock) for rel, lock in locks.items())
-
-
-def _strength(lock: int) -> bool:
-    return lock == int(LockClass.EXCLUSIVE)
-
-
-def _not_lockable(item: NsItem, strength: str, at: int) -> None:
-    if item.is_join:
-        what = "a join"
-    elif item.from_cte is not None:
-        what = "a WITH query"
-    else:
-        return
-    raise error("0A000", f"{strength} cannot be applied to {what}", at)
-
-
-def refuse_locking(node: ast.SelectStmt, scope: Scope, grouped: bool, strength: str) -> None:
-    """CheckSelectLocking."""
-    reasons = [
-        (node.distinct is not False, "with DISTINCT clause"),
-        (bool(node.group_by), "with GROUP BY clause"),
-        (node.having is not None, "with HAVING clause"),
-        (bool(scope.aggregates) or grouped, "with aggregate functions"),
-        (bool(scope.window_defs), "with window functions"),
-        (scope.has_set_returning, "with set-returning functions in the target list"),
-    ]
-    for present, what in reasons:
-        if present:
-            raise error("0A000", f"{strength} is not allowed {what}")
 
 
 # --- VALUES ------------------------------------------------------------------------------------------------

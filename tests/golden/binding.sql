@@ -120,8 +120,6 @@ SELECT * FROM generate_series(1, (SELECT 3)) g
 SELECT * FROM count(*)
 SELECT * FROM generate_series(1, count(*))
 SELECT * FROM jsonb_each('{}') 
-SELECT * FROM jsonb_to_record('{}') AS x (a int, b text)
-SELECT * FROM jsonb_to_record('{}')
 SELECT * FROM generate_series(1, 2) AS x (a int)
 SELECT generate_series(1, 2), a FROM t
 SELECT * FROM generate_series(1, generate_series(1, 2))
@@ -941,3 +939,8 @@ SELECT array_cat(ARRAY[1], ARRAY[2.5]), ARRAY[1] || ARRAY[2], ARRAY[1] || 2, 1 |
 SELECT ARRAY[1] || 'x'
 SELECT ARRAY[1] || ARRAY['x']
 SELECT pg_typeof(a), pg_typeof('x'), num_nulls(1, NULL) FROM t
+SELECT * FROM (SELECT count(*) FROM t) x FOR UPDATE
+SELECT * FROM (SELECT DISTINCT a FROM t) x FOR UPDATE
+SELECT * FROM (SELECT 1 UNION SELECT 2) x FOR KEY SHARE
+SELECT * FROM (SELECT a FROM t) x, u FOR UPDATE OF x
+SELECT * FROM (VALUES (1)) x FOR UPDATE

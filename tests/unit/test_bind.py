@@ -219,6 +219,13 @@ def test_default_in_a_row_of_several() -> None:
     assert [row[1] for row in made.source.rows] == [tree.Const(BOOL, False), tree.Const(BOOL, True)]
 
 
+def test_a_set_in_a_row_of_values_makes_rows() -> None:
+    made = bound("INSERT INTO t (id, a) VALUES (generate_series(1, 3), 2)").statement
+    assert isinstance(made, tree.Insert) and isinstance(made.source, tree.Query)
+    assert made.source.has_set_returning
+    assert isinstance(made.values[0], tree.Var) and made.values[0].rel == made.source_rel
+
+
 def test_checks_are_over_the_target() -> None:
     made = bound("UPDATE u SET score = 1").statement
     assert isinstance(made, tree.Update)
@@ -292,6 +299,13 @@ def test_locks_of_the_named_tables_only() -> None:
     assert [rel.id for rel in made.rels if isinstance(rel, tree.TableRel) and rel.alias == "u"] == [
         made.locks[0].rel
     ]
+
+
+def test_a_lock_on_a_subquery_is_one_on_its_tables() -> None:
+    made = query("SELECT * FROM (SELECT a FROM t) x FOR UPDATE")
+    inner = made.rels[0]
+    assert isinstance(inner, tree.QueryRel)
+    assert not made.locks and [lock.rel for lock in inner.query.locks] == [inner.query.rels[0].id]
 
 
 @pytest.mark.parametrize("strength", ["SHARE", "NO KEY UPDATE"])
