@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from server.catalog import names, system_text
@@ -13,7 +14,7 @@ from server.catalog.system_relation import RELATIONS
 from server.catalog.system_static import variadic_oid
 from server.catalog.system_tables import PG_CLASS_OID, PG_NAMESPACE_OID
 from server.errors import PgError
-from server.sql import functions, types
+from server.sql import functions, numeric, types
 from server.sql.bind import bind_scalar
 from server.sql.deparse import deparse
 from server.sql.functions import define, sql
@@ -350,52 +351,23 @@ def size_pretty(size: int) -> str:
     raise AssertionError("the last unit has no limit")
 
 
+@sql("3166 pg_size_pretty(numeric) text")
+def size_pretty_numeric(size: Decimal) -> str:
+    """Any number of bytes; fractions count below 10 kB only."""
+    if size.is_finite() and abs(size) >= _UNITS[0][1]:
+        return size_pretty(int(size))
+    return f"{numeric.render(size)} bytes"
+
+
 # --- encodings ---
 
-_ENCODINGS = [
-    "SQL_ASCII",
-    "EUC_JP",
-    "EUC_CN",
-    "EUC_KR",
-    "EUC_TW",
-    "EUC_JIS_2004",
-    "UTF8",
-    "MULE_INTERNAL",
-    "LATIN1",
-    "LATIN2",
-    "LATIN3",
-    "LATIN4",
-    "LATIN5",
-    "LATIN6",
-    "LATIN7",
-    "LATIN8",
-    "LATIN9",
-    "LATIN10",
-    "WIN1256",
-    "WIN1258",
-    "WIN866",
-    "WIN874",
-    "KOI8R",
-    "WIN1251",
-    "WIN1252",
-    "ISO_8859_5",
-    "ISO_8859_6",
-    "ISO_8859_7",
-    "ISO_8859_8",
-    "WIN1250",
-    "WIN1253",
-    "WIN1254",
-    "WIN1255",
-    "WIN1257",
-    "KOI8U",
-    "SJIS",
-    "BIG5",
-    "GBK",
-    "UHC",
-    "GB18030",
-    "JOHAB",
-    "SHIFT_JIS_2004",
-]
+_ENCODING_NAMES = """
+SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 LATIN3 LATIN4 LATIN5
+LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 WIN1256 WIN1258 WIN866 WIN874 KOI8R WIN1251 WIN1252 ISO_8859_5
+ISO_8859_6 ISO_8859_7 ISO_8859_8 WIN1250 WIN1253 WIN1254 WIN1255 WIN1257 KOI8U SJIS BIG5 GBK UHC GB18030
+JOHAB SHIFT_JIS_2004
+"""
+_ENCODINGS = _ENCODING_NAMES.split()
 _ENCODING_NUMBERS = {
     "".join(char for char in name.lower() if char.isalnum()): number for number, name in enumerate(_ENCODINGS)
 } | {"unicode": 6}
