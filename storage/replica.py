@@ -35,7 +35,7 @@ Left out: waiting until the replica is complete to a time (DESIGN §4) belongs t
 closed times of the journals.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -257,9 +257,18 @@ class Reader(Versions):
     """
 
     @classmethod
-    def open(cls, path: Path | str, *, map_size: int = MAP_SIZE) -> "Reader":
-        """`path` and `map_size` as the replica's, which exists."""
-        return cls(Engine(Path(path), map_size=map_size, readonly=True))
+    def open(
+        cls, path: Path | str, *, map_size: int = MAP_SIZE, taken: Callable[[], None] | None = None
+    ) -> "Reader":
+        """`path` and `map_size` as the replica's, which exists.
+
+        `taken` is called for each snapshot taken, so that its owner sees to it that it is released.
+        """
+        return cls(Engine(Path(path), map_size=map_size, readonly=True), taken)
+
+    def __init__(self, engine: Engine, taken: Callable[[], None] | None = None) -> None:
+        self._taken = taken
+        super().__init__(engine)
 
     def refresh(self) -> tuple[Timestamp, int, bytes]:
         """Take the newest LMDB snapshot: (applied_ts, applied_position, extra), all from that one."""
@@ -270,6 +279,11 @@ class Reader(Versions):
     def close(self) -> None:
         self.release()
         self._engine.close()
+
+    def _renew(self) -> None:
+        super()._renew()
+        if self._taken is not None:
+            self._taken()
 
 
 class _Group:

@@ -10,8 +10,8 @@ Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The r
 marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -36,14 +36,17 @@ _decode_job = msgspec.msgpack.Decoder(Job).decode
 _decode_version = msgspec.msgpack.Decoder(list[int]).decode
 
 
+T = TypeVar("T", Schema, Table, Role)
+
+
 class Versions(Protocol):
     """What reading the catalog needs of storage."""
 
     def get(self, key: bytes, ts: int) -> bytes | None: ...
 
-    def scan_items(
-        self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False
-    ) -> tuple[list[tuple[bytes, bytes]], bytes | None]: ...
+    def scan_stamped(
+        self, lo: bytes, hi: bytes, ts: int, limit: int = 256
+    ) -> tuple[list[tuple[bytes, int, bytes]], bytes | None]: ...
 
 
 def version_key(cluster: int) -> bytes:
@@ -126,29 +129,49 @@ def make(
     )
 
 
-def load(versions: Versions, cluster: int, ts: int, version: int) -> Catalog | None:
-    """Read a cluster's catalog as of `ts`; None when there is no such cluster."""
+def load(
+    versions: Versions, cluster: int, ts: int, version: int, before: Catalog | None = None
+) -> Catalog | None:
+    """Read a cluster's catalog as of `ts`; None when there is no such cluster.
+
+    An object's version is the time its row was written. One that `before`, an older catalog of the cluster,
+    holds in that version is taken from there, so that it stays the same object.
+    """
     row = versions.get(version_key(cluster), ts)
     if row is None:
         return None
+    known = before or Catalog(cluster, 0, 0, {}, {}, {}, {}, {}, {}, {})
     return make(
         cluster,
         version,
         _decode_version(row)[0],
-        {table.oid: table for table in map(_decode_table, _scan(versions, cluster, TABLES, ts))},
-        {schema.oid: schema for schema in map(_decode_schema, _scan(versions, cluster, SCHEMAS, ts))},
-        {role.oid: role for role in map(_decode_role, _scan(versions, cluster, ROLES, ts))},
+        _load(versions, cluster, TABLES, ts, _decode_table, known.tables),
+        _load(versions, cluster, SCHEMAS, ts, _decode_schema, known.schemas),
+        _load(versions, cluster, ROLES, ts, _decode_role, known.roles),
     )
 
 
-def _scan(versions: Versions, cluster: int, space: int, ts: int) -> Iterator[bytes]:
+def _load(
+    versions: Versions,
+    cluster: int,
+    space: int,
+    ts: int,
+    decode: Callable[[bytes], T],
+    known: Mapping[Oid, T],
+) -> dict[Oid, T]:
     lo = keycode.prefix(cluster, space)
     hi = keycode.successor(lo)
     start: bytes | None = lo
+    found: dict[Oid, T] = {}
     while start is not None:
-        items, start = versions.scan_items(start, hi, ts, 1024)
-        for _key, value in items:
-            yield value
+        items, start = versions.scan_stamped(start, hi, ts, 1024)
+        for key, commit_ts, row in items:
+            oid = int.from_bytes(key[8:12], "big")
+            there = known.get(oid)
+            if there is None or there.version != commit_ts:
+                there = msgspec.structs.replace(decode(row), version=commit_ts)
+            found[oid] = there
+    return found
 
 
 def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pending: bool = False) -> Catalog:
