@@ -1,4 +1,4 @@
-"""Aggregates whose state is a running value: count, sum, avg, min, max, boolean and bitwise ones (chapter 9.21)."""
+"""Aggregates whose state is a running value: count, sum, avg, min, max and others (chapter 9.21)."""
 
 import operator
 from collections.abc import Callable
@@ -207,10 +207,8 @@ def _array_extreme(largest: bool) -> Callable[..., Any]:
     def step(state: Any, value: Array) -> Any:
         types, held = state
         key = types[0].element.sort_key
-        if (
-            held is None
-            or (value.order(key) > held.order(key)) == largest
-            and value.order(key) != held.order(key)
+        if held is None or (
+            (value.order(key) > held.order(key)) == largest and value.order(key) != held.order(key)
         ):
             return types, value
         return state

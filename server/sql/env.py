@@ -47,6 +47,7 @@ class Env:
         "now",
         "reg_input",
         "reg_output",
+        "statement_now",
         "zone",
     )
 
@@ -69,5 +70,7 @@ class Env:
         self.extra_float_digits = extra_float_digits
         self.bytea_output = bytea_output
         self.now = now
+        self.statement_now: int | None = None
+        """The statement's start in the form of `now`; None: it is the transaction's first."""
         self.reg_input = reg_input
         self.reg_output = reg_output

@@ -1,4 +1,4 @@
-"""Functions of bytea, digests, encodings and uuid (PostgreSQL: varlena.c, encode.c, cryptohashfuncs.c; 9.5, 9.14)."""
+"""Functions of bytea, digests, encodings and uuid (varlena.c, encode.c, cryptohashfuncs.c; 9.5, 9.14)."""
 
 import base64
 import binascii

@@ -28,11 +28,9 @@ from server.sql.fn_interval import (
     ENDLESS,
     ENDLESS_DATES,
     justify_hours,
-    local_of,
     minus,
     moment_of,
     overlaps_times,
-    overlaps_timetz,
     timestamp_out_of_range,
 )
 from server.sql.functions import define, sql
@@ -152,18 +150,6 @@ def date_plus_days(value: int, days: int) -> int:
 define("1142 date_mii(date,int4) date", lambda value, days: date_plus_days(value, -days))
 define("2550 integer_pl_date(int4,date) date", lambda days, value: date_plus_days(value, days))
 define(
-    "2071 date_pl_interval(date,interval) timestamp",
-    lambda value, span: timestamp_plus(date_to_timestamp(value), span),
-)
-define(
-    "2072 date_mi_interval(date,interval) timestamp",
-    lambda value, span: timestamp_plus(date_to_timestamp(value), minus(span)),
-)
-define(
-    "2546 interval_pl_date(interval,date) timestamp",
-    lambda span, value: timestamp_plus(date_to_timestamp(value), span),
-)
-define(
     """
     1138 date_larger(date,date) date
     2036 timestamp_larger(timestamp,timestamp) timestamp
@@ -234,6 +220,18 @@ def timestamp_plus(value: int, span: Interval) -> int:
     return in_range(value + span.us)
 
 
+define(
+    "2071 date_pl_interval(date,interval) timestamp",
+    lambda value, span: timestamp_plus(date_to_timestamp(value), span),
+)
+define(
+    "2072 date_mi_interval(date,interval) timestamp",
+    lambda value, span: timestamp_plus(date_to_timestamp(value), minus(span)),
+)
+define(
+    "2546 interval_pl_date(interval,date) timestamp",
+    lambda span, value: timestamp_plus(date_to_timestamp(value), span),
+)
 define(
     "2033 timestamp_mi_interval(timestamp,interval) timestamp",
     lambda value, span: timestamp_plus(value, minus(span)),
@@ -416,7 +414,8 @@ def make_timestamptz(env: Any, *fields: Any) -> int:
 
 
 @sql(
-    "3463 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8,timezone:text) timestamptz s"
+    "3463 make_timestamptz(year:int4,month:int4,mday:int4,hour:int4,min:int4,sec:float8,"
+    "timezone:text) timestamptz s"
 )
 def make_timestamptz_in_zone(*fields: Any) -> int:
     """In the named zone; 22008, 22023."""
@@ -424,7 +423,8 @@ def make_timestamptz_in_zone(*fields: Any) -> int:
 
 
 @sql(
-    "3464 make_interval(years:int4,months:int4,weeks:int4,days:int4,hours:int4,mins:int4,secs:float8) interval",
+    "3464 make_interval(years:int4,months:int4,weeks:int4,days:int4,hours:int4,mins:int4,"
+    "secs:float8) interval",
     defaults=(0, 0, 0, 0, 0, 0, 0.0),
 )
 def make_interval(
@@ -478,6 +478,12 @@ define(
 def clock_timestamp() -> int:
     """The wall clock."""
     return time.time_ns() // 1000 + UNIX_EPOCH
+
+
+@sql("2648 statement_timestamp() timestamptz s", env=True)
+def statement_timestamp(env: Any) -> int:
+    """When the statement began."""
+    return int(env.now if env.statement_now is None else env.statement_now)
 
 
 # --- zones ----------------------------------------------------------------------------------------------

@@ -136,9 +136,15 @@ def day_part(unit: str, days: int) -> int | None:
     if unit == "isoyear":
         return era_year(iso_week(days)[0])
     fields = {
-        "day": day, "month": month, "quarter": (month - 1) // 3 + 1, "year": era_year(year), "dow": weekday(days),
-        "isodow": weekday(days) or 7, "doy": days - days_of(year, 1, 1) + 1, "julian": days + EPOCH_JULIAN,
-    }  # fmt: skip
+        "day": day,
+        "month": month,
+        "quarter": (month - 1) // 3 + 1,
+        "year": era_year(year),
+        "dow": weekday(days),
+        "isodow": weekday(days) or 7,
+        "doy": days - days_of(year, 1, 1) + 1,
+        "julian": days + EPOCH_JULIAN,
+    }
     return fields.get(unit)
 
 
@@ -248,9 +254,14 @@ def extract_interval(text: str, value: Interval) -> Decimal:
     if clock is not None:
         return -clock if value.us < 0 and clock else clock
     fields = {
-        "day": value.days, "month": months, "quarter": _truncated(months, 3) + 1, "year": years,
-        "decade": _truncated(years, 10), "century": _truncated(years, 100), "millennium": _truncated(years, 1000),
-    }  # fmt: skip
+        "day": value.days,
+        "month": months,
+        "quarter": _truncated(months, 3) + 1,
+        "year": years,
+        "decade": _truncated(years, 10),
+        "century": _truncated(years, 100),
+        "millennium": _truncated(years, 1000),
+    }
     if unit not in fields:
         raise not_supported(text, "interval")
     return Decimal(fields[unit])
@@ -278,8 +289,12 @@ define(
 
 _SPECIAL_UNITS = frozenset(("epoch", "dow", "doy", "isodow", "isoyear", "julian"))
 _CLOCK_UNITS = {
-    "microsecond": 1, "millisecond": 1000, "second": US_SECOND, "minute": US_MINUTE, "hour": US_HOUR,
-}  # fmt: skip
+    "microsecond": 1,
+    "millisecond": 1000,
+    "second": US_SECOND,
+    "minute": US_MINUTE,
+    "hour": US_HOUR,
+}
 
 
 def _trunc_unit(text: str, display: str) -> str:

@@ -11,7 +11,7 @@ from server.sql.type_float import to_single
 from server.sql.types import FLOAT8
 
 INF, NAN = math.inf, math.nan
-_, _, _LESS, *_ = comparisons(FLOAT8)
+_LESS = comparisons(FLOAT8)[2]
 
 
 def overflow() -> PgError:
@@ -83,8 +83,11 @@ def single(compute: Callable[[float, float], float]) -> Callable[[float, float],
 
 for _suffix, _compute in (("pl", add), ("mi", subtract), ("mul", multiply), ("div", divide)):
     _oids = {
-        "pl": (218, 204, 281, 285), "mi": (219, 205, 282, 286), "mul": (216, 202, 279, 283), "div": (217, 203, 280, 284),
-    }[_suffix]  # fmt: skip
+        "pl": (218, 204, 281, 285),
+        "mi": (219, 205, 282, 286),
+        "mul": (216, 202, 279, 283),
+        "div": (217, 203, 280, 284),
+    }[_suffix]
     define(f"{_oids[0]} float8{_suffix}(float8,float8) float8", _compute)
     define(f"{_oids[1]} float4{_suffix}(float4,float4) float4", single(_compute))
     define(f"{_oids[2]} float48{_suffix}(float4,float8) float8", _compute)

@@ -1,4 +1,4 @@
-"""concat, format, quoting and other functions over values of any type (PostgreSQL: varlena.c, quote.c; chapter 9.4.1)."""
+"""concat, format, quoting and other over values of any type (varlena.c, quote.c; chapter 9.4.1)."""
 
 import re
 from collections.abc import Sequence

@@ -321,18 +321,20 @@ define(
     lambda value: iter([key for key, _ in _jsonb_pairs(value, "jsonb_object_keys")]),
 )
 define(
-    "3958 json_each(from_json:json) record set", lambda text: iter([(key, item.text) for key, item in _json_pairs(text, "json_each")]),
+    "3958 json_each(from_json:json) record set",
+    lambda text: iter([(key, item.text) for key, item in _json_pairs(text, "json_each")]),
     out="key text,value json",
-)  # fmt: skip
+)
 define(
     "3959 json_each_text(from_json:json) record set",
     lambda text: iter([(key, piece_text(item)) for key, item in _json_pairs(text, "json_each_text")]),
     out="key text,value text",
 )
 define(
-    "3208 jsonb_each(from_json:jsonb) record set", lambda value: iter([(k, Jsonb(v)) for k, v in _jsonb_pairs(value, "jsonb_each")]),
+    "3208 jsonb_each(from_json:jsonb) record set",
+    lambda value: iter([(k, Jsonb(v)) for k, v in _jsonb_pairs(value, "jsonb_each")]),
     out="key text,value jsonb",
-)  # fmt: skip
+)
 define(
     "3932 jsonb_each_text(from_json:jsonb) record set",
     lambda value: iter([(k, value_text(v)) for k, v in _jsonb_pairs(value, "jsonb_each_text")]),

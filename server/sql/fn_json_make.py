@@ -365,8 +365,14 @@ def jsonb_insert(value: Jsonb, path: Array, new: Jsonb, after: bool = False) -> 
     return Jsonb(_PathChange(path.elements, change).run(value.value))
 
 
+_TREATMENTS = (
+    'null_value_treatment must be "delete_key", "return_target", "use_json_null", or "raise_exception"'
+)
+
+
 @sql(
-    "5054 jsonb_set_lax(jsonb_in:jsonb,path:_text,replacement:jsonb,create_if_missing:bool,null_value_treatment:text) jsonb called",
+    "5054 jsonb_set_lax(jsonb_in:jsonb,path:_text,replacement:jsonb,create_if_missing:bool,"
+    "null_value_treatment:text) jsonb called",
     defaults=(True, "use_json_null"),
 )
 def jsonb_set_lax(
@@ -376,13 +382,15 @@ def jsonb_set_lax(
     if value is None or path is None or create is None:
         return None
     if treatment is None:
-        message = 'null_value_treatment must be "delete_key", "return_target", "use_json_null", or "raise_exception"'
-        raise PgError("22023", message)
+        raise PgError("22023", _TREATMENTS)
     if new is not None:
         return jsonb_set(value, path, new, create)
     if treatment == "raise_exception":
         detail = 'Exception was raised because null_value_treatment is "raise_exception".'
-        hint = "To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed."
+        hint = (
+            "To avoid, either change the null_value_treatment argument or "
+            "ensure that an SQL NULL is not passed."
+        )
         raise PgError("22004", "JSON value must not be null", detail=detail, hint=hint)
     if treatment == "use_json_null":
         return jsonb_set(value, path, Jsonb(None), create)
@@ -390,10 +398,7 @@ def jsonb_set_lax(
         return delete_path(value, path)
     if treatment == "return_target":
         return value
-    message = (
-        'null_value_treatment must be "delete_key", "return_target", "use_json_null", or "raise_exception"'
-    )
-    raise PgError("22023", message)
+    raise PgError("22023", _TREATMENTS)
 
 
 @sql("3304 jsonb_delete_path(jsonb,_text) jsonb")

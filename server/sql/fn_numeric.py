@@ -17,7 +17,7 @@ MIN_SIGNIFICANT = 16
 MAX_DISPLAY_SCALE = 1000
 MAX_RESULT_SCALE = 2000
 ZERO, ONE = Decimal(0), Decimal(1)
-_EQUAL, _, _LESS, *_ = comparisons(NUMERIC)
+_LESS = comparisons(NUMERIC)[2]
 
 
 def scale_of(value: Decimal) -> int:
@@ -122,7 +122,7 @@ def modulo(left: Decimal, right: Decimal) -> Decimal:
 
 def _negative_remainder(left: Decimal, right: Decimal) -> Decimal:
     value = EXACT.remainder(left, right)
-    return value.copy_abs() if not value else value
+    return value if value else value.copy_abs()
 
 
 @sql("""

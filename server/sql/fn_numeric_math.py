@@ -1,4 +1,4 @@
-"""Roots, powers, exponentials and logarithms of numeric with PostgreSQL's result scales (PostgreSQL: numeric.c)."""
+"""Roots, powers, exponentials and logarithms of numeric with PostgreSQL's result scales (numeric.c)."""
 
 import math
 from decimal import Decimal

@@ -235,7 +235,10 @@ def regexp_replace(value: str, pattern: str, new: str) -> str:
 def regexp_replace_flags(value: str, pattern: str, new: str, flags: str) -> str:
     """Every match with option g."""
     if flags[:1].isdigit():
-        hint = "If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly."
+        hint = (
+            "If you meant to use regexp_replace() with a start parameter, "
+            "cast the fourth argument to integer explicitly."
+        )
         raise PgError("22023", f'invalid regular expression option: "{flags[0]}"', hint=hint)
     options, every = _options(flags, "regexp_replace()", True)
     return _replace(value, pattern, new, 1, 0 if every else 1, options)

@@ -1,4 +1,4 @@
-"""Session information, settings, random numbers and pg_sleep (PostgreSQL, chapters 9.26, 9.27, 9.3.5, 9.9.5)."""
+"""Session information, settings, random numbers and pg_sleep (PostgreSQL, chapters 9.26 and 9.27)."""
 
 import math
 import secrets

@@ -1,4 +1,4 @@
-"""Functions of character strings (PostgreSQL: varlena.c, oracle_compat.c; chapter 9.4). Case is ASCII's (C locale)."""
+"""Functions of character strings (varlena.c, oracle_compat.c; chapter 9.4). Case is ASCII's (C locale)."""
 
 import unicodedata
 from collections.abc import Iterator

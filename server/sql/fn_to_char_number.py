@@ -6,14 +6,29 @@ from decimal import Decimal
 from typing import Any
 
 from server.errors import PgError
+from server.sql.fn_numeric import divide
+from server.sql.fn_numeric_math import power
 from server.sql.functions import define, sql
 from server.sql.numeric import EXACT, parse, render, rounded_to
 
 _TOKEN = re.compile(
     r'"((?:[^"\\]|\\.)*)"?|(EEEE|FM|MI|PL|PR|RN|SG|SP|TH|[,.09BDGLSV])|(.)', re.IGNORECASE | re.DOTALL
 )
-_ROMAN = ((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-          (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))  # fmt: skip
+_ROMAN = (
+    (1000, "M"),
+    (900, "CM"),
+    (500, "D"),
+    (400, "CD"),
+    (100, "C"),
+    (90, "XC"),
+    (50, "L"),
+    (40, "XL"),
+    (10, "X"),
+    (9, "IX"),
+    (5, "V"),
+    (4, "IV"),
+    (1, "I"),
+)
 
 
 class _Format:
@@ -335,9 +350,15 @@ def integer_to_char(value: int, template: str) -> str:
     return formatted(Decimal(value), template, _exact) if template else ""
 
 
-def _float_to_char(digits: int) -> Callable[[float, str], Any]:
+def _float_to_char(digits: int) -> Callable[[float, str], str]:
     fit = _floating(digits)
-    return lambda value, template: formatted(Decimal(value), template, fit) if template else ""
+
+    def run(value: float, template: str) -> str:
+        if "RN" in template.upper() and not -4000 < value < 4000:
+            value = 0.0
+        return formatted(Decimal(value), template, fit) if template else ""
+
+    return run
 
 
 define("1776 to_char(float8,text) text s", _float_to_char(15))
@@ -369,11 +390,13 @@ def to_number(text: str, template: str) -> Decimal | None:
                 digits, point, at = digits + ".", True, at + 1
         elif key in (",", "G"):
             at += text[at : at + 1] == ","
+        elif key == "L":
+            at += not text[at : at + 1].isdigit()
         elif not key:
             at += len(literal)
     if not digits.strip("."):
         raise PgError("22P02", 'invalid input syntax for type numeric: " "')
     value = parse(("-" if negative else "") + digits)
     if "V" in form.flags:
-        return rounded_to(value.scaleb(-form.multi, context=EXACT), form.multi)
+        return divide(value, power(Decimal(10), Decimal(form.multi)))
     return rounded_to(value, form.post)

@@ -1,7 +1,7 @@
 """Functions, operators, aggregates and window functions as data, and the tables that hold them (DESIGN §5).
 
-A module `fn_*` puts its entries here when it is imported; `server.sql.builtins` imports them all. The facts (oid,
-names, types, volatility) are those of pg_proc, pg_operator and pg_aggregate.
+A module `fn_*` puts its entries here when it is imported; `server.sql.builtins` imports them all. The facts
+(oid, names, types, volatility) are those of pg_proc, pg_operator and pg_aggregate.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,8 +32,7 @@ class Function:
     For VARIADIC "any" `impl` gets the values themselves and, with `needs_types`, their types."""
     needs_env: bool = False
     needs_types: bool = False
-    """`impl`'s first argument (after env) is the tuple of the actual argument types: polymorphic functions whose
-    result depends on them."""
+    """`impl`'s first argument (after env) is the tuple of the actual argument types."""
     returns_set: bool = False
     """`impl` returns an iterable of values, or of tuples for several `out_columns`."""
     out_columns: tuple[tuple[str, Type], ...] = ()
@@ -43,7 +42,7 @@ class Function:
     source: str | None = None
     """A Python expression over {0}, {1}: exactly `impl` for arguments that are not NULL."""
     sleeps: bool = False
-    """`impl` returns seconds to wait instead of a value; the caller waits without blocking the loop, result void."""
+    """`impl` returns seconds to wait instead of a value; the caller waits without blocking the loop."""
 
     @property
     def defaults(self) -> int:
@@ -95,8 +94,9 @@ class Aggregate:
     needs_types: bool = False
     """`init` takes the tuple of the actual argument types."""
     fast: str | None = None
-    """count_star, count, sum, min, max: the executor may run the plain Python form: Python's own +, <, > over the
-    non-NULL values give the result (after `final` of `init`-shaped state where one is needed)."""
+    """count, sum, avg, min, max: the executor may run Python's own +, < and > over values that are not NULL.
+
+    The state is a count, None or the sum, [count, sum], None or the extreme; `final` still comes last."""
 
     def __repr__(self) -> str:
         return f"<Aggregate {self.name}({', '.join(t.name for t in self.args)})>"
@@ -145,7 +145,7 @@ OPERATOR_BY_OID: dict[int, Operator] = {}
 
 
 def register(entry: Function) -> Function:
-    """Put a function into the tables; a later entry with the same name and arguments replaces the earlier one."""
+    """Put a function into the tables; it replaces an earlier one of the same name and arguments."""
     found = FUNCTIONS.setdefault(entry.name, [])
     found[:] = [other for other in found if other.args != entry.args]
     found.append(entry)
@@ -240,11 +240,23 @@ def define(
     for line in _lines(signatures):
         facts = parse_signature(line)
         entry = Function(
-            facts.oid, facts.name, facts.args, facts.result, impl, "called" not in facts.flags, facts.volatility,
-            variadic="variadic" in facts.flags, needs_env=env, needs_types=types, returns_set="set" in facts.flags,
-            out_columns=columns, default_values=tuple(defaults), arg_names=facts.arg_names, source=source,
+            facts.oid,
+            facts.name,
+            facts.args,
+            facts.result,
+            impl,
+            "called" not in facts.flags,
+            facts.volatility,
+            variadic="variadic" in facts.flags,
+            needs_env=env,
+            needs_types=types,
+            returns_set="set" in facts.flags,
+            out_columns=columns,
+            default_values=tuple(defaults),
+            arg_names=facts.arg_names,
+            source=source,
             sleeps=sleeps,
-        )  # fmt: skip
+        )
         made.append(register(entry))
     return made
 

@@ -139,10 +139,16 @@ def _load() -> None:
             implementation = FUNCTION_BY_OID[int(function)]
             register_operator(
                 Operator(
-                    int(oid), name, BY_NAME[left] if left else None, BY_NAME[right], implementation.result,
-                    implementation, None if commutator == "-" else commutator, None if negator == "-" else negator,
+                    int(oid),
+                    name,
+                    BY_NAME[left] if left else None,
+                    BY_NAME[right],
+                    implementation.result,
+                    implementation,
+                    None if commutator == "-" else commutator,
+                    None if negator == "-" else negator,
                 )
-            )  # fmt: skip
+            )
 
 
 _load()

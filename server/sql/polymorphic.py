@@ -1,4 +1,4 @@
-"""Polymorphic arguments and results: what anyelement and anycompatible stand for (PostgreSQL, chapter 38.2.5)."""
+"""What anyelement and anycompatible stand for (PostgreSQL, chapter 38.2.5)."""
 
 from collections.abc import Callable, Sequence
 

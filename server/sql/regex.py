@@ -1,7 +1,7 @@
 """POSIX advanced regular expressions as Python's `re` (PostgreSQL, chapter 9.7.3).
 
-Python's matcher takes the first alternative that fits, POSIX the longest match; patterns whose alternatives are
-prefixes of each other can therefore match shorter here.
+Python's matcher takes the first alternative that fits, POSIX the longest match; patterns whose alternatives
+are prefixes of each other can therefore match shorter here.
 """
 
 import re
@@ -29,7 +29,18 @@ _CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 _SHORTHANDS = {"d": "0-9", "s": " \\t\\n\\r\\f\\v", "w": "0-9A-Za-z_"}
-_ESCAPES = {"a": "\a", "b": "\b", "B": "\\", "e": "\033", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
+_ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "B": "\\",
+    "e": "\033",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "0": "\0",
+}
 _WORD = "[0-9A-Za-z_]"
 _CONSTRAINTS = {
     "A": r"\A",
@@ -39,7 +50,15 @@ _CONSTRAINTS = {
     "Y": f"(?:(?<!{_WORD})(?!{_WORD})|(?<={_WORD})(?={_WORD}))",
     "Z": r"\Z",
 }
-_COLLATING = {"space": " ", "tab": "\t", "newline": "\n", "hyphen": "-", "period": ".", "comma": ",", "NUL": "\0"}
+_COLLATING = {
+    "space": " ",
+    "tab": "\t",
+    "newline": "\n",
+    "hyphen": "-",
+    "period": ".",
+    "comma": ",",
+    "NUL": "\0",
+}
 
 
 def invalid(reason: str) -> PgError:
@@ -158,7 +177,11 @@ class _Translator:
             raise invalid("quantifier operand invalid")
         if self._quantifier():
             raise invalid("quantifier operand invalid")
-        return f"(?:{atom}){quantifier}" if len(atom) > 1 and not atom.startswith(("(", "[")) else atom + quantifier
+        return (
+            f"(?:{atom}){quantifier}"
+            if len(atom) > 1 and not atom.startswith(("(", "["))
+            else atom + quantifier
+        )
 
     def _quantifier(self) -> str:
         rest = self.text[self.at : self.at + 1]

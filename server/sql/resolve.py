@@ -1,8 +1,8 @@
-"""Which function or operator a name and argument types mean (PostgreSQL, chapter 10; parse_func.c, parse_oper.c)."""
+"""Which function or operator a name and argument types mean (chapter 10; parse_func.c)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import server.sql.builtins  # noqa: F401  (fills the tables)
 from server.errors import PgError
@@ -22,15 +22,18 @@ from server.sql.polymorphic import POLYMORPHIC
 from server.sql.types import ANY, BY_NAME, RECORD, TEXT, UNKNOWN, Type
 
 Entry: TypeAlias = Function | Aggregate | WindowFunction
+_CASTS = "You might need to add explicit type casts."
+_CAST_ONE = "You might need to add an explicit type cast."
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """The function that a call means.
 
-    `arg_types` has one type per argument that is passed, after polymorphism and variadic expansion, in the entry's
-    order. `positions` says per passed argument which argument of the call it is; None: the next of `defaults`.
-    `collected`: so many trailing arguments form the array of a variadic parameter (0: none, or VARIADIC "any").
+    `arg_types` has one type per argument that is passed, after polymorphism and variadic expansion, in the
+    entry's order. `positions` says per passed argument which argument of the call it is; None: the next of
+    `defaults`. `collected`: so many trailing arguments form the array of a variadic parameter (0: none, or
+    VARIADIC "any", whose implementations take any number).
     `kind` coercion: the call is a cast to `result`.
     """
 
@@ -80,7 +83,7 @@ def can_coerce_all(actual: Sequence[Type], declared: Sequence[Type]) -> bool:
 
 
 def select_common_type(types: Sequence[Type], context: str, positions: Sequence[int] = ()) -> Type:
-    """The type of CASE, COALESCE, UNION ... over `types`; 42804 `CASE types text and integer cannot be matched`.
+    """The type of CASE, COALESCE, UNION ...; 42804 `CASE types text and integer cannot be matched`.
 
     `positions` (0-based, -1 unknown) gives the error its place.
     """
@@ -187,7 +190,10 @@ _operator_cache: dict[tuple[str, Type | None, Type], OperatorMatch] = {}
 
 
 def resolve_operator(name: str, left: Type | None, right: Type) -> OperatorMatch:
-    """(operator, argument types, result type); `left` None: a prefix operator. Raises 42883, 42725, 42804, 42P18."""
+    """(operator, argument types, result type); `left` None: a prefix operator.
+
+    Raises 42883, 42725, 42804, 42P18.
+    """
     key = (name, left, right)
     found = _operator_cache.get(key)
     if found is None:
@@ -231,9 +237,9 @@ def _operation(name: str, actual: Sequence[Type]) -> str:
 
 def _no_operator(name: str, actual: Sequence[Type]) -> PgError:
     if len(actual) == 1:
-        hint = "No operator matches the given name and argument type. You might need to add an explicit type cast."
+        hint = "No operator matches the given name and argument type. " + _CAST_ONE
     else:
-        hint = "No operator matches the given name and argument types. You might need to add explicit type casts."
+        hint = "No operator matches the given name and argument types. " + _CASTS
     return PgError("42883", f"operator does not exist: {_operation(name, actual)}", hint=hint)
 
 
@@ -250,7 +256,7 @@ def resolve_function(
     """The function, aggregate or window function of a call.
 
     `actual` has the types in the call's order (UNKNOWN for untyped ones); the last len(arg_names) are named.
-    `variadic`: the last argument is marked VARIADIC. `ordered`: the call has ORDER BY among its arguments (hint only).
+    `variadic`: the last argument is marked VARIADIC. `ordered`: the call has ORDER BY among its arguments.
     Raises 42883, 42725, 42804, 42P18, 3F000.
     """
     candidates = _candidates(_entries(names), actual, arg_names, variadic)
@@ -267,7 +273,7 @@ def resolve_function(
             called = signature(".".join(names), actual, arg_names)
             hint = "Could not choose a best candidate function. You might need to add explicit type casts."
             raise PgError("42725", f"function {called} is not unique", hint=hint)
-    return _match(chosen, actual)
+    return _match(chosen, actual, variadic)
 
 
 def _entries(names: Sequence[str]) -> list[Entry]:
@@ -347,7 +353,7 @@ def _named(entry: Entry, actual: Sequence[Type], arg_names: Sequence[str]) -> _C
 def _cast_target(
     names: Sequence[str], actual: Sequence[Type], arg_names: Sequence[str], variadic: bool
 ) -> Type | None:
-    """A call with one argument whose name is a type's: a cast, when that needs no function (func_get_detail)."""
+    """A call with one argument whose name is a type's: a cast, when that needs no function."""
     if len(actual) != 1 or arg_names or variadic or (len(names) > 1 and names[-2] != "pg_catalog"):
         return None
     target = BY_NAME.get(names[-1])
@@ -364,9 +370,29 @@ def _cast_target(
     return target if cast.func is None else None
 
 
-def _match(chosen: _Candidate, actual: Sequence[Type]) -> Match:
+def _spread(entry: Function) -> Function:
+    """VARIADIC "any" called with VARIADIC array: its elements are the arguments; NULL for a NULL array."""
+
+    def run(*given: Any) -> Any:
+        lead, values = list(given[: entry.needs_env]), list(given[entry.needs_env :])
+        types = values.pop(0) if entry.needs_types else ()
+        array = values.pop()
+        if array is None:
+            return None
+        if entry.needs_types:
+            lead.append((*types[:-1], *[types[-1].element] * len(array.elements)))
+        return entry.impl(*lead, *values, *array.elements)
+
+    return replace(entry, impl=run)
+
+
+def _match(chosen: _Candidate, actual: Sequence[Type], variadic: bool) -> Match:
     entry = chosen.entry
     assert not isinstance(entry, Operator)
+    if variadic and isinstance(entry, Function) and entry.args[-1] is ANY:
+        if actual[-1].element is None and actual[-1] is not UNKNOWN:
+            raise PgError("42804", "VARIADIC argument must be an array")
+        entry = _spread(entry)
     bound, result = polymorphic.bind(chosen.types, actual, entry.result, common_or_none)
     defaults = _defaults(entry)
     first_default = len(entry.args) - len(defaults)
@@ -402,8 +428,8 @@ def _no_function(
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
     if ordered:
         hint = (
-            "No aggregate function matches the given name and argument types. Perhaps you misplaced ORDER BY; "
-            "ORDER BY must appear after all regular arguments of the aggregate."
+            "No aggregate function matches the given name and argument types. Perhaps you misplaced "
+            "ORDER BY; ORDER BY must appear after all regular arguments of the aggregate."
         )
     called = signature(".".join(names), actual, arg_names)
     return PgError("42883", f"function {called} does not exist", hint=hint)

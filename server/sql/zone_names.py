@@ -1,4 +1,4 @@
-"""Time zones as AT TIME ZONE names them: abbreviations first, then full names and POSIX texts (appendix B.4)."""
+"""Time zones as AT TIME ZONE names them: abbreviations first, then full names (appendix B.4)."""
 
 from server.errors import PgError
 from server.sql.datetime_calendar import US_SECOND

@@ -22,11 +22,26 @@ EVIDENCE_16 = 16
 """The facts are those of PostgreSQL 16, which Aurora DSQL is compatible with."""
 
 DIFFERENT = frozenset(
-    """
-    pg_typeof now transaction_timestamp statement_timestamp clock_timestamp version current_user session_user current_database
-    current_schema current_schemas current_setting date_bin make_interval convert_from convert_to current_query
-    to_number
-    """.split()
+    [
+        "pg_typeof",
+        "now",
+        "transaction_timestamp",
+        "statement_timestamp",
+        "clock_timestamp",
+        "version",
+        "current_user",
+        "session_user",
+        "current_database",
+        "current_schema",
+        "current_schemas",
+        "current_setting",
+        "date_bin",
+        "make_interval",
+        "convert_from",
+        "convert_to",
+        "current_query",
+        "to_number",
+    ]
 )
 """Answers that depend on the session; date_bin and make_interval are as later minor releases fixed them; only
 UTF8 is known to convert_from and convert_to; to_number has cases of its own."""
@@ -52,14 +67,18 @@ def _skipped(call: Call) -> bool:
     if name == "to_char":
         fields_of_no_calendar = texts[1][:2] in ("DD", "WW") and call.types[0].name == "interval"
         return fields_of_no_calendar or texts[1] == "99V9"
-    return name in ("make_timestamp", "make_timestamptz", "make_date") and any(len(text) > 9 for text in texts)
+    return name in ("make_timestamp", "make_timestamptz", "make_date") and any(
+        len(text) > 9 for text in texts
+    )
 
 
 def _entries() -> list[Function]:
     return [
         entry
         for _, entry in sorted(FUNCTION_BY_OID.items())
-        if entry.impl.__module__.startswith("server.sql.") and entry.volatility != "v" and entry.name not in DIFFERENT
+        if entry.impl.__module__.startswith("server.sql.")
+        and entry.volatility != "v"
+        and entry.name not in DIFFERENT
     ]
 
 
@@ -86,8 +105,8 @@ def test_facts_are_those_of_pg_proc(connection: "psycopg.Connection[Any]", postg
     if postgres.version != EVIDENCE_16:
         pytest.skip("the facts are those of PostgreSQL 16")
     rows = connection.execute(
-        "SELECT oid::int, proname::text, proargtypes::oid[]::int[], prorettype::int, proisstrict, provolatile::text,"
-        " provariadic <> 0, proretset, pronargdefaults FROM pg_proc"
+        "SELECT oid::int, proname::text, proargtypes::oid[]::int[], prorettype::int, proisstrict,"
+        " provolatile::text, provariadic <> 0, proretset, pronargdefaults FROM pg_proc"
     ).fetchall()
     real = {row[0]: tuple(row[1:]) for row in rows}
     wrong = []
@@ -95,9 +114,15 @@ def test_facts_are_those_of_pg_proc(connection: "psycopg.Connection[Any]", postg
         if not entry.impl.__module__.startswith("server.sql."):
             continue
         facts = (
-            entry.name, [kind.oid for kind in entry.args], entry.result.oid, entry.strict, entry.volatility,
-            entry.variadic, entry.returns_set, entry.defaults,
-        )  # fmt: skip
+            entry.name,
+            [kind.oid for kind in entry.args],
+            entry.result.oid,
+            entry.strict,
+            entry.volatility,
+            entry.variadic,
+            entry.returns_set,
+            entry.defaults,
+        )
         if real.get(oid) != facts:
             wrong.append((facts, real.get(oid)))
     for oid, aggregate in {**AGGREGATE_BY_OID, **WINDOW_FUNCTION_BY_OID}.items():
@@ -109,14 +134,20 @@ def test_facts_are_those_of_pg_proc(connection: "psycopg.Connection[Any]", postg
 
 def test_facts_are_those_of_pg_operator(connection: "psycopg.Connection[Any]") -> None:
     rows = connection.execute(
-        "SELECT o.oid::int, o.oprname::text, o.oprleft::int, o.oprright::int, o.oprresult::int, o.oprcode::oid::int,"
-        " c.oprname::text, n.oprname::text FROM pg_operator o"
+        "SELECT o.oid::int, o.oprname::text, o.oprleft::int, o.oprright::int, o.oprresult::int,"
+        " o.oprcode::oid::int, c.oprname::text, n.oprname::text FROM pg_operator o"
         " LEFT JOIN pg_operator c ON c.oid = o.oprcom LEFT JOIN pg_operator n ON n.oid = o.oprnegate"
     ).fetchall()
     real = {row[0]: tuple(row[1:]) for row in rows}
     for oid, entry in OPERATOR_BY_OID.items():
         left = entry.left.oid if entry.left is not None else 0
         facts = (
-            entry.name, left, entry.right.oid, entry.result.oid, entry.function.oid, entry.commutator, entry.negator,
-        )  # fmt: skip
+            entry.name,
+            left,
+            entry.right.oid,
+            entry.result.oid,
+            entry.function.oid,
+            entry.commutator,
+            entry.negator,
+        )
         assert real.get(oid) == facts
