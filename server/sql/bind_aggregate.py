@@ -59,9 +59,10 @@ def _level_of(scope: Scope, levels: Sequence[Scope], expr: tree.Expr) -> int | N
 def _check_inside(scope: Scope, owner: Scope, parts: Iterable[tree.Expr]) -> None:
     """No aggregate of the same level, no window call, no set-returning function inside an aggregate."""
     for part in parts:
-        for inner in walk(part):
+        for inner in deep_walk(part):
             if isinstance(inner, tree.AggregateCall) and scope.state.aggregate_owners.get(id(inner)) is owner:
                 raise error("42803", "aggregate function calls cannot be nested", scope.where(inner))
+        for inner in walk(part):
             if isinstance(inner, tree.WindowCall):
                 message = "aggregate function calls cannot contain window function calls"
                 raise error("42803", message, scope.where(inner))

@@ -98,11 +98,9 @@ def row_columns(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None
     if isinstance(expr, tree.RowExpr):
         names = expr.names or tuple(f"f{i + 1}" for i in range(len(expr.items)))
         return [tree.OutputColumn(name, item.type, item.typmod) for name, item in zip(names, expr.items)]
-    if isinstance(expr, tree.Var) and expr.column == -1:
-        owner = scope.state.owners.get(expr.rel)
-        for item in owner.items if owner else ():
-            if item.rel == expr.rel:
-                return [tree.OutputColumn(c.name, c.expr.type, c.expr.typmod) for c in item.columns]
+    item = _item_of(scope, expr)
+    if item is not None:
+        return [tree.OutputColumn(c.name, c.expr.type, c.expr.typmod) for c in item.columns]
     if isinstance(expr, tree.Var) and expr.type is RECORD:
         return scope.state.record_columns.get((expr.rel, expr.column))
     if isinstance(expr, (tree.Call, tree.SetReturning)) and expr.function.out_columns:
@@ -112,12 +110,26 @@ def row_columns(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None
     return None
 
 
+def _item_of(scope: Scope, expr: tree.Expr) -> NsItem | None:
+    """The FROM item whose whole row this is."""
+    if not isinstance(expr, tree.Var) or expr.column != -1:
+        return None
+    owner = scope.state.owners.get(expr.rel)
+    return next((item for item in owner.items if item.rel == expr.rel), None) if owner is not None else None
+
+
 @binds(ast.FieldSelect)
 def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
     if node.star:
         raise error("42601", 'row expansion via "*" is not supported here', node.at)
     arg = transform(scope, node.arg)
     at = leftmost(node.arg, -1)
+    item = _item_of(scope, arg)
+    if item is not None:
+        member = column_of(item, node.name, at)
+        if member is None:
+            raise missing_column(scope, item.name, node.name, at)
+        return column_var(scope, item, member, at)
     if arg.type is not RECORD:
         message = (
             f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
@@ -128,8 +140,6 @@ def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
             if isinstance(arg, tree.RowExpr):
                 return arg.items[index]
             return tree.FieldSelect(column.type, arg, index, column.typmod)
-    if isinstance(arg, tree.Var) and arg.column == -1:
-        raise missing_column(scope, arg.name, node.name, at)
     raise error("42703", f'could not identify column "{node.name}" in record data type', at)
 
 
@@ -177,11 +187,9 @@ def field_columns(scope: Scope, node: ast.FieldSelect) -> list[tuple[str, tree.E
         raise error("42809", f"type {arg.type.display} is not composite")
     if isinstance(arg, tree.RowExpr):
         return [(column.name, item) for column, item in zip(columns, arg.items)]
-    if isinstance(arg, tree.Var) and arg.column == -1:
-        return [
-            (c.name, scope.place(tree.Var(c.type, arg.rel, i, c.typmod, c.name), node.at))
-            for i, c in enumerate(columns)
-        ]
+    item = _item_of(scope, arg)
+    if item is not None:
+        return [(column.name, column_var(scope, item, column, node.at)) for column in item.columns]
     return [(c.name, tree.FieldSelect(c.type, arg, i, c.typmod)) for i, c in enumerate(columns)]
 
 

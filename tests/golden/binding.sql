@@ -235,7 +235,6 @@ SELECT (ROW(1, 2)).f3
 SELECT (a).b FROM t
 SELECT (t).nope FROM t
 SELECT (a).* FROM t
-SELECT row_to_json(t) FROM t
 SELECT count(t.*), count(t) FROM t
 SELECT 1::nope
 SELECT 1::other.nope
@@ -944,3 +943,107 @@ SELECT * FROM (SELECT DISTINCT a FROM t) x FOR UPDATE
 SELECT * FROM (SELECT 1 UNION SELECT 2) x FOR KEY SHARE
 SELECT * FROM (SELECT a FROM t) x, u FOR UPDATE OF x
 SELECT * FROM (VALUES (1)) x FOR UPDATE
+SELECT a.x FROM (SELECT t.a AS x FROM t ORDER BY t.b) a
+SELECT t.a FROM t WHERE t.a = (SELECT t.a)
+SELECT count(*) FROM t, LATERAL (SELECT 1 WHERE t.a > 0) x GROUP BY t.b HAVING min(t.a) > 0
+SELECT (SELECT count(t.a) FROM u GROUP BY u.id LIMIT 1) FROM t
+SELECT (SELECT (SELECT sum(t.a))) FROM t
+SELECT sum((SELECT u.id FROM u WHERE u.t_id = t.id LIMIT 1)) FROM t
+SELECT sum((SELECT sum(t.a))) FROM t
+SELECT (SELECT sum(sum(t.a))) FROM t
+SELECT a FROM t GROUP BY a HAVING EXISTS (SELECT 1 FROM u WHERE u.id = t.b::int)
+SELECT a FROM t GROUP BY a HAVING a IN (SELECT id FROM u)
+SELECT a FROM t GROUP BY a HAVING b IN (SELECT name FROM u)
+SELECT a, EXISTS (SELECT 1 FROM u WHERE u.id = a) FROM t GROUP BY a
+SELECT a, (SELECT sum(u.id + t.a) FROM u) FROM t GROUP BY a
+SELECT max(a) + (SELECT max(u.id) FROM u WHERE u.id > max(t.a)) FROM t
+SELECT 1 FROM t WHERE EXISTS (SELECT 1 FROM u HAVING count(*) > t.a)
+SELECT 1 FROM t WHERE EXISTS (SELECT 1 FROM u HAVING sum(t.a) > 1)
+SELECT a FROM t ORDER BY (SELECT count(*) FROM u WHERE u.id = t.a)
+SELECT DISTINCT (SELECT count(*) FROM u WHERE u.id = t.a) FROM t
+SELECT * FROM t JOIN u ON t.id = u.t_id AND EXISTS (SELECT 1 FROM two WHERE x = t.id)
+SELECT * FROM t JOIN u ON EXISTS (SELECT 1 FROM two WHERE x = y1)
+SELECT * FROM t LEFT JOIN u ON t.id = u.id, two WHERE two.x = u.id AND t.a = y
+SELECT t.id, u.id, two.x FROM t, u, two WHERE t.id = u.id
+SELECT * FROM t a JOIN t b ON a.id = b.id JOIN t c ON c.id = a.id
+SELECT * FROM t a JOIN t b USING (id) JOIN t c USING (id)
+SELECT a FROM t a JOIN t b USING (id)
+SELECT a.a, b.a, id FROM t a JOIN t b USING (id)
+SELECT * FROM t NATURAL LEFT JOIN nokey
+SELECT b.* FROM t a NATURAL JOIN t b
+SELECT id FROM (SELECT * FROM t JOIN u ON t.id = u.id) x
+SELECT x.id FROM (SELECT t.*, u.id AS uid FROM t JOIN u ON t.id = u.id) x
+SELECT * FROM (t CROSS JOIN u) x
+SELECT x.b FROM (t CROSS JOIN nokey) x
+SELECT * FROM (t x CROSS JOIN u y) z (c1, c2)
+SELECT z.c1 FROM (t x CROSS JOIN u y) z (c1, c2)
+SELECT x.id FROM (t x CROSS JOIN u y) z (c1, c2)
+SELECT * FROM t JOIN (SELECT 1 AS id, 'x'::text AS b) v USING (id, b)
+SELECT * FROM nokey n1 FULL JOIN nokey n2 USING (a) FULL JOIN nokey n3 USING (a)
+SELECT a, count(*) FROM nokey n1 FULL JOIN nokey n2 USING (a) GROUP BY a
+SELECT a, n1.a FROM nokey n1 FULL JOIN nokey n2 USING (a) GROUP BY a
+SELECT s, count(*) FROM u JOIN (SELECT 1::bigint AS s) x USING (s) GROUP BY s
+SELECT s FROM u LEFT JOIN (SELECT 1::bigint AS s) x USING (s)
+SELECT s FROM u FULL JOIN (SELECT 1.5 AS s) x USING (s)
+SELECT * FROM u JOIN (SELECT 'x' AS s) x USING (s)
+SELECT tags[1] FROM u GROUP BY tags
+SELECT tags[1] FROM u GROUP BY tags[1]
+SELECT a FROM t GROUP BY t.a
+SELECT t.a FROM t GROUP BY a
+SELECT public.t.a FROM t GROUP BY t.a
+SELECT x.a FROM t x GROUP BY x.id
+SELECT (t).a FROM t GROUP BY a
+SELECT (t).a FROM t GROUP BY id
+SELECT t.* FROM t JOIN u ON true GROUP BY t.id, u.id
+SELECT u.name FROM t JOIN u USING (id) GROUP BY id
+SELECT t.b FROM t JOIN u USING (id) GROUP BY id
+SELECT t.b FROM t RIGHT JOIN u USING (id) GROUP BY id
+SELECT case a when 1 then 'x' end FROM t GROUP BY a
+SELECT a + b::int FROM t GROUP BY a, b
+SELECT a || '' FROM t GROUP BY a || ''
+SELECT 'x' || a FROM t GROUP BY a
+SELECT count(*), 'x' FROM t
+SELECT count(*), now(), $1::int FROM t
+SELECT b FROM t GROUP BY b ORDER BY max(a), b
+SELECT b, max(a) m FROM t GROUP BY b ORDER BY m DESC NULLS LAST, 1
+SELECT b FROM t GROUP BY b ORDER BY a
+SELECT a FROM t ORDER BY a + 'x'
+SELECT a AS n FROM t ORDER BY -n
+SELECT a FROM t ORDER BY u.id
+SELECT a FROM t UNION SELECT 1 ORDER BY t.a
+SELECT a FROM t UNION SELECT 1 ORDER BY a DESC NULLS LAST LIMIT 5
+SELECT a FROM t UNION SELECT 1 ORDER BY nope
+SELECT a x FROM t UNION SELECT 1 ORDER BY x, a
+INSERT INTO t (id, a) SELECT a, count(*) FROM t GROUP BY a
+INSERT INTO t (id, b) SELECT 1, NULL
+INSERT INTO t (id, b) SELECT DISTINCT 1, 'x' FROM u
+INSERT INTO t (id, a) SELECT DISTINCT 1, '5'
+INSERT INTO t (id, d) SELECT id, day FROM u
+INSERT INTO u (id, day) SELECT id, d FROM t
+INSERT INTO t (id, f) SELECT id, s FROM u
+INSERT INTO t (id, e) SELECT id, name FROM u RETURNING e
+INSERT INTO t (id, a) (VALUES (1, 2))
+INSERT INTO t (id, a) VALUES (1, 2) ORDER BY 1
+INSERT INTO t (id, a) VALUES (1, '2'), (3, 4) LIMIT 1
+INSERT INTO t (id, a) SELECT * FROM (VALUES (1, 2)) v
+INSERT INTO t (id, a) SELECT * FROM (VALUES (1, '2')) v
+INSERT INTO t (id, a) TABLE two
+INSERT INTO t (id) VALUES (t.a)
+INSERT INTO t (id) VALUES ((SELECT a FROM t LIMIT 1))
+INSERT INTO t (id, a) VALUES (1, 2) RETURNING (SELECT count(*) FROM u WHERE u.id = t.id)
+INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = (SELECT max(id) FROM u WHERE u.id = excluded.id)
+INSERT INTO t (id) VALUES (1) ON CONFLICT (id) WHERE a > 1 DO NOTHING
+INSERT INTO t AS excluded (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1
+UPDATE t SET a = t.a + 1 FROM u t2 WHERE t2.id = t.id AND t2.name = 'x'
+UPDATE t SET a = x FROM two WHERE y = id
+UPDATE t SET b = (SELECT name FROM u WHERE u.id = t.id), a = DEFAULT
+UPDATE t SET (a, g) = (SELECT count(*), max(id) FROM u) WHERE f
+UPDATE t SET (a, a) = (1, 2)
+UPDATE t SET (a, b) = (SELECT 1, 'x' FROM u WHERE u.id = t.nope)
+UPDATE t SET a = $1 RETURNING $2::text, a
+UPDATE two SET (x, y, v) = ROW(1, 2, DEFAULT)
+WITH x AS (SELECT id FROM t FOR UPDATE) UPDATE t SET a = 1 FROM x WHERE x.id = t.id
+WITH x AS (UPDATE t SET a = 1 RETURNING id), y AS (DELETE FROM u WHERE t_id IN (SELECT id FROM x) RETURNING *) SELECT * FROM y
+DELETE FROM t WHERE id IN (SELECT x FROM two) AND a = ANY ($1) RETURNING (SELECT max(id) FROM u)
+DELETE FROM t USING (SELECT t.id) x
+DELETE FROM t x USING t y WHERE x.a = y.a AND x.id > y.id
