@@ -65,7 +65,7 @@ def run(
     killed: bool = False,
     **options: Any,
 ) -> T:
-    """Open a node, start it, do `work`, close it; one that failed or is `killed` leaves what a crash leaves."""
+    """Open a node, start it, do `work`, close it; failed or `killed`, it leaves what a crash leaves."""
     broken = Failures() if failures is None else failures
 
     async def main() -> T:
@@ -81,6 +81,12 @@ def run(
                 node.close()
 
     return asyncio.run(main())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Give the loop its turns until `condition` holds; the test's own timeout ends a wait in vain."""
+    while not condition():
+        await asyncio.sleep(0.001)
 
 
 def crash(node: Node) -> None:

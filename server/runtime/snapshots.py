@@ -27,7 +27,6 @@ from server.session.work import Wait
 
 log = logging.getLogger("opendsql.snapshots")
 
-TICK_S = 1.0
 READERS_TICKS = 10
 """Ticks between two looks for reader slots of dead processes (DESIGN §8: 10 s)."""
 REST_TICKS = 10
@@ -46,6 +45,8 @@ class SnapshotSettings:
     every_bytes: int = 256 << 20
     every_s: float = 600.0
     keep_journal: bool = False
+    tick_s: float = 1.0
+    """How often it is looked whether one is due; READERS_TICKS and REST_TICKS count in it."""
 
 
 class Snapshots:
@@ -116,7 +117,7 @@ class Snapshots:
         ticks, resting, seen = 0, 0, 0
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), TICK_S)
+                await asyncio.wait_for(self._wake.wait(), self.settings.tick_s)
             except TimeoutError:
                 ticks += 1
             self._wake.clear()
