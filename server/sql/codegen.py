@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from server.errors import PgError
 from server.sql import exec_value, tree
 from server.sql.context import Context
-from server.sql.plan_walk import is_statement_constant, rewrite
+from server.sql.plan_walk import is_statement_constant, rewrite_up
 from server.sql.tree import Expr
 
 Layout: TypeAlias = Mapping[tuple[int, int], int]
@@ -286,6 +286,8 @@ class Emitter:
         return Code(self._after([*left.setup, *right.setup], src), False)
 
     def _case(self, expr: tree.Case) -> Code:
+        if len(expr.whens) > MAX_DEPTH and not self.case_args and not self.elements:
+            return self._long_case(expr)
         setup = []
         if expr.arg is not None:
             held = self._atomic(expr.arg)
@@ -299,17 +301,21 @@ class Emitter:
             self.case_args.pop()
         default = self.value(expr.default).src if expr.default is not None else "None"
         src = "(" + "".join(parts) + default + ")"
-        if len(parts) > MAX_DEPTH and not self.case_args and not self.elements and not setup:
-            src = self._long_case(expr)
         return Code(self._after(setup, src))
 
-    def _long_case(self, expr: tree.Case) -> str:
+    def _long_case(self, expr: tree.Case) -> Code:
+        """A function with one `if` per WHEN."""
         lines = []
+        if expr.arg is not None:
+            lines.append(f"a = {self.value(expr.arg).src}")
+            self.case_args.append(Code("a", True, True, True))
         for condition, result in expr.whens:
             lines += [f"if {self.true(condition)}:", f"    return {self.value(result).src}"]
+        if expr.arg is not None:
+            self.case_args.pop()
         lines.append(f"return {self.value(expr.default).src if expr.default is not None else 'None'}")
         made = finish_nested(self.unit, self.signature, "\n".join(lines))
-        return f"{self.unit.bind(made)}({self.signature})"
+        return Code(f"{self.unit.bind(made)}({self.signature})")
 
     def _case_arg(self, expr: tree.CaseArg) -> Code:
         return self.case_args[-1]
@@ -585,15 +591,15 @@ def fold(expr: Expr) -> Expr:
     """Immutable calls over constants are computed once, unless that raises: then each execution does."""
 
     def change(node: Any) -> Any:
-        if type(node) is tree.Call and node.function.volatility == "i" and not node.function.needs_env:
-            args = tuple(fold(arg) for arg in node.args)
-            if all(type(arg) is tree.Const for arg in args):
-                try:
-                    value = compile_expr(node, {})((), Context(None))  # type: ignore[arg-type]
-                except PgError:
-                    return None
-                return tree.Const(node.type, value, node.typmod)
-        return None
+        if type(node) is not tree.Call or node.function.volatility != "i" or node.function.needs_env:
+            return node
+        if any(type(arg) is not tree.Const for arg in node.args):
+            return node
+        try:
+            value = compile_expr(node, {})((), Context(None))  # type: ignore[arg-type]
+        except PgError:
+            return node
+        return tree.Const(node.type, value, node.typmod)
 
-    folded: Expr = rewrite(expr, change)
+    folded: Expr = rewrite_up(expr, change)
     return folded

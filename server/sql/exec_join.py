@@ -186,6 +186,8 @@ class LoopJoin(Join):
         matched: set[int] = set()
         for rows in self.left.run(c):
             c.tick()
+            if not rows:
+                yield rows
             for left in rows:
                 yield from self._one(left, held, matched, c)
         if self.kind == "full":

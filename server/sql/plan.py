@@ -16,7 +16,7 @@ from server.sql.plan_relation import plan_relation, renamed
 from server.sql.plan_scan import filtered
 from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
-from server.sql.plan_walk import rewrite, variables, walk
+from server.sql.plan_walk import rewrite_up, variables, walk
 from server.sql.tree import Expr
 
 
@@ -165,11 +165,9 @@ def prepare(node: Any) -> Any:
                 tree.Var(c.type, found.rel, i, c.typmod, c.name) for i, c in enumerate(columns[found.rel])
             ]
             return tree.RowExpr(found.type, tuple(items), tuple(item.name for item in items))
-        if type(found) is tree.Call and found.at != -1:
-            return replace(found, at=-1, args=tuple(rewrite(arg, change) for arg in found.args))
-        return None
+        return replace(found, at=-1) if type(found) is tree.Call and found.at != -1 else found
 
-    return rewrite(node, change)
+    return rewrite_up(node, change)
 
 
 def _columns(rel: tree.Rel) -> tuple[tree.OutputColumn, ...]:

@@ -104,7 +104,10 @@ class TableScan:
         needed = set(self.needed)
         keyed = KEY_COLUMN in needed
         lines, sources = self._decode(unit, needed)
-        emitter = Emitter(unit, sources, self.outer, self._not_null(), looped=True)
+        names = ["k"] if keyed else []
+        names += ["r"] if any(column != KEY_COLUMN for column in needed) else []
+        names += [source for source in sources.values() if source.startswith("x")]
+        emitter = Emitter(unit, sources, self.outer, self._not_null(), ", ".join([*names, "c"]), looped=True)
         if self.path.residual:
             tests = " and ".join(emitter.true(expr) for expr in self.path.residual)
             lines.append(f"if not ({tests}): continue")

@@ -122,12 +122,14 @@ def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Em
             return Code(f"{unit.bind(_probe(build, kind.sort_key))}(c, {emitter.value(test).src})")
     rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter)
     sources = dict(emitter.sources)
+    name = unit.temp()
     for position in range(node.width):
-        sources[link.output_rel, position] = f"q[{position}]"
-    nested = Emitter(unit, sources, emitter.outer, emitter.not_null, emitter.signature, emitter.looped)
+        sources[link.output_rel, position] = f"{name}[{position}]"
+    signature = f"{name}, {emitter.signature}"
+    nested = Emitter(unit, sources, emitter.outer, emitter.not_null, signature, emitter.looped)
     compare = nested.value(link.compare).src
-    name = "any_row" if link.kind == "any" else "all_rows"
-    return Code(f"{unit.bind(_QUANTIFIED[name])}({rows}, lambda q: {compare})")
+    quantified = _any_row if link.kind == "any" else _all_rows
+    return Code(f"{unit.bind(quantified)}({rows}, lambda {name}: {compare})")
 
 
 def _hashed(
@@ -181,6 +183,3 @@ def _all_rows(rows: Sequence[Any], test: Callable[[Any], Any]) -> bool | None:
             return False
         unknown = unknown or found is None
     return None if unknown else True
-
-
-_QUANTIFIED = {"any_row": _any_row, "all_rows": _all_rows}

@@ -91,22 +91,17 @@ def walk(node: Any, queries: bool = True) -> Iterator[Any]:
 
 
 def _rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A field's value with `change` applied to every node directly in it."""
     if type(value) is tuple:
-        made = tuple(_rebuild(item, change) for item in value)
+        made = tuple([_rebuild(item, change) for item in value])
         return value if all(a is b for a, b in zip(made, value)) else made
     if value is not None and type(value) in _KINDS:
-        return rewrite(value, change)
+        return change(value)
     return value
 
 
-def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
-    """`node` with `change` applied top-down: a node it gives stands, after None the children follow.
-
-    It goes into the queries of SubLinks.
-    """
-    changed = change(node)
-    if changed is not None:
-        return changed
+def _with_children(node: Any, change: Callable[[Any], Any]) -> Any:
+    """`node` with every child `change`d; the very same node when nothing is different."""
     names = _CHILDREN.get(type(node), ())
     if type(node) is tree.SubLink:
         names = (*names, "query")
@@ -117,6 +112,26 @@ def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
         if new is not old:
             made[name] = new
     return replace(node, **made) if made else node
+
+
+def rewrite_up(node: Any, change: Callable[[Any], Any]) -> Any:
+    """`node` with `change` applied to everything in it from the leaves up."""
+
+    def up(found: Any) -> Any:
+        return change(_with_children(found, up))
+
+    return up(node)
+
+
+def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
+    """`node` with `change` applied top-down: a node it gives stands, None lets the children follow.
+
+    It goes into the queries of SubLinks.
+    """
+    changed = change(node)
+    if changed is not None:
+        return changed
+    return _with_children(node, lambda child: rewrite(child, change))
 
 
 def variables(node: Any) -> Iterator[tree.Var]:

@@ -4,12 +4,14 @@ import pytest
 
 from server.errors import PgError
 from server.sql import tree
+from server.sql.access import access
 from server.sql.bind import bind
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.parse import parse
 from server.sql.plan import plan_query
 from server.sql.types import BYTEA, INT4, INT8, RECORD
+from storage import rowcode
 from tests.selecting import CATALOG, Reads, load, make_data, plan
 
 READS = load(make_data(7, 600))
@@ -117,9 +119,9 @@ def test_long_statements_give_turns_and_can_be_cancelled(sql: str) -> None:
         "select g from generate_series(1, 1000000000) g order by g",
         "select distinct g from generate_series(1, 1000000000) g",
         "select g, count(*) from generate_series(1, 1000000000) g group by g",
-        "select 1 from a join generate_series(1, 1000000000) g on a.x = g",
+        "select 1 from c left join generate_series(1, 1000000000) g on c.p = g",
         "select g, rank() over (order by g) from generate_series(1, 1000000000) g",
-        "select g from generate_series(1, 1000000000) g intersect select g from generate_series(1, 1000000000) g",
+        "select 1 intersect select g from generate_series(1, 1000000000) g",
         "with w as (select g from generate_series(1, 1000000000) g) select count(*) from w w1, w w2",
     ],
 )
@@ -167,12 +169,6 @@ def test_extra_columns_carry_key_and_row() -> None:
 
 
 def test_columns_added_later_are_null() -> None:
-    from dataclasses import replace as _replace
-
-    from server.sql.access import access
-    from storage import rowcode
-
-    assert _replace
     made = access(CATALOG.tables[16430], 1)
     txn = Reads()
     txn.put(made.key([1, None]), rowcode.pack([1]))
@@ -193,8 +189,11 @@ def test_a_subquery_without_outer_columns_runs_once() -> None:
 
 
 def test_deep_expressions_compile() -> None:
-    total = " + ".join(["1"] * 300)
+    total = " + ".join(["1"] * 100)
     assert run(f"select x + {total} from a where id = 4 or id = 4 limit 1") is not None
+    assert len(run(f"select n + {total} from a where id in (4, 5, 6)")) == len(
+        run("select 1 from a where id in (4, 5, 6)")
+    )
     nested = "case when id < 0 then 0 else " * 60 + "1" + " end" * 60
     assert run(f"select {nested} from a limit 1") == [(1,)]
     wide = "case id " + " ".join(f"when -{i} then {i}" for i in range(1, 400)) + " else 7 end"
