@@ -113,7 +113,7 @@ define(
 def _jsonb_pair(state: tuple[Any, list[Any]], env: Any, key: Any, value: Any) -> tuple[Any, list[Any]]:
     types, pairs = state
     if key is None:
-        raise PgError("22004", "field name must not be null")
+        raise PgError("22023", "field name must not be null")
     pairs.append((key_text(types[0], key, env), json_value(types[1], value, env)))
     return state
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 from server.errors import PgError
 from server.sql.fn_numeric import divide

@@ -64,7 +64,7 @@ def can_coerce(source: Type, target: Type, context: str = "i") -> bool:
         return "array" not in target.name or "nonarray" in target.name or source.element is not None
     if find_cast(source, target, context) is not None:
         return True
-    if source.element is not None and target.element is not None and source.name[0] == target.name[0] == "_":
+    if source.element is not None and target.element is not None and target.name[0] == "_":
         return can_coerce(source.element, target.element, context)
     return target is RECORD and source.category == "C"
 
@@ -389,7 +389,7 @@ def _spread(entry: Function) -> Function:
 def _match(chosen: _Candidate, actual: Sequence[Type], variadic: bool) -> Match:
     entry = chosen.entry
     assert not isinstance(entry, Operator)
-    if variadic and isinstance(entry, Function) and entry.args[-1] is ANY:
+    if variadic and isinstance(entry, Function) and entry.args[-1:] == (ANY,):
         if actual[-1].element is None and actual[-1] is not UNKNOWN:
             raise PgError("42804", "VARIADIC argument must be an array")
         entry = _spread(entry)
