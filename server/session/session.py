@@ -24,8 +24,8 @@ from server.sql import ast, scanner
 from server.sql.context import Context
 
 if TYPE_CHECKING:
-    from server.runtime.node import Node
     from server.session.copying import CopyIn
+    from server.session.host import Host
 
 SLICE_S = 0.001
 """How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
@@ -56,7 +56,7 @@ class Portal:
 class SqlSession:
     """See `server.pgwire.session_protocol.Session`."""
 
-    def __init__(self, node: Node, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> None:
+    def __init__(self, node: Host, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> None:
         self.node = node
         self.out = out
         self.user = user
@@ -520,8 +520,7 @@ class SqlSession:
         """From here on an error leaves no block behind."""
         if txn.is_adjudicated:
             txn.check_age()
-            txn.check_size()
-            wait = self.node.submit(txn)
+            wait = self.node.submit(txn, txn.check_size())
             yield wait
             wait.value()
             if txn.ddl:

@@ -236,8 +236,8 @@ class Transaction:
             total += len(key) + (len(value) if value is not None else 0)
         return total + sum(map(len, self.locks))
 
-    def check_size(self) -> None:
-        """PgError 54000 at COMMIT for a transaction above the size limit."""
+    def check_size(self) -> int:
+        """The size in bytes; PgError 54000 at COMMIT for a transaction above the size limit."""
         size, limit = self.size(), self.limits.transaction_bytes
         if size > limit:
             mib = -(-size // (1 << 20))
@@ -246,6 +246,7 @@ class Transaction:
                 f"transaction size limit {limit >> 20}mb exceeded",
                 detail=f"Current transaction size {mib}mb > {limit >> 20}mb",
             )
+        return size
 
     def request(self, *, rebase: bool) -> CommitRequest:
         """What COMMIT sends to the adjudicator; `rebase` False makes any newer catalog a reason to abort."""

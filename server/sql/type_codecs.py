@@ -157,7 +157,7 @@ def text_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
         limit = _LIMITS[type_.name]
 
         def decode_int(data: bytes) -> Any:
-            if data.isdigit() and len(data) < 19:
+            if data.isdigit() and len(data) < 20:
                 value = int(data)
                 if value < limit:
                     return value

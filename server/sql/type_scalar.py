@@ -59,7 +59,7 @@ def int_input(name: str, limit: int) -> Input:
     """Integers from -limit to limit - 1; `name` as error texts give it."""
 
     def read(text: str, typmod: int, env: Env) -> int:
-        if text.isdigit() and text.isascii() and len(text) < 19:
+        if text.isdigit() and text.isascii() and len(text) < 20:
             value = int(text)
             if value < limit:
                 return value
