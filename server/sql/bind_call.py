@@ -103,7 +103,7 @@ def pass_arguments(scope: Scope, match: Match, args: Sequence[tree.Expr]) -> tup
         if position is None:
             made.append(tree.Const(kind, next(defaults)))
         elif kind is ANY:
-            made.append(settle_unknown(scope, args[position]))
+            made.append(_any(scope, args[position]))
         else:
             made.append(coerce_type(scope, args[position], kind))
     if match.collected:
@@ -114,6 +114,13 @@ def pass_arguments(scope: Scope, match: Match, args: Sequence[tree.Expr]) -> tup
             raise error("42704", message, scope.where(collected[0]))
         made = [*plain, tree.ArrayExpr(array, tuple(collected))]
     return tuple(made)
+
+
+def _any(scope: Scope, arg: tree.Expr) -> tree.Expr:
+    """An argument of type "any": nothing decides the type of a client's parameter here, a literal is text."""
+    if isinstance(arg, tree.Param) and arg.index < len(scope.state.param_types):
+        return arg
+    return settle_unknown(scope, arg)
 
 
 def _function(

@@ -88,6 +88,8 @@ def leftmost(node: object, at: int) -> int:
             at = place
         if isinstance(node, (ast.Op, ast.ArrayOp, ast.DistinctTest)) and node.left is not None:
             node = node.left
+        elif isinstance(node, ast.BoolExpr) and node.op != "not":
+            node = node.args[0]
         elif isinstance(
             node, (ast.NullTest, ast.BooleanTest, ast.Between, ast.InList, ast.TypeCast, ast.Subscript)
         ):

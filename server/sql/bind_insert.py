@@ -253,6 +253,8 @@ def _arbiters(scope: Scope, table: Table, node: ast.OnConflict) -> tuple[int, ..
         raise error("42704", f'constraint "{node.constraint}" for table "{table.name}" does not exist')
     if not node.target:
         return ()
+    if node.target_where is not None:
+        as_boolean(scope, transform_as(scope, node.target_where, "index predicate"), "WHERE")
     wanted: set[int] = set()
     for element in node.target:
         if element.name is None:

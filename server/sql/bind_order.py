@@ -126,8 +126,6 @@ def _position(node: ast.Expr, clause: str) -> int | None:
             return None
     if not isinstance(node, ast.Literal):
         return None
-    if node.kind == "bool":
-        return None
     if node.kind != "integer" or int(node.text) > 2**31 - 1:
         raise error("42601", f"non-integer constant in {clause}", at)
     return sign * int(node.text)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from server.errors import unsupported
 from server.sql import ast, tree
 from server.sql.bind_cte import finish_ctes, with_clause
-from server.sql.bind_expr import transform_as
+from server.sql.bind_expr import leftmost, transform_as
 from server.sql.bind_from import transform_from
 from server.sql.bind_group import (
     GroupCheck,
@@ -44,7 +45,7 @@ def bind_query(
 def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
     """A plain SELECT."""
     if node.into is not None:
-        raise error("0A000", "SELECT ... INTO is not allowed here", node.at)
+        raise unsupported("unsupported statement: CreateTableAs")
     ctes = with_clause(scope, node.with_)
     scope.window_defs += node.windows
     from_ = transform_from(scope, node.from_)
@@ -179,10 +180,9 @@ def values_rows(scope: Scope, rows: Sequence[Sequence[ast.Expr]]) -> list[list[t
     """The rows bound and brought to common types column by column; raises 42601, 42804."""
     made: list[list[tree.Expr]] = []
     for row in rows:
-        if len(row) != len(rows[0]):
-            at = row[0].at if row else -1
-            raise error("42601", "VALUES lists must all be the same length", at)
         made.append([transform_as(scope, expr, "VALUES") for expr in row])
+        if len(row) != len(rows[0]):
+            raise error("42601", "VALUES lists must all be the same length", leftmost(row[0], -1))
     for index in range(len(rows[0])):
         column = [bound[index] for bound in made]
         target = common_type(scope, column, "VALUES")

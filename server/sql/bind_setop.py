@@ -16,12 +16,12 @@ from server.sql.types import TEXT, UNKNOWN, Type
 
 def set_operation(scope: Scope, node: ast.SetOperation) -> tree.Query:
     """A set operation with its ORDER BY, LIMIT and WITH."""
-    ctes = with_clause(scope, node.with_)
-    left, right = (_side(scope, side) for side in (node.left, node.right))
-    made = combine(scope, node, left, right)
     if node.locking:
         strength = node.locking[0].strength.upper()
         raise error("0A000", f"FOR {strength} is not allowed with UNION/INTERSECT/EXCEPT")
+    ctes = with_clause(scope, node.with_)
+    left, right = (_side(scope, side) for side in (node.left, node.right))
+    made = combine(scope, node, left, right)
     targets = [TargetEntry(target.expr, target.column.name) for target in made.targets]
     keys = _order(scope, node, targets)
     offset = limit(scope, node.offset, "OFFSET")

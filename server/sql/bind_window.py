@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from server.sql import ast, tree
 from server.sql.bind_expr import located, transform_as
 from server.sql.bind_order import direction, require_equality
-from server.sql.coerce import as_type, coerce_to_target, settle_unknown
+from server.sql.coerce import as_type, coerce_to_target, coerce_type, settle_unknown
 from server.sql.resolve import resolve_operator
 from server.sql.scope import Scope, error
 from server.sql.tree_walk import contains_var
-from server.sql.types import FLOAT8, INT8, INTERVAL, Type
+from server.sql.types import FLOAT8, INT8, INTERVAL, UNKNOWN, Type
 
 
 @dataclass(slots=True)
@@ -117,6 +117,8 @@ def _offset(
 
 def _range_offset(scope: Scope, expr: tree.Expr, ordered: Type) -> tree.Expr:
     """The offset's type is what can be added to the ordering column (in_range functions)."""
+    if expr.type is UNKNOWN and ordered.category == "N":
+        return coerce_type(scope, expr, ordered)
     by_time = ordered.category == "D" or ordered.name in ("interval", "time", "timetz")
     wanted = INTERVAL if by_time else _numeric_offset(ordered)
     if wanted is None:
