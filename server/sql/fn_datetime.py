@@ -21,6 +21,7 @@ from server.sql.datetime_calendar import (
     US_SECOND,
     date_of,
     days_of,
+    is_valid_julian,
     month_days,
 )
 from server.sql.fn_compare import six
@@ -396,6 +397,8 @@ def make_timestamp(year: int, month: int, day: int, hour: int, minute: int, seco
     calendar_year = year + 1 if year < 0 else year
     if year in (0, -(1 << 31)) or not 1 <= month <= 12 or not 1 <= day <= month_days(calendar_year, month):
         raise _date_error(year, month, day)
+    if not is_valid_julian(calendar_year, month):
+        raise PgError("22008", f"date out of range: {year}-{month:02d}-{day:02d}")
     clock = make_time(hour, minute, second)
     value = days_of(calendar_year, month, day) * US_DAY + clock
     if not MIN_TIMESTAMP <= value < END_TIMESTAMP:

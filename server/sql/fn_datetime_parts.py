@@ -148,12 +148,10 @@ def day_part(unit: str, days: int) -> int | None:
     return fields.get(unit)
 
 
-def _endless(unit: str, positive: bool, text: str, display: str) -> Decimal | None:
+def _endless(unit: str, positive: bool) -> Decimal | None:
     """NULL for fields that come round again, infinite for those that grow."""
     if unit in _ENDLESS_UNITS:
         return Decimal("Infinity" if positive else "-Infinity")
-    if unit in _ZONE_UNITS and display != TIMESTAMPTZ:
-        raise not_supported(text, display)
     return None
 
 
@@ -171,7 +169,7 @@ def extract_timestamp(text: str, value: int) -> Decimal | None:
     """22023, 0A000"""
     unit = unit_of(text, TIMESTAMP)
     if value in ENDLESS:
-        return _endless(unit, value == INFINITY, text, TIMESTAMP)
+        return _endless(unit, value == INFINITY)
     if unit == "epoch":
         return scaled(value - UNIX_EPOCH, 6)
     part = _timestamp_part(unit, value)
@@ -185,7 +183,7 @@ def extract_timestamptz(env: Any, text: str, value: int) -> Decimal | None:
     """In the session's zone; 22023, 0A000."""
     unit = unit_of(text, TIMESTAMPTZ)
     if value in ENDLESS:
-        return _endless(unit, value == INFINITY, text, TIMESTAMPTZ)
+        return _endless(unit, value == INFINITY)
     if unit == "epoch":
         return scaled(value - UNIX_EPOCH, 6)
     east = int(env.zone.at(value)[0])
@@ -213,7 +211,7 @@ def extract_date(text: str, value: int) -> Decimal | None:
     if value in ENDLESS_DATES:
         if unit not in _ENDLESS_UNITS and day_part(unit, 0) is None:
             raise not_supported(text, "date")
-        return _endless(unit, value == DATE_INFINITY, text, "date")
+        return _endless(unit, value == DATE_INFINITY)
     part = day_part(unit, value)
     if part is None:
         raise not_supported(text, "date")

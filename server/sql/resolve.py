@@ -375,7 +375,7 @@ def _spread(entry: Function) -> Function:
 
     def run(*given: Any) -> Any:
         lead, values = list(given[: entry.needs_env]), list(given[entry.needs_env :])
-        types = values.pop(0) if entry.needs_types else ()
+        types: Any = values.pop(0) if entry.needs_types else ()
         array = values.pop()
         if array is None:
             return None
