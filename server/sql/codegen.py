@@ -268,8 +268,10 @@ class Emitter:
         if expr.row:
             return Code(f"X.row_is_{'not_' if expr.negated else ''}null({self.value(expr.arg).src})", False)
         code = self.value(expr.arg)
-        if not code.nullable and code.atom:
+        if not code.nullable and code.safe:
             return Code(repr(expr.negated), False, True, True)
+        if not code.nullable:
+            return Code(f"({code.src}, {expr.negated})[1]", False)
         return Code(f"({code.src} is {'not ' if expr.negated else ''}None)", False, safe=code.safe)
 
     def _boolean_test(self, expr: tree.BooleanTest) -> Code:
@@ -336,7 +338,8 @@ class Emitter:
         for arg in expr.args[:-1]:
             held = self._atomic(arg)
             if not held.nullable:
-                return Code(f"({src}{held.setup[0] if held.setup else held.name})", False)
+                first = held.setup[0] if held.setup else held.name
+                return Code(f"({src}{first})", False, not src and not held.setup, not src and not held.setup)
             test = held.setup[0] if held.setup else held.name
             src += f"{held.name} if {test} is not None else "
         last = self.value(expr.args[-1])
