@@ -1,0 +1,158 @@
+"""psql's backslash commands: PostgreSQL's text, but for the differences that are named here."""
+
+import pytest
+
+from tests.catalog_sample import Both
+from tests.catalog_sample import both as both
+
+pytestmark = pytest.mark.slow
+
+SAME = [
+    r"\d",
+    r"\dt",
+    r"\dv",
+    r"\dm",
+    r"\ds",
+    r"\dE",
+    r"\d app.nopk",
+    r"\d app.*",
+    r"\d nope",
+    r"\dp",
+    r"\z",
+    r"\dp t",
+    r"\dd",
+    r"\ddp",
+    r"\dD",
+    r"\drds",
+    r"\dy",
+    r"\dRp",
+    r"\dRs",
+    r"\dX",
+    r"\des",
+    r"\dew",
+    r"\deu",
+    r"\det",
+    r"\dP",
+    r"\dO",
+    r"\dT nope",
+    r"\df nope",
+    r"\dn app",
+    r"\dn+ app",
+    r"\sf lower(text)",
+    r"\dt app.*",
+    r"\dt *.nopk",
+    r"\di app.*",
+    r"\dF",
+    r"\dFd",
+    r"\dFp",
+    r"\dFt",
+]
+"""Byte for byte the same."""
+
+BTREE = {"btree_table": "heap", "btree_index": "btree"}
+"""The names of DSQL's access methods (dsql-reference §1.5) against PostgreSQL's."""
+SAME_BUT_METHODS = [r"\d t_c_idx", r'\d "W idx"', r"\d t_a_b_key"]
+
+
+def _renamed(lines: list[str]) -> list[str]:
+    for ours, theirs in BTREE.items():
+        lines = [line.replace(ours, theirs) for line in lines]
+    return lines
+
+
+@pytest.mark.parametrize("command", SAME)
+def test_the_text_is_the_same(both: Both, command: str) -> None:
+    if command.startswith(r"\dF"):
+        ours = both.psql(both.ours, command)
+        assert ours[-2] == "(0 rows)" and not any("ERROR" in line for line in ours)
+        return
+    assert both.psql(both.ours, command) == both.psql(both.theirs, command)
+
+
+@pytest.mark.parametrize("command", SAME_BUT_METHODS)
+def test_the_text_is_the_same_but_for_access_methods(both: Both, command: str) -> None:
+    assert _renamed(both.psql(both.ours, command)) == both.psql(both.theirs, command)
+
+
+def _without_includes(lines: list[str]) -> list[str]:
+    return [line.split(" INCLUDE")[0] if "PRIMARY KEY" in line else line for line in lines]
+
+
+@pytest.mark.parametrize("command", [r"\d t", r"\d+ t", r'\d "Weird-T"', r'\d+ "Weird-T"', r"\d+ app.nopk"])
+def test_tables_differ_in_access_methods_and_what_the_primary_key_holds(both: Both, command: str) -> None:
+    ours = both.psql(both.ours, command)
+    assert _without_includes(_renamed(ours)) == both.psql(both.theirs, command)
+
+
+def test_the_primary_key_shows_the_columns_that_it_includes(both: Both) -> None:
+    shown = both.psql(both.ours, r"\d t_pkey")
+    assert [line.split("|")[2].strip() for line in shown[3:8]] == ["yes", "no", "no", "no", "no"]
+    assert shown[8] == 'primary key, btree_index, for table "public.t"'
+
+
+def test_tables_have_no_sizes_of_their_own(both: Both) -> None:
+    shown = both.psql(both.ours, r"\dt+ t")
+    assert [cell.strip() for cell in shown[3].split("|")] == [
+        "public", "t", "table", "admin", "permanent", "btree_table", "", "the t",
+    ]  # fmt: skip
+
+
+def test_there_is_one_database_and_it_is_admins(both: Both) -> None:
+    shown = both.psql(both.ours, r"\l")
+    assert shown[-2] == "(1 row)"
+    assert [cell.strip() for cell in shown[3].split("|")][:5] == ["postgres", "admin", "UTF8", "libc", "C"]
+
+
+def test_roles_show_what_they_may(both: Both) -> None:
+    shown = both.psql(both.ours, r"\du")
+    assert [tuple(cell.strip() for cell in line.split("|")) for line in shown[3:5]] == [
+        ("admin", "Create role"),
+        ("reader", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        r"\l+",
+        r"\dn",
+        r"\dn+",
+        r"\di",
+        r"\di+",
+        r"\du+",
+        r"\dg",
+        r"\conninfo",
+        r"\db",
+        r"\db+",
+        r"\dx",
+        r"\dT",
+        r"\dT+ int*",
+        r"\df",
+        r"\df+ lower",
+        r"\dC",
+        r"\dC+",
+        r"\do",
+        r"\da",
+        r"\dL",
+        r"\dA",
+        r"\dA+",
+        r"\dAc",
+        r"\dAf",
+        r"\dAo",
+        r"\dAp",
+        r"\dc",
+        r"\dS",
+        r"\dtS+",
+        r"\dvS",
+        r"\d pg_class",
+        r"\d+ pg_tables",
+        r"\dconfig",
+        r"\dl",
+        r"\dO+",
+        r"\drg",
+        r"\dRp+",
+    ],
+)
+def test_every_command_is_answered(both: Both, command: str) -> None:
+    shown = both.psql(both.ours, command)
+    assert not any("ERROR" in line or "FATAL" in line for line in shown), shown

@@ -1,0 +1,109 @@
+"""Columns of the system relations, and what they say of the same objects, beside a real PostgreSQL 16."""
+
+from pathlib import Path
+
+import pytest
+
+from server.catalog.system import RELATIONS
+from tests.catalog_sample import Both
+from tests.catalog_sample import both as both
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.slow
+
+MISSING_TYPES = {
+    "inet", "pg_lsn", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "_pg_statistic",
+}  # fmt: skip
+"""Types that we do not have: their columns, never filled, are text."""
+
+COLUMNS = """
+SELECT n.nspname, c.relname, c.oid::int, a.attname, coalesce(b.oid, t.oid)::int,
+    coalesce(b.typname, t.typname),
+    CASE t.typname WHEN 'yes_or_no' THEN 7 ELSE a.atttypmod END, a.attnotnull AND c.relkind = 'r', c.relkind
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+    JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+WHERE n.nspname IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v') AND a.attnum > 0
+ORDER BY c.oid, a.attnum
+"""
+
+
+def test_columns_are_those_of_postgresql(postgres: Postgres) -> None:
+    if postgres.version != 16:
+        pytest.skip("the columns of another version differ")
+    theirs: dict[tuple[str, str], list[tuple[object, ...]]] = {}
+    with postgres.connect() as connection:
+        for schema, name, oid, column, type_oid, type_name, *rest in connection.execute(COLUMNS):
+            kind = (25 if type_name[0] != "_" else 1009) if type_name in MISSING_TYPES else type_oid
+            theirs.setdefault((schema, name), []).append((column, kind, *rest))
+            assert (schema, name) not in RELATIONS or RELATIONS[schema, name].oid == oid
+    for key, relation in RELATIONS.items():
+        if key[0] == "sys":
+            continue
+        ours = [
+            (column.name, column.type.oid, column.typmod, strict, relation.kind)
+            for column, strict in zip(relation.columns, relation.not_null, strict=True)
+        ]
+        assert ours == theirs[key], key
+
+
+def test_oids_are_unique() -> None:
+    assert len({relation.oid for relation in RELATIONS.values()}) == len(RELATIONS)
+
+
+def _blocks() -> dict[str, str]:
+    text = (Path(__file__).parent / "system_equal.sql").read_text()
+    blocks = (block.split("\n", 1) for block in text.split("\n-- ")[1:])
+    return {name.strip(): query.strip() for name, query in blocks}
+
+
+EQUAL = _blocks()
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_the_same_objects_read_the_same(both: Both, name: str) -> None:
+    assert both.rows(both.ours, EQUAL[name]) == both.rows(both.theirs, EQUAL[name])
+
+
+def test_index_definitions_are_in_the_form_of_dsql(both: Both) -> None:
+    query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    assert dict(both.rows(both.ours, query)) == {
+        "t_pkey": "CREATE UNIQUE INDEX t_pkey ON public.t USING btree_index (id) INCLUDE (a, b, c, d)",
+        "t_a_b_key": "CREATE UNIQUE INDEX t_a_b_key ON public.t USING btree_index (a, b)",
+        "t_c_idx": "CREATE INDEX t_c_idx ON public.t USING btree_index (c) INCLUDE (d)",
+        "Weird-T_pkey": 'CREATE UNIQUE INDEX "Weird-T_pkey" ON public."Weird-T" '
+        "USING btree_index (l, k) INCLUDE (m, n)",
+        "W idx": 'CREATE UNIQUE INDEX "W idx" ON public."Weird-T" USING btree_index (m NULLS FIRST, k)',
+    }
+
+
+def test_every_relation_can_be_read(both: Both) -> None:
+    for schema, name in RELATIONS:
+        both.rows(both.ours, f"SELECT * FROM {schema}.{name}")
+
+
+ERRORS = [
+    "SELECT 'nope'::regclass",
+    "SELECT 'no.pe'::regclass",
+    "SELECT 'a.b.c.d'::regclass",
+    "SELECT 'a..b'::regclass",
+    "SELECT '\"a'::regclass",
+    "SELECT 'nope'::regtype",
+    "SELECT 'nope'::regproc",
+    "SELECT 'lower(int)'::regprocedure::text",
+    "SELECT 'length'::regproc",
+    "SELECT 'nope'::regnamespace",
+    "SELECT 'nope'::regrole",
+    "SELECT has_table_privilege('t', 'FLY')",
+    "SELECT has_table_privilege('nobody', 't', 'SELECT')",
+    "SELECT has_table_privilege('nope', 'SELECT')",
+    "SELECT has_schema_privilege('nope', 'USAGE')",
+    "SELECT has_column_privilege('t', 'nope', 'SELECT')",
+    "SELECT pg_get_serial_sequence('t', 'nope')",
+    "SELECT 'nobody=r/admin'::aclitem",
+]
+
+
+@pytest.mark.parametrize("sql", ERRORS)
+def test_errors_read_the_same(both: Both, sql: str) -> None:
+    ours, theirs = both.psql(both.ours, sql), both.psql(both.theirs, sql)
+    assert theirs[0].startswith("ERROR") and ours[0] == theirs[0]
