@@ -22,6 +22,7 @@ from server.sql.copy_format import (
     TextReader,
     csv_writer,
     read_options,
+    row_reader,
     text_writer,
 )
 from server.sql.dml import ColumnDefaults, table_writer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from server.session.session import SqlSession
 
 SLICE_S = 0.001
+SLICE_LINES = 256
 
 
 def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> Work:
@@ -95,6 +97,8 @@ class CopyIn:
         self._not_null = [name in options.force_not_null for name in self._names]
         self._null = [name in options.force_null for name in self._names]
         self._forced = any(self._not_null) or any(self._null)
+        columns = [(place, types.BY_OID[table.columns[place].type_oid], table.columns[place].typmod) for place in places]
+        self._read_plain = row_reader(options, self._width, columns) if places else None
 
     def feed(self, data: bytes, last: bool = False) -> Work:
         """Insert the rows that are whole now. Raises PgError."""
@@ -104,11 +108,8 @@ class CopyIn:
             self._check_header(lines.pop(0))
             self.line += 1
         until = time.monotonic() + SLICE_S
-        for start in range(0, len(lines), 64):
-            rows = []
-            for line in lines[start : start + 64]:
-                self.line += 1
-                rows.append(self._row(line))
+        for start in range(0, len(lines), SLICE_LINES):
+            rows = self._rows(lines[start : start + SLICE_LINES])
             self._writer.insert_many(self.ctx, rows)
             self.rows += len(rows)
             if time.monotonic() > until:
@@ -128,6 +129,24 @@ class CopyIn:
                 else "column name mismatch in header line",
             )
 
+    def _rows(self, lines: list[str]) -> list[list[Any]]:
+        if self._reader.plain and not self._forced and self._read_plain is not None:
+            try:
+                rows = self._read_plain(lines, self.ctx.env)
+            except (ValueError, PgError):
+                pass  # line by line below, which tells the line and the column
+            else:
+                if not self._defaults.is_empty:
+                    for row in rows:
+                        self._defaults.fill(row, self.ctx)
+                self.line += len(lines)
+                return rows
+        rows = []
+        for line in lines:
+            self.line += 1
+            rows.append(self._row(line))
+        return rows
+
     def _row(self, line: str) -> list[Any]:
         fields = self._reader.fields(line)
         if len(fields) != len(self._places):
@@ -141,7 +160,11 @@ class CopyIn:
         env = self.ctx.env
         for place, field, (read, typmod) in zip(self._places, fields, self._inputs):
             if field is not None:
-                row[place] = read(field, typmod, env)
+                try:
+                    row[place] = read(field, typmod, env)
+                except PgError as error:
+                    error.fields.setdefault("W", self._where(place, field))
+                    raise
         self._defaults.fill(row, self.ctx)
         return row
 
@@ -152,6 +175,10 @@ class CopyIn:
                 fields[place] = null
             elif force_null and fields[place] == null:
                 fields[place] = None
+
+    def _where(self, place: int, field: str) -> str:
+        column = self.table.columns[place].name
+        return f'COPY {self.table.name}, line {self.line}, column {column}: "{field[:100]}"'
 
     def _error(self, sqlstate: str, message: str, line: str) -> PgError:
         where = f'COPY {self.table.name}, line {self.line}: "{line[:100]}"'

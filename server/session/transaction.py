@@ -26,6 +26,7 @@ import itertools
 import os
 import time
 from bisect import bisect_left
+from itertools import repeat
 from typing import Protocol
 
 from adjudicator.messages import CommitRequest
@@ -186,6 +187,27 @@ class Transaction:
         if before is not None and before[1] > lock:
             lock = before[1]
         self.fresh[key] = (value, lock)
+
+    def are_free(self, keys: list[bytes]) -> bool:
+        """Whether no two of these keys are equal and none is taken, also by the statement at hand.
+
+        False may also mean that looking key by key is needed: many other rows lie between them.
+        """
+        if not keys:
+            return True
+        wanted = set(keys)
+        if len(wanted) != len(keys) or not wanted.isdisjoint(self.fresh):
+            return False
+        items, more = self.scan_items(min(keys), max(keys) + b"\0", len(keys))
+        return more is None and all(key not in wanted for key, _value in items)
+
+    def put_rows(self, keys: list[bytes], values: list[bytes], lock: int) -> None:
+        """Buffer new rows, all with the same class: `count_row` and `put` for each. PgError 54000."""
+        rows = self.row_keys
+        rows.update(keys)
+        if len(rows) > self.limits.transaction_rows:
+            raise PgError("54000", "transaction row limit exceeded")
+        self.fresh.update(zip(keys, zip(values, repeat(lock))))
 
     def count_row(self, key: bytes) -> None:
         """A table row is about to be written: PgError 54000 above the row limit."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from server.errors import PgError
+from server.sql.env import Env
+from server.sql.types import Type
 
 Fields = list[str | None]
 
@@ -139,6 +142,8 @@ class TextReader:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._rest = b""
+        self.plain = False
+        """The lines last given hold nothing but fields and delimiters: splitting is all that `fields` does."""
         self.ended = False
         r"""The line `\.` was seen: what follows is ignored."""
 
@@ -157,7 +162,8 @@ class TextReader:
             lines.pop()
         if "\r" in text:
             lines = [line[:-1] if line.endswith("\r") else line for line in lines]
-        if "\\" in text:
+        self.plain = "\\" not in text
+        if not self.plain:
             lines = self._joined(lines)
             if "\\." in lines:
                 lines = lines[: lines.index("\\.")]
@@ -259,6 +265,7 @@ class CsvReader:
         self._options = options
         self._rest = b""
         self._text = ""
+        self.plain = False
         self.ended = False
 
     def feed(self, data: bytes, last: bool = False) -> list[str]:
@@ -268,10 +275,12 @@ class CsvReader:
         data = self._rest + data
         cut = len(data) if last else data.rfind(b"\n") + 1
         self._rest = data[cut:]
-        lines = decode(data[:cut]).split("\n")
+        text = decode(data[:cut])
+        lines = text.split("\n")
         if lines and lines[-1] == "":
             lines.pop()
         quote = self._options.quote
+        self.plain = quote not in text and not self._text
         records: list[str] = []
         pending = self._text
         for line in lines:
@@ -340,6 +349,40 @@ class CsvReader:
     def _field(self, text: list[str], was_quoted: bool) -> str | None:
         value = "".join(text)
         return None if not was_quoted and value == self._options.null else value
+
+
+RowReader = Callable[[Sequence[str], Env], list[list[Any]]]
+
+
+def row_reader(options: Options, width: int, columns: Sequence[tuple[int, Type, int]]) -> RowReader:
+    """Straight-line code from plain lines to rows of `width` values; `columns`: (position, type, typmod) per field.
+
+    It raises ValueError for a line with another number of fields, and whatever a type's input raises.
+    """
+    names: dict[str, Any] = {"NULL": options.null, "DELIMITER": options.delimiter}
+    values = ["None"] * width
+    for number, (place, kind, typmod) in enumerate(columns):
+        field = f"f{number}"
+        names[f"r{number}"] = kind.input
+        read = f"r{number}({field}, {typmod}, env)"
+        if kind.name in _DIGITS:
+            read = f"int({field}) if len({field}) < {_DIGITS[kind.name]} and {field}.isdigit() and {field}.isascii() else {read}"
+        elif kind.name == "text":
+            read = field
+        values[place] = f"None if {field} == NULL else {read}"
+    fields = "".join(f"f{number}, " for number in range(len(columns)))
+    source = (
+        "def read(lines, env):\n out = []\n for line in lines:\n"
+        f"  {fields} = line.split(DELIMITER)\n"
+        f"  out.append([{', '.join(f'({value})' for value in values)}])\n return out\n"
+    )
+    exec(compile(source, "<copy>", "exec"), names)
+    made: RowReader = names["read"]
+    return made
+
+
+_DIGITS = {"int2": 5, "int4": 10, "int8": 19}
+"""Fewer digits than this always fit."""
 
 
 # --- writing ---

@@ -7,6 +7,7 @@ rows than a transaction may write fails while it collects them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from server.catalog.descriptor import Catalog, Table
@@ -19,7 +20,7 @@ from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
 from server.sql.explain import explain_lines
-from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query
+from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
 from server.sql.parse import parse_expression
 from server.sql.plan_relation import plan_ctes
 from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
@@ -77,7 +78,9 @@ def modifying_cte(planner: Planner, cte: tree.Cte, outer: Scope) -> Callable[[],
 
 def modify_node(planner: Planner, statement: Insert | Update | Delete, outer: Scope) -> ModifyNode:
     """The operator that does the statement's work."""
-    plan_ctes(planner, statement.ctes, outer)
+    ctes = [replace(cte, query=prepare(cte.query)) for cte in statement.ctes]
+    planner.read(*(cte.query for cte in ctes))
+    plan_ctes(planner, ctes, outer)
     if isinstance(statement, Insert):
         return InsertNode(planner, statement)
     if isinstance(statement, Update):
@@ -411,6 +414,10 @@ class ColumnDefaults:
             exprs.append(bind_scalar(parsed, None, env, catalog, target, f"default:{column.name}"))
             self._places.append(place)
         self._values = compile_expressions(exprs, {}, catalog) if exprs else None
+
+    @property
+    def is_empty(self) -> bool:
+        return self._values is None
 
     def fill(self, row: list[Any], ctx: Context) -> None:
         """Set the defaults in a row."""
