@@ -61,8 +61,9 @@ class Context:
         self.catalog = catalog
         self.slots: dict[int, Any] = {}
         """Values of an outer row that inner plans read."""
-        self.memo: dict[int, Any] = {}
-        """Once per statement: constant expressions, results of subqueries, spools."""
+        self.memo: dict[int, Any] = self.slots
+        """Once per statement: constant expressions, results of subqueries, spools. Its keys never meet those
+        of `slots`, so both are one dictionary."""
         self.affected = 0
         """Rows that the statement modified."""
         self.cancelled = False

@@ -12,7 +12,7 @@ from server.sql.context import Context
 from server.sql.exec_node import Node, Rows
 from server.sql.explain import explain_lines
 from server.sql.plan_from import FromPlanner, Source
-from server.sql.plan_relation import plan_relation, renamed
+from server.sql.plan_relation import plan_relation, push_down, renamed
 from server.sql.plan_scan import filtered
 from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
@@ -107,6 +107,9 @@ class Planner:
 
     def relation(self, rel: tree.Rel, filters: Sequence[Expr], outer: Scope) -> Node:
         """A relation of FROM that is no table, under `filters`."""
+        if isinstance(rel, tree.QueryRel):
+            query, filters = push_down(rel.query, rel.id, filters)
+            rel = replace(rel, query=query)
         return filtered(plan_relation(self, rel, outer), filters, outer)
 
 

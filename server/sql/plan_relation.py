@@ -1,6 +1,7 @@
 """Relations of FROM other than tables: subqueries, VALUES, functions, CTEs, catalog relations."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
@@ -16,8 +17,9 @@ from server.sql.exec_source import (
     VirtualScan,
     WorkTable,
 )
-from server.sql.plan_walk import is_volatile, walk
+from server.sql.plan_walk import conjuncts, is_volatile, rewrite, variables, walk
 from server.sql.tree import Expr
+from server.sql.types import BOOL
 
 if TYPE_CHECKING:
     from server.sql.plan import Planner, Scope
@@ -26,6 +28,42 @@ if TYPE_CHECKING:
 def renamed(node: Node, rel: int) -> Node:
     """`node` whose columns are called (rel, 0), (rel, 1) ... by position."""
     return Rename(node, {(rel, position): position for position in range(node.width)})
+
+
+def push_down(query: tree.Query, rel: int, filters: Sequence[Expr]) -> tuple[tree.Query, list[Expr]]:
+    """The subquery `rel` under those of `filters` that may run inside of it, and the others.
+
+    Inside is safe when each output row stands for one row of FROM (or for equal ones: DISTINCT) and nothing
+    volatile is computed.
+    """
+    shown = [target.expr for target in query.targets if not target.hidden]
+    blocked = (
+        query.grouped
+        or query.windows
+        or query.distinct_on
+        or query.set_op is not None
+        or query.limit is not None
+        or query.offset is not None
+        or query.has_set_returning
+        or any(is_volatile(expr) for expr in shown)
+    )
+    if blocked:
+        return query, list(filters)
+    inside: list[Expr] = []
+    outside: list[Expr] = []
+
+    def change(node: Any) -> Any:
+        return shown[node.column] if type(node) is tree.Var and node.rel == rel and node.column >= 0 else None
+
+    for expr in filters:
+        if is_volatile(expr) or any(var.rel == rel and var.column < 0 for var in variables(expr)):
+            outside.append(expr)
+        else:
+            inside.append(rewrite(expr, change))
+    if not inside:
+        return query, outside
+    parts = [*conjuncts(query.where), *inside]
+    return replace(query, where=tree.BoolExpr(BOOL, "and", tuple(parts))), outside
 
 
 def plan_relation(planner: "Planner", rel: tree.Rel, outer: "Scope") -> Node:

@@ -258,3 +258,10 @@ select x, bool_or(b), bool_and(b), avg(y), avg(n) from a group by x
 select sum(n), avg(n), min(n), max(f) from a
 select count(*) from a where s like 'a%'
 select a.id from a left join b on a.x = b.x and b.v like 'v1%' where coalesce(b.k, -1) <> 2
+select * from (select x + 1 as z, y from a) s where z = 3 and y > 1
+select * from (select distinct x, y from a) s where x = 3
+select * from (select x, random() as r from a) s where x = 3 and r > 2
+select s.z, b.v from (select x as z, id from a) s left join b on b.x = s.z where s.id < 20 and exists (select 1 from c where c.p = s.z)
+select * from (select x, count(*) as n from a group by x) s where x = 3 and n > 0
+select * from a left join (select x + 0 as z, v from b) s on s.z = a.x where s.z is null
+select * from (select id, row_number() over (order by id) as n from a) s where id > 20

@@ -63,6 +63,8 @@ def test_a_unique_index_is_two_gets() -> None:
         ("select min(x) from a", 16),
         ("select x, k from b where x = 3", 3),
         ("select 1 from a limit 1", 16),
+        ("select * from (select id as z, x from a) s where z = 5", 1),
+        ("with w as (select id as z, x from a) select * from w where z + 0 = 5 limit 0", 0),
         ("select exists (select 1 from a)", 16),
     ],
 )
