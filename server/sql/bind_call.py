@@ -10,10 +10,22 @@ from server.sql import ast, tree
 from server.sql.bind_expr import binds, leftmost, located, refuse_schema, transform
 from server.sql.casts import find_cast
 from server.sql.coerce import apply_typmod, cast_expression, coerce_type, settle_unknown
-from server.sql.functions import Aggregate, Function, WindowFunction
+from server.sql.functions import FUNCTIONS, Aggregate, Function, WindowFunction
 from server.sql.resolve import Match, resolve_function
 from server.sql.scope import Scope, error
-from server.sql.types import ANY, DATE, RECORD, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, Type, array_of
+from server.sql.types import (
+    ANY,
+    BY_NAME,
+    DATE,
+    RECORD,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    TIMETZ,
+    UNKNOWN,
+    Type,
+    array_of,
+)
 
 NO_SETS = {
     "JOIN/ON": "JOIN conditions",
@@ -61,6 +73,9 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
         ordered = [transform(scope, key.expr) for key in node.order_by]
     misplaced = len(node.order_by) > 1 and not node.within_group
     types = [arg.type for arg in (*args, *ordered)]
+    target = _cast_function(node, types)
+    if target is not None:
+        return cast_expression(scope, args[0], target, -1, node.at)
     with located(node.at):
         match = resolve_function(node.names, types, names, node.variadic, misplaced)
     if match.kind == "coercion":
@@ -74,6 +89,19 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
         return aggregate_call(scope, node, entry, match, args, ordered)
     assert isinstance(entry, WindowFunction)
     return window_call(scope, node, entry, pass_arguments(scope, match, args), match.result)
+
+
+def _cast_function(node: ast.FuncCall, types: Sequence[Type]) -> Type | None:
+    """The target of `date(x)`, `int4(x)`: casts with a function of their own are known by the type's name."""
+    if node != ast.FuncCall(node.names, node.args, at=node.at) or len(types) != 1 or types[0] is UNKNOWN:
+        return None
+    target = BY_NAME.get(node.names[-1])
+    if target is None or target is types[0]:
+        return None
+    if any(entry.args == tuple(types) for entry in FUNCTIONS.get(node.names[-1], ())):
+        return None
+    cast = find_cast(types[0], target, "e")
+    return target if cast is not None and cast.method == "function" else None
 
 
 def _plain_only(node: ast.FuncCall, nature: str) -> None:

@@ -29,7 +29,8 @@ def _has(operator: str, kind: Type) -> bool:
 def require_order(kind: Type, at: int) -> None:
     """42883 when the type has no ordering."""
     if kind not in _ordered:
-        _ordered[kind] = kind is RECORD or _has("<", kind)
+        compared = kind.element if kind.element is not None and kind.category == "A" else kind
+        _ordered[kind] = compared is RECORD or _has("<", compared)
     if not _ordered[kind]:
         raise error(
             "42883",
@@ -41,7 +42,8 @@ def require_order(kind: Type, at: int) -> None:
 
 def require_equality(kind: Type, at: int) -> None:
     """42883 when values of the type cannot be compared."""
-    if kind is not RECORD and not _has("=", kind):
+    compared = kind.element if kind.element is not None and kind.category == "A" else kind
+    if compared is not RECORD and not _has("=", compared):
         raise error("42883", f"could not identify an equality operator for type {kind.display}", at)
 
 

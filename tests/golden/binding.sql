@@ -1058,3 +1058,11 @@ SELECT count($1)
 SELECT concat($1, 'x')
 SELECT format('%s', $1)
 INSERT INTO t (id) VALUES (1) ON CONFLICT (id) WHERE a > nope DO NOTHING
+SELECT date(d), int4(true), numeric(5), float8(a), timestamptz(day), text(5), name(b), int8(a), bpchar(b), date(now()), int4(1.5), varchar(b), timestamp(now()), interval('1 day') FROM t, u
+SELECT date(d), int4(true), float8(a), timestamptz(day), text(5), name(b), int8(a), bpchar(b), date(now()), int4(1.5) FROM t, u
+SELECT date(a) FROM t
+SELECT text(f), int2(a), float4(c), jsonb(j), bool(a) FROM t, u
+SELECT uuid(b) FROM t
+SELECT int4(b) FROM t
+SELECT date('2020-01-01'), date(b) FROM t
+SELECT '{}'::json[] AS x ORDER BY x
