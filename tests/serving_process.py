@@ -26,7 +26,9 @@ class ServeProcess:
     def __enter__(self) -> "ServeProcess":
         self.start()
         line = self.process.stdout.readline()
-        assert line.startswith("ready postgresql://admin@127.0.0.1:"), self.ended()
+        if not line.startswith("ready postgresql://admin@127.0.0.1:"):
+            self.kill()
+            raise AssertionError(f"exit code {self.process.returncode}: {self.stderr}")
         self.port = int(line.rsplit(":", 1)[1].split("/")[0])
         return self
 
