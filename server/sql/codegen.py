@@ -3,13 +3,12 @@
 Generated code reads `r` (the row), `c` (the Context) and the locals that `Function.finish` takes from it.
 """
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from server.errors import PgError
 from server.sql import exec_value, tree
+from server.sql.codegen_unit import Code, Unit, finish_nested, fresh, literal
 from server.sql.context import Context
 from server.sql.plan_walk import is_statement_constant, rewrite_up
 from server.sql.tree import Expr
@@ -23,20 +22,6 @@ Compiled: TypeAlias = Callable[[Sequence[Any], Context], Any]
 MAX_DEPTH = 24
 """Nesting beyond which a subexpression becomes a function of its own: Python's parser has a limit."""
 
-fresh = itertools.count(1).__next__
-"""Keys of Context.slots and Context.memo: unique in the process, so plans in one Context never meet."""
-
-
-class Code(NamedTuple):
-    """A piece of source for one value."""
-
-    src: str
-    nullable: bool = True
-    atom: bool = False
-    """It may be repeated: a name, a subscript of one, a literal."""
-    safe: bool = False
-    """It can't raise, so it need not run when another operand is NULL."""
-
 
 class Outer(Protocol):
     """How an expression reaches beyond its own row."""
@@ -46,52 +31,6 @@ class Outer(Protocol):
 
     def sublink(self, link: tree.SubLink, emitter: "Emitter") -> Code:
         """Source for a subquery's value."""
-
-
-class Unit:
-    """One generated function: its namespace, its temporaries."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, Any] = {"X": exec_value, "fresh": fresh}
-        self._bound: dict[int, str] = {}
-        self._count = 0
-
-    def bind(self, value: Any) -> str:
-        """A global name for `value`."""
-        name = self._bound.get(id(value))
-        if name is None:
-            name = f"g{len(self._bound)}"
-            self._bound[id(value)] = name
-            self.names[name] = value
-        return name
-
-    def temp(self) -> str:
-        """A fresh local name."""
-        self._count += 1
-        return f"t{self._count}"
-
-    def finish(self, signature: str, lines: Sequence[str]) -> Callable[..., Any]:
-        """Compile `def made(signature)` with `lines` (indented relative to it) as its body."""
-        text = "\n".join(lines)
-        prologue = [
-            f"{name} = c.{attribute}"
-            for name, attribute in (("p", "params"), ("e", "env"), ("s", "slots"), ("m", "memo"))
-            if re.search(rf"\b{name}\b", text)
-        ]
-        body = "\n".join("    " + line for line in [*prologue, *text.split("\n")])
-        exec(compile(f"def made({signature}):\n{body}\n", "<plan>", "exec"), self.names)
-        made: Callable[..., Any] = self.names["made"]
-        return made
-
-
-def literal(value: Any) -> str | None:
-    """Source of a value that may stand in the code as it is."""
-    kind = type(value)
-    if value is None or kind is bool or (kind is int and abs(value) < 1 << 64):
-        return repr(value)
-    if (kind is str and len(value) < 40) or (kind is bytes and len(value) < 40):
-        return repr(value)
-    return None
 
 
 class Emitter:
@@ -170,7 +109,8 @@ class Emitter:
             lead.append("e")
         if function.needs_types:
             lead.append(self.unit.bind(arg_types))
-        return f"{self.unit.bind(function.impl)}({', '.join([*lead, *args])})"
+        src = f"{self.unit.bind(function.impl)}({', '.join([*lead, *args])})"
+        return f"X.sleep(c, {src})" if function.sleeps else src
 
     def _apply(self, function: Any, args: Sequence[str], arg_types: tuple[Any, ...]) -> str:
         if function.source is not None:
@@ -478,14 +418,6 @@ def _braces(src: str) -> str:
     return src.replace("{", "{{").replace("}", "}}")
 
 
-def finish_nested(unit: Unit, signature: str, body: str) -> Callable[..., Any]:
-    """A function that shares the namespace of `unit`."""
-    nested = Unit()
-    nested.names = unit.names
-    made = nested.finish(signature, body.split("\n"))
-    return made
-
-
 _METHODS = {
     tree.Const: "_const",
     tree.Param: "_param",
@@ -606,3 +538,22 @@ def fold(expr: Expr) -> Expr:
 
     folded: Expr = rewrite_up(expr, change)
     return folded
+
+
+__all__ = [
+    "Code",
+    "Compiled",
+    "Emitter",
+    "Layout",
+    "Outer",
+    "Unit",
+    "compile_expr",
+    "compile_filter",
+    "compile_projection",
+    "compile_row",
+    "finish_nested",
+    "fold",
+    "fresh",
+    "row_sources",
+    "tuple_source",
+]

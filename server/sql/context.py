@@ -43,6 +43,7 @@ class Context:
         "memory",
         "memory_limit",
         "params",
+        "pause",
         "slots",
         "txn",
     )
@@ -67,6 +68,8 @@ class Context:
         self.affected = 0
         """Rows that the statement modified."""
         self.cancelled = False
+        self.pause = 0.0
+        """Seconds that the driver waits before the next batch (pg_sleep); it sets it back to 0."""
         self.memory = 0
         self.memory_limit = memory_limit
 

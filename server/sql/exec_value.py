@@ -6,6 +6,7 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql import types
+from server.sql.context import Context
 from server.sql.type_array import Array
 
 
@@ -24,6 +25,12 @@ def record_class(fields: tuple[types.Type, ...]) -> type[Record]:
 
 ABSENT = object()
 """A bound of a slice that was left out."""
+
+
+def sleep(c: Context, seconds: float) -> str:
+    """pg_sleep: whoever drives the plan waits; the value is of type void."""
+    c.pause += seconds
+    return ""
 
 
 def map_array(value: Array, function: Callable[[Any], Any]) -> Array:

@@ -63,13 +63,19 @@ class Grouping:
                     if type(below) is tree.AggregateCall:
                         self._find(below, True)
 
-    def replace(self, node: Any) -> Any:
-        """`node` over the grouping's result."""
+    def replace(self, node: Any, inside: bool = False) -> Any:
+        """`node` over the grouping's result; `inside` a subquery count(*) is the subquery's own."""
         first = len(self.keys)
         carried = getattr(self, "carried", [])
         rel = self.rel
 
         def change(found: Any) -> Any:
+            if type(found) is tree.Query and not inside:
+                return self.replace(found, True)
+            if inside and type(found) is tree.GroupingCall:
+                return None
+            if type(found) is tree.AggregateCall and inside and not expr_rels_of(found) & self.rels:
+                return None
             if type(found) is tree.AggregateCall and found in self.calls:
                 return tree.Var(found.type, rel, first + len(carried) + self.calls.index(found), found.typmod)
             if type(found) is tree.GroupingCall:

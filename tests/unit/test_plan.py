@@ -200,3 +200,9 @@ def test_deep_expressions_compile() -> None:
     assert run(f"select {nested} from a limit 1") == [(1,)]
     wide = "case id " + " ".join(f"when -{i} then {i}" for i in range(1, 400)) + " else 7 end"
     assert run(f"select {wide} from a limit 1") == [(7,)]
+
+
+def test_sleeping_is_left_to_the_driver() -> None:
+    context = Context(reads(), (), Env(), CATALOG)
+    assert plan("select pg_sleep(g) from generate_series(1, 3) g").rows(context) == [("",)] * 3
+    assert context.pause == 6.0
