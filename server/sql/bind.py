@@ -39,7 +39,7 @@ def bind(
     the literals that the scanner took out, in order: their `ParamRef`s are numbered after len(param_types).
     An untyped lifted literal takes the type that context gives it, text when nothing does; `NotLiftable` is
     raised where a constant is needed, and for every error: bound again from its own text, the statement gives
-    PostgreSQL's answer with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, ...
+    PostgreSQL's answer with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, 54001 ...
     """
     try:
         return _bind(stmt, catalog, env, param_types, lifted)
@@ -47,6 +47,8 @@ def bind(
         if lifted:
             raise NotLiftable from None
         raise
+    except RecursionError:
+        raise PgError("54001", "stack depth limit exceeded") from None
 
 
 def _bind(

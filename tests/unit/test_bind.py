@@ -129,6 +129,10 @@ def test_lifting_changes_no_answer() -> None:
     assert compared > 100
 
 
+def test_nesting_without_end_is_refused() -> None:
+    assert refused(" UNION ALL ".join(["SELECT 1"] * 3000)).sqlstate == "54001"
+
+
 # --- trees
 
 
