@@ -82,9 +82,7 @@ class Change:
     def _write(self, space: int, oid: Oid, value: bytes | None) -> None:
         write = Write(store.object_key(self.txn.cluster, space, oid), value, EXCLUSIVE)
         self._writes.append(write)
-        self.catalog = store.changed(
-            self.catalog, [write, self._version()], self.txn.start_ts, pending=True
-        )
+        self.catalog = store.changed(self.catalog, [write, self._version()], self.txn.start_ts, pending=True)
 
     def _version(self) -> Write:
         return Write(store.version_key(self.txn.cluster), store.encode_version(self.next_oid), EXCLUSIVE)

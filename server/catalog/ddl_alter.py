@@ -48,7 +48,14 @@ def _apply(change: Change, table: Table, command: ast.AlterCmd) -> Table:
 
 def _refusal(command: ast.AlterCmd) -> str:
     action = command.action
-    if action in ("set not null", "set type", "set statistics", "set default", "drop default", "drop not null"):
+    if action in (
+        "set not null",
+        "set type",
+        "set statistics",
+        "set default",
+        "drop default",
+        "drop not null",
+    ):
         words = {"set type": "SET DATA TYPE"}.get(action, action.upper())
         return f"unsupported ALTER TABLE ALTER COLUMN ... {words} statement"
     return f"unsupported ALTER TABLE {action.upper()} statement"
@@ -121,9 +128,12 @@ def _require_free(change: Change, table: Table, name: str) -> None:
 def _rename_index(change: Change, table: Table, name: str, new_name: str) -> Table:
     _require_free(change, table, new_name)
     if table.primary_key is not None and table.primary_key.name == name:
-        return msgspec.structs.replace(table, primary_key=msgspec.structs.replace(table.primary_key, name=new_name))
+        return msgspec.structs.replace(
+            table, primary_key=msgspec.structs.replace(table.primary_key, name=new_name)
+        )
     indexes = tuple(
-        msgspec.structs.replace(index, name=new_name) if index.name == name else index for index in table.indexes
+        msgspec.structs.replace(index, name=new_name) if index.name == name else index
+        for index in table.indexes
     )
     return msgspec.structs.replace(table, indexes=indexes)
 
@@ -132,9 +142,7 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
     assert statement.sub_name is not None
     place = attnum(table, statement.sub_name) - 1
     if any(column.name == statement.new_name and not column.dropped for column in table.columns):
-        raise PgError(
-            "42701", f'column "{statement.new_name}" of relation "{table.name}" already exists'
-        )
+        raise PgError("42701", f'column "{statement.new_name}" of relation "{table.name}" already exists')
     columns = list(table.columns)
     columns[place] = msgspec.structs.replace(columns[place], name=statement.new_name)
     renamed = msgspec.structs.replace(table, columns=tuple(columns))
@@ -161,7 +169,8 @@ def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) 
     if any(index.constraint and index.name == name for index in keys):
         return _rename_index(change, table, name, new_name)
     checks = tuple(
-        msgspec.structs.replace(check, name=new_name) if check.name == name else check for check in table.checks
+        msgspec.structs.replace(check, name=new_name) if check.name == name else check
+        for check in table.checks
     )
     return msgspec.structs.replace(table, checks=checks)
 

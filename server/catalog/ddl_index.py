@@ -22,7 +22,9 @@ _EPOCH_US = 946_684_800_000_000
 def check_key(limits: Limits, columns: Sequence[Column]) -> None:
     """PgError when these columns can't be a key: 54011, 0A000."""
     if len(columns) > limits.columns_per_key:
-        raise PgError("54011", f"more than {limits.columns_per_key} column keys in an index are not supported")
+        raise PgError(
+            "54011", f"more than {limits.columns_per_key} column keys in an index are not supported"
+        )
     for column in columns:
         found = types.BY_OID[column.type_oid]
         if found.key_kind is None:
@@ -90,7 +92,9 @@ def _refuse_clauses(change: Change, statement: ast.IndexStmt) -> None:
         raise PgError("42601", 'syntax error at or near "."')
 
 
-def _keys(change: Change, table: Table, statement: ast.IndexStmt) -> tuple[tuple[IndexKey, ...], tuple[int, ...]]:
+def _keys(
+    change: Change, table: Table, statement: ast.IndexStmt
+) -> tuple[tuple[IndexKey, ...], tuple[int, ...]]:
     keys = []
     for element in statement.keys:
         if element.name is None:

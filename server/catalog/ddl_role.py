@@ -33,7 +33,9 @@ def _options(statement: ast.RoleStmt, role: Role) -> Role:
         if name in ("login", "nologin"):
             role = msgspec.structs.replace(role, login=(name == "login") if value is None else bool(value))
         elif name in ("inherit", "noinherit"):
-            role = msgspec.structs.replace(role, inherit=(name == "inherit") if value is None else bool(value))
+            role = msgspec.structs.replace(
+                role, inherit=(name == "inherit") if value is None else bool(value)
+            )
         else:
             raise PgError("0A000", f"{name.upper()} not supported for {statement.action.upper()} ROLE")
     return role
@@ -75,7 +77,9 @@ def _drop(change: Change, statement: ast.RoleStmt, name: str) -> None:
             + [f"privileges for table {table.name}" for table in granted]
         )
         raise PgError(
-            "2BP01", f'role "{name}" cannot be dropped because some objects depend on it', detail=detail or None
+            "2BP01",
+            f'role "{name}" cannot be dropped because some objects depend on it',
+            detail=detail or None,
         )
     for other in change.catalog.roles.values():
         if found.oid in other.member_of:

@@ -202,7 +202,9 @@ class _Builder:
         return tuple(map(IndexKey, found))
 
     def _primary_key(self) -> Index | None:
-        primaries = [(constraint, names) for constraint, names in self.keys if constraint.kind == "primary key"]
+        primaries = [
+            (constraint, names) for constraint, names in self.keys if constraint.kind == "primary key"
+        ]
         if len(primaries) > 1:
             raise PgError(
                 "42P16",
@@ -431,5 +433,7 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
         change.notices.append(PgError("00000", f"drop cascades to table {name}.{inside[0].name}"))
     elif inside:
         listed = "\n".join(f"drop cascades to table {name}.{table.name}" for table in inside)
-        change.notices.append(PgError("00000", f"drop cascades to {len(inside)} other objects", detail=listed))
+        change.notices.append(
+            PgError("00000", f"drop cascades to {len(inside)} other objects", detail=listed)
+        )
     change.drop(schema)

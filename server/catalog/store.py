@@ -85,6 +85,11 @@ def is_catalog_key(key: bytes) -> bool:
     return key[4:7] == b"\0\0\0" and key[7] <= LAST_RESERVED
 
 
+def is_version_key(key: bytes) -> bool:
+    """Whether it is a cluster's version row."""
+    return key[4:8] == b"\0\0\0" + bytes([VERSION]) and len(key) == 8
+
+
 def bootstrap(cluster: int) -> list[Write]:
     """The writes of a fresh cluster: one commit (DESIGN §8)."""
     exclusive = 3

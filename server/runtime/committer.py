@@ -64,10 +64,12 @@ class Group(NamedTuple):
     waits: list[Wait[int]]
 
 
-class Applied(Protocol):
-    """Told, in order, what became visible."""
+class Applying(Protocol):
+    """Told, in order, what is about to become visible; perhaps again, when there was no space for it.
 
-    def __call__(self, commits: list[Commit]) -> None: ...
+    Gives what the replica is to keep beside the rows (`Replica.apply`'s extra)."""
+
+    def __call__(self, commits: list[Commit]) -> bytes | None: ...
 
 
 class Refusal(PgError):
@@ -91,7 +93,8 @@ class Committer:
         epoch: int,
         owner: str,
         clock: Callable[[], int],
-        applied: Applied,
+        applying: Applying,
+        applied: Callable[[], None],
         others: Callable[[int], bool],
         broken: Callable[[BaseException], None],
         reserve_bytes: int = RESERVE_BYTES,
@@ -103,6 +106,7 @@ class Committer:
         self._epoch = epoch
         self._owner = owner
         self._clock = clock
+        self._applying = applying
         self._applied = applied
         self._others = others
         self._broken = broken
@@ -282,7 +286,9 @@ class Committer:
         while self._to_apply:
             group = self._to_apply[0]
             try:
-                self.replica.apply(group.commits, group.sealed.position, group.sealed.hash, self._clock())
+                extra = self._applying(group.commits)
+                sealed = group.sealed
+                self.replica.apply(group.commits, sealed.position, sealed.hash, self._clock(), extra)
             except NoSpace:
                 self._apply_later()
                 return
@@ -295,7 +301,7 @@ class Committer:
             self.groups += 1
             self.commits += len(group.commits)
             self.adjudicator.applied(group.sealed.last_ts)
-            self._applied(group.commits)
+            self._applied()
             for wait, commit in zip(group.waits, group.commits):
                 wait.finish(commit.commit_ts)
 

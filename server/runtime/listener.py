@@ -43,8 +43,11 @@ class Limits:
 class Node(Protocol):
     """What the listener's owner provides."""
 
-    gate: Gate
-    open_session: SessionFactory
+    @property
+    def gate(self) -> Gate: ...
+
+    @property
+    def open_session(self) -> SessionFactory: ...
 
     def cancel(self, process_id: int, secret: bytes) -> None:
         """A cancel request for a session that is not one of this listener's."""

@@ -59,9 +59,7 @@ def _columns(table: Table, names: Sequence[str]) -> list[int]:
         try:
             place = attnum(table, name) - 1
         except PgError as error:
-            raise PgError(
-                "42703", f'column "{name}" of relation "{table.name}" does not exist'
-            ) from error
+            raise PgError("42703", f'column "{name}" of relation "{table.name}" does not exist') from error
         if place in places:
             raise PgError("42701", f'column "{name}" specified more than once')
         places.append(place)
@@ -88,16 +86,21 @@ class CopyIn:
         self._reader = CsvReader(options) if options.csv else TextReader(options)
         self._header = options.header
         self._places = list(places)
-        self._defaults = ColumnDefaults(table, ctx.catalog, session.env, places)
-        self._writer = table_writer(table, ctx.catalog, session.env)
+        catalog = session.env.catalog
+        self._defaults = ColumnDefaults(table, catalog, session.env, places)
+        self._writer = table_writer(table, catalog, session.env)
         self._inputs: list[tuple[Callable[..., Any], int]] = [
-            (types.BY_OID[table.columns[place].type_oid].input, table.columns[place].typmod) for place in places
+            (types.BY_OID[table.columns[place].type_oid].input, table.columns[place].typmod)
+            for place in places
         ]
         self._width = len(table.columns)
         self._not_null = [name in options.force_not_null for name in self._names]
         self._null = [name in options.force_null for name in self._names]
         self._forced = any(self._not_null) or any(self._null)
-        columns = [(place, types.BY_OID[table.columns[place].type_oid], table.columns[place].typmod) for place in places]
+        columns = [
+            (place, types.BY_OID[table.columns[place].type_oid], table.columns[place].typmod)
+            for place in places
+        ]
         self._read_plain = row_reader(options, self._width, columns) if places else None
 
     def feed(self, data: bytes, last: bool = False) -> Work:

@@ -24,7 +24,9 @@ class SessionEnv(Env):
 
     __slots__ = ("catalog", "database", "key", "search_path", "session", "session_user", "settings", "user")
 
-    def __init__(self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession) -> None:
+    def __init__(
+        self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession
+    ) -> None:
         style, order = settings["DateStyle"].split(", ")
         super().__init__(
             zone=zone_of(settings["TimeZone"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from server.catalog.descriptor import Catalog
@@ -26,9 +26,12 @@ class Executable(Protocol):
     `point`, where there is one, does the whole statement in one call.
     """
 
-    point: Callable[[Context], Sequence[tuple[Any, ...]]] | None
+    @property
+    def point(self) -> Callable[[Context], list[tuple[Any, ...]]] | None: ...
 
-    def run(self, ctx: Context) -> Any: ...
+    def run(self, ctx: Context) -> Iterator[list[tuple[Any, ...]]]: ...
+
+    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]: ...
 
 
 class Prepared:
@@ -94,7 +97,9 @@ class Prepared:
         """A function from a result row to its DataRow."""
         found = self._encoders.get(formats)
         if found is None:
-            found = self._encoders[formats] = row_encoder([column.type for column in self.columns], formats, env)
+            found = self._encoders[formats] = row_encoder(
+                [column.type for column in self.columns], formats, env
+            )
         return found
 
     def decode(self, formats: Sequence[int], values: Sequence[bytes | None], env: Env) -> list[Any]:
@@ -132,7 +137,9 @@ def expand_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:
     if len(formats) == 1:
         return (formats[0],) * count
     if len(formats) != count:
-        raise PgError("08P01", f"bind message has {len(formats)} result formats but query has {count} columns")
+        raise PgError(
+            "08P01", f"bind message has {len(formats)} result formats but query has {count} columns"
+        )
     return tuple(formats)
 
 

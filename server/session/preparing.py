@@ -86,9 +86,7 @@ def prepare_statement(
 def modifies(bound: Bound) -> bool:
     """Whether the statement writes, itself or in WITH."""
     statement = bound.statement
-    return not isinstance(statement, Query) or any(
-        not isinstance(cte.query, Query) for cte in statement.ctes
-    )
+    return not isinstance(statement, Query) or any(not isinstance(cte.query, Query) for cte in statement.ctes)
 
 
 def _declared(oids: Sequence[int], count: int) -> list[Type | None]:

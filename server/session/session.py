@@ -56,7 +56,9 @@ class Portal:
 class SqlSession:
     """See `server.pgwire.session_protocol.Session`."""
 
-    def __init__(self, node: Host, user: str, database: str, options: Mapping[str, str], out: list[bytes]) -> None:
+    def __init__(
+        self, node: Host, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+    ) -> None:
         self.node = node
         self.out = out
         self.user = user
@@ -126,10 +128,10 @@ class SqlSession:
         found = self._cached(sql)
         if found is not None:
             prepared, params = found
-            if prepared.plan is not None and prepared.plan.point is not None and self.txn is None:
-                if not prepared.modifies:
-                    self._query_at_once(prepared, params)
-                    return None
+            plan = prepared.plan
+            if plan is not None and plan.point is not None and self.txn is None and not prepared.modifies:
+                self._query_at_once(prepared, params)
+                return None
             return self._query_work([(prepared, params)])
         return self._query_text(sql)
 
@@ -187,7 +189,9 @@ class SqlSession:
                 return
         yield from self._finish_implicit()
 
-    def _run_parsed(self, parsed: ast.ParsedStatement, text: str | None, lifted: scanner.Lifted | None) -> Work:
+    def _run_parsed(
+        self, parsed: ast.ParsedStatement, text: str | None, lifted: scanner.Lifted | None
+    ) -> Work:
         self._refuse_aborted(parsed.statement)
         if not isinstance(parsed.statement, preparing.OPTIMIZABLE):
             yield from self._utility(parsed)

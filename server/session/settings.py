@@ -305,4 +305,3 @@ class Settings:
             self._assign(key, value)
         self._before = None
         self._local = {}
-

@@ -152,7 +152,11 @@ def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | N
         if kind == "value":
             setting = ALL.get(name.lower())
             is_list = setting is not None and setting.is_list
-            value = quote_list(statement.args) if is_list and len(statement.args) != 1 else ", ".join(statement.args)
+            value = (
+                quote_list(statement.args)
+                if is_list and len(statement.args) != 1
+                else ", ".join(statement.args)
+            )
             if is_list and len(statement.args) == 1 and name.lower() == "search_path":
                 value = quote_list(statement.args)
         if statement.local and session.status == b"I" and session.txn is None:

@@ -69,7 +69,9 @@ class IndexAccess:
         self._encode = keycode.encoder(self.kinds, self.nulls_first)
         self._values = _key_values(table.columns, index.keys)
         stored = [key.column - 1 for key in index.keys] + [attnum - 1 for attnum in index.include]
-        self._stored = tuple((position, types.BY_OID[table.columns[position].type_oid].pack) for position in stored)
+        self._stored = tuple(
+            (position, types.BY_OID[table.columns[position].type_oid].pack) for position in stored
+        )
         self._pack = rowcode.pack
 
     def key_prefix(self, values: Sequence[Any]) -> bytes:

@@ -76,11 +76,13 @@ def read_options(given: Sequence[tuple[str, object]], is_from: bool) -> Options:
         if name in found:
             setattr(options, name, tuple(found.pop(name)))  # type: ignore[arg-type]
             if not options.csv or not is_from:
-                raise PgError("0A000", f"COPY {name.replace('_', ' ')} only available " + _when(options, "FROM"))
+                raise PgError(
+                    "0A000", f"COPY {name.replace('_', ' ')} only available " + _when(options, "FROM")
+                )
     if "encoding" in found:
         encoding = str(found.pop("encoding"))
         if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
-            raise PgError("22023", f'argument to option "encoding" must be a valid encoding name')
+            raise PgError("22023", 'argument to option "encoding" must be a valid encoding name')
     found.pop("freeze", None)
     if found:
         raise PgError("42601", f'option "{next(iter(found))}" not recognized')
@@ -112,7 +114,7 @@ def _header(options: Options, value: object, is_from: bool) -> None:
             raise PgError("0A000", 'cannot use "match" with HEADER in COPY TO')
         options.header = options.match = True
     else:
-        raise PgError("42601", "header requires a Boolean value or \"match\"")
+        raise PgError("42601", 'header requires a Boolean value or "match"')
 
 
 def _check(options: Options) -> None:
@@ -400,15 +402,18 @@ def text_writer(options: Options) -> Writer:
     null, delimiter = options.null, options.delimiter
 
     def write(fields: Sequence[str | None]) -> str:
-        return delimiter.join([null if field is None else field.translate(translation) for field in fields]) + "\n"
+        return (
+            delimiter.join([null if field is None else field.translate(translation) for field in fields])
+            + "\n"
+        )
 
     return write
 
 
-def csv_writer(options: Options, columns: Sequence[str]) -> Writer:
-    """A function from fields to a CSV record, with its end."""
+def csv_writer(options: Options, columns: Sequence[str], header: bool = False) -> Writer:
+    """A function from fields to a CSV record, with its end; FORCE_QUOTE does not hold for the header."""
     special = (options.delimiter, options.quote, "\n", "\r")
-    forced = [options.force_quote is None or name in options.force_quote for name in columns]
+    forced = [not header and (options.force_quote is None or name in options.force_quote) for name in columns]
     quote, escape, null, delimiter = options.quote, options.escape, options.null, options.delimiter
     single = len(columns) == 1
 

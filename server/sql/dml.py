@@ -20,8 +20,8 @@ from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
 from server.sql.explain import explain_lines
-from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
 from server.sql.parse import parse_expression
+from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
 from server.sql.plan_relation import plan_ctes
 from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
 from server.sql.plan_walk import variables
@@ -38,7 +38,11 @@ class Modification:
     __slots__ = ("_node", "_spools", "columns", "point")
 
     def __init__(
-        self, node: ModifyNode, columns: tuple[tree.OutputColumn, ...], point: Point | None, spools: Sequence[Spool]
+        self,
+        node: ModifyNode,
+        columns: tuple[tree.OutputColumn, ...],
+        point: Point | None,
+        spools: Sequence[Spool],
     ) -> None:
         self._node = node
         self._spools = spools
@@ -96,7 +100,9 @@ def _schema_name(catalog: Catalog, table: Table) -> str:
 class ModifyNode(Node):
     """What the three have in common: the writer, RETURNING, and the count."""
 
-    def __init__(self, planner: Planner, statement: Insert | Update | Delete, others: Sequence[tree.Var]) -> None:
+    def __init__(
+        self, planner: Planner, statement: Insert | Update | Delete, others: Sequence[tree.Var]
+    ) -> None:
         self.table = statement.table
         self.key = fresh()
         """Where the number of affected rows is kept in Context.memo."""
@@ -107,7 +113,10 @@ class ModifyNode(Node):
             self.table,
             planner.cluster,
             _schema_name(planner.catalog, self.table),
-            [(name, _single(compile_expressions([check], own, planner.catalog, planner))) for name, check in checks],
+            [
+                (name, _single(compile_expressions([check], own, planner.catalog, planner)))
+                for name, check in checks
+            ],
         )
         layout = {**own, (statement.rel, -1): width}
         layout.update({(var.rel, var.column): width + 1 + place for place, var in enumerate(others)})
@@ -271,9 +280,11 @@ def _source_query(statement: Insert) -> tree.Query:
     """The rows to insert, as a query over the source."""
     source = statement.source
     assert source is not None
-    rel: tree.Rel = source
+    rel: tree.Rel
     if isinstance(source, tree.Query):
         rel = tree.QueryRel(statement.source_rel, source, False, "*SELECT*")
+    else:
+        rel = source
     targets = tuple(
         tree.Target(expr, tree.OutputColumn(f"column{place}", expr.type))
         for place, expr in enumerate(statement.values, 1)

@@ -211,10 +211,14 @@ class RowWriter:
 
     def _check_sizes(self, row: Row, value: bytes, column_limit: int, row_limit: int) -> None:
         for column, each in zip(self.table.columns, row):
-            size = len(each.encode()) if isinstance(each, str) else len(each) if isinstance(each, bytes) else 0
+            size = (
+                len(each.encode()) if isinstance(each, str) else len(each) if isinstance(each, bytes) else 0
+            )
             if size > column_limit:
                 name = types.BY_OID[column.type_oid].display
-                raise PgError("54000", f"datatype limit greater than {column_limit} bytes not supported for {name}")
+                raise PgError(
+                    "54000", f"datatype limit greater than {column_limit} bytes not supported for {name}"
+                )
         if len(value) > row_limit:
             raise PgError("54000", "maximum row size exceeded")
 

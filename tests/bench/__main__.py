@@ -75,9 +75,7 @@ def rounds(
     return readings
 
 
-HEAD = (
-    f"{'':32} {'OpenDSQL':>10} {'PostgreSQL':>10} {'ratio':>6} {'mean ms':>15} {'p99 ms':>15} {'CPU us/txn':>13}  floor"
-)
+HEAD = f"{'':32} {'OpenDSQL':>10} {'PostgreSQL':>10} {'ratio':>6} {'mean ms':>15} {'p99 ms':>15} {'CPU us/txn':>13}  floor"
 
 
 def line(cell: Cell, ours: list[Reading], theirs: list[Reading]) -> str:
@@ -108,7 +106,9 @@ def bulk(arguments: argparse.Namespace, targets: list[Target], out: Callable[[st
 
     def row(name: str, values: list[float], higher_is_better: bool = True) -> None:
         ratio = values[0] / values[1] if higher_is_better else values[1] / values[0]
-        out(f"{name:32} {values[0]:>10.3g} {values[1]:>10.3g} {ratio:>6.2f}{verdict(ratio, FLOORS.get(name))}")
+        out(
+            f"{name:32} {values[0]:>10.3g} {values[1]:>10.3g} {ratio:>6.2f}{verdict(ratio, FLOORS.get(name))}"
+        )
 
     row("COPY in", [loads.bulk_copy(target, rows) for target in targets])
     row("count(*)", [loads.scan(target, "SELECT count(*) FROM bench_bulk", rows) for target in targets])
@@ -128,7 +128,9 @@ def main() -> None:
     parser.add_argument("--beside", type=float, default=10.0)
     parser.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")], default=[1, 8, 32])
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--only", default="", help="lines whose name contains this; `bulk` for COPY and scans")
+    parser.add_argument(
+        "--only", default="", help="lines whose name contains this; `bulk` for COPY and scans"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="opendsql-bench-") as base:
         measure(arguments, Path(base), lambda text: print(text, flush=True))  # noqa: T201

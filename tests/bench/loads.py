@@ -61,7 +61,9 @@ def load(target: Target, scale: int) -> None:
         ):
             connection.execute(statement)
         copy_in(target, "pgbench_branches", (f"{bid}\t0\t\n" for bid in range(1, scale + 1)))
-        copy_in(target, "pgbench_tellers", (f"{t}\t{(t - 1) // 10 + 1}\t0\t\n" for t in range(1, 10 * scale + 1)))
+        copy_in(
+            target, "pgbench_tellers", (f"{t}\t{(t - 1) // 10 + 1}\t0\t\n" for t in range(1, 10 * scale + 1))
+        )
         rows = (f"{aid}\t{(aid - 1) // 100_000 + 1}\t0\t\n" for aid in range(1, accounts + 1))
         copy_in(target, "pgbench_accounts", rows)
 
@@ -104,7 +106,13 @@ def run_pgbench(pgbench: Path, target: Target, cell: Cell, seconds: float, direc
         }
         before = target.cpu_s()
         done = subprocess.run(
-            command, cwd=logs, env=environment, capture_output=True, text=True, timeout=seconds * 4 + 60, check=False
+            command,
+            cwd=logs,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds * 4 + 60,
+            check=False,
         )
         cpu = target.cpu_s() - before
         if done.returncode != 0:

@@ -88,7 +88,17 @@ def start_postgres(base: Path, bindir: Path) -> Target:
         base.chmod(0o755)
         prefix = ["setpriv", f"--reuid={user}", "--regid=" + user, "--clear-groups"]
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-    initdb = [*prefix, str(bindir / "initdb"), "-D", str(data / "d"), "-A", "trust", "-U", "postgres", "--no-locale"]
+    initdb = [
+        *prefix,
+        str(bindir / "initdb"),
+        "-D",
+        str(data / "d"),
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+        "--no-locale",
+    ]
     subprocess.run(initdb, check=True, capture_output=True, env=environment, cwd=data)
     _certificate(data, prefix)
     with socket.socket() as probe:

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=HANG_S)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=HANG_S
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
@@ -30,7 +32,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("opendsql", "journal", "adjudicator", "storage", "server"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", out, ".", cwd=source)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        out,
+        ".",
+        cwd=source,
+    )
     (found,) = out.glob("*.whl")
     return found
 
@@ -53,13 +67,29 @@ def test_beside_a_project_with_its_own_server(wheel: Path, tmp_path: Path) -> No
     venv.create(environment, system_site_packages=False, with_pip=False)
     python = environment / "bin" / "python"
     site = next((environment / "lib").glob("python*")) / "site-packages"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel, cwd=tmp_path)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        wheel,
+        cwd=tmp_path,
+    )
     ours = Path(next(path for path in sys.path if path.endswith("site-packages")))
     (site / "dependencies.pth").write_text(f"{ours}\n")
     mine = tmp_path / "server"
     mine.mkdir()
     (mine / "__init__.py").write_text("NAME = 'mine'\n")
-    shown = run(python, "-c", "import opendsql, server, sys; print(server.NAME, 'storage' in sys.modules)", cwd=tmp_path)
+    shown = run(
+        python,
+        "-c",
+        "import opendsql, server, sys; print(server.NAME, 'storage' in sys.modules)",
+        cwd=tmp_path,
+    )
     assert shown.split() == ["mine", "False"]
     process = subprocess.Popen(
         [environment / "bin" / "opendsql", "serve", "--port", "0", "--memory"],
