@@ -1,0 +1,97 @@
+"""Who imports whom, and where third-party packages, sockets and the loop may be used (DESIGN §2)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("journal", "adjudicator", "storage", "server", "opendsql")
+MAY_IMPORT = {
+    "journal": {"journal"},
+    "adjudicator": {"adjudicator", "journal"},
+    "storage": {"storage", "journal"},
+    "server": {"server", "adjudicator", "storage", "journal"},
+    "opendsql": {"opendsql", "server"},
+}
+THIRD_PARTY = {
+    "lmdb": ("journal/lmdb_log.py", "storage/lmdb_"),
+    "sqlglot": ("server/sql/dialect.py",),
+    "msgspec": ("journal/", "adjudicator/", "storage/", "server/"),
+    "pygwire": ("server/pgwire/",),
+    "cryptography": ("server/runtime/tls.py",),
+    "click": ("server/main.py", "server/cli_"),
+    "uvloop": ("server/runtime/",),
+}
+STANDARD = {
+    "asyncio": ("server/runtime/", "server/cli_"),
+    "socket": ("server/runtime/", "server/cli_"),
+    "ssl": ("server/runtime/",),
+    "threading": ("server/runtime/",),
+    "subprocess": ("server/runtime/",),
+    "fcntl": ("server/runtime/",),
+}
+"""Beginnings of the paths that may import them; what is not named may be imported anywhere."""
+
+
+def modules() -> Iterator[Path]:
+    for part in PARTS:
+        yield from sorted((ROOT / part).rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every imported module with its line, wherever in the file it is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or ""), node.lineno
+
+
+def faults(path: str, source: str) -> list[str]:
+    """What a module at `path` (from the root) imports and must not."""
+    part = path.split("/")[0]
+    found = []
+    for name, line in imports(ast.parse(source)):
+        top = name.split(".")[0]
+        if not top:
+            found.append(f"{path}:{line}: relative import")
+        elif top in PARTS:
+            if top not in MAY_IMPORT[part]:
+                found.append(f"{path}:{line}: {part} imports {top}")
+        elif top in THIRD_PARTY or top in STANDARD:
+            places = THIRD_PARTY.get(top) or STANDARD[top]
+            if not path.startswith(places):
+                found.append(f"{path}:{line}: {top} is not imported here")
+        elif top not in sys.stdlib_module_names:
+            found.append(f"{path}:{line}: {top} is not a dependency")
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_module(part):
+    found = []
+    for path in modules():
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith(f"{part}/"):
+            found += faults(name, path.read_text())
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("storage/x.py", "from adjudicator.window import Window"),
+        ("adjudicator/x.py", "import storage.replica"),
+        ("journal/x.py", "def f():\n    from server import main"),
+        ("server/session/x.py", "import lmdb"),
+        ("server/sql/x.py", "import asyncio"),
+        ("server/sql/bind_x.py", "from sqlglot import exp"),
+        ("storage/x.py", "from . import replica"),
+        ("server/x.py", "import requests"),
+    ],
+)
+def test_a_fault_is_found(path, source):
+    assert len(faults(path, source)) == 1
