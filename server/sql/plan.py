@@ -73,6 +73,8 @@ class Planner:
         """Unique id -> how references to it read it (plan_relation)."""
         self.modifying: list[Any] = []
         """Spools of data-modifying CTEs, which run to their end in any case."""
+        self.correlated: set[int] = set()
+        """CTEs that read an outer row: what refers to them is not remembered."""
         self._last_rel = -1000
         self.top = Scope(self, None, ())
 

@@ -1,6 +1,6 @@
 """Relations of FROM other than tables: subqueries, VALUES, functions, CTEs, catalog relations."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from server.sql.exec_source import (
     VirtualScan,
     WorkTable,
 )
-from server.sql.plan_walk import conjuncts, is_volatile, rewrite, variables, walk
+from server.sql.plan_walk import conjuncts, free_rels, is_volatile, rewrite, variables, walk
 from server.sql.tree import Expr
 from server.sql.types import BOOL
 
@@ -142,6 +142,10 @@ def plan_ctes(planner: "Planner", ctes: Sequence[tree.Cte], outer: "Scope") -> N
     for cte in ctes:
         if cte.id in planner.ctes:
             continue
+        if isinstance(cte.query, tree.Query) and (
+            free_rels(cte.query) or reads_any(cte.query, planner.correlated)
+        ):
+            planner.correlated.add(cte.id)
         if not isinstance(cte.query, tree.Query):
             from server.sql.dml import modifying_cte
 
@@ -158,7 +162,12 @@ def plan_ctes(planner: "Planner", ctes: Sequence[tree.Cte], outer: "Scope") -> N
 
 
 def _names_itself(cte: tree.Cte) -> bool:
-    return any(type(node) is tree.CteRel and node.cte == cte.id for node in _rels(walk(cte.query)))
+    return reads_any(cte.query, {cte.id})
+
+
+def reads_any(query: Any, ctes: Set[int]) -> bool:
+    """Whether one of `ctes` is referred to anywhere in `query`."""
+    return any(type(node) is tree.CteRel and node.cte in ctes for node in _rels(walk(query)))
 
 
 def _rels(nodes: Iterator[Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from server.sql import tree
 from server.sql.codegen import Code, Emitter, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node
+from server.sql.plan_relation import reads_any
 from server.sql.plan_walk import is_volatile
 from server.sql.type_array import Array
 
@@ -23,21 +24,27 @@ def emit_sublink(planner: "Planner", scope: "Scope", link: tree.SubLink, emitter
     inner = scope.below({rel for rel, _ in emitter.sources})
     limited = link.kind in ("exists", "scalar")
     node = planner.select(link.query, inner, limited)
+    again = bool(planner.correlated) and reads_any(link.query, planner.correlated)
     if link.kind == "any" or link.kind == "all":
-        return _emit_quantified(link, node, inner, emitter)
+        return _emit_quantified(link, node, inner, emitter, again)
     evaluate = {"exists": _exists, "scalar": _scalar, "array": _array}[link.kind](node)
-    return Code(_call(evaluate, link, inner, emitter), link.kind == "scalar")
+    return Code(_call(evaluate, link, inner, emitter, again), link.kind == "scalar")
 
 
-def _call(evaluate: Callable[[Context], Any], link: tree.SubLink, inner: "Scope", emitter: Emitter) -> str:
+def _call(
+    evaluate: Callable[[Context], Any], link: tree.SubLink, inner: "Scope", emitter: Emitter, again: bool
+) -> str:
+    """Source of a call of `evaluate`; `again`: its result may not be remembered."""
     unit = emitter.unit
     volatile = is_volatile(link.query)
     if not inner.params and not inner.inherited:
+        if again:
+            return f"{unit.bind(evaluate)}(c)"
         return f"{unit.bind(_once(evaluate))}(c)"
     slots = list(inner.params.values())
     values = "".join(emitter.sources[key] + ", " for key in inner.params)
     inherited = "".join(source + ", " for source in sorted(inner.inherited))
-    run = _per_row(evaluate, slots, not volatile)
+    run = _per_row(evaluate, slots, not volatile and not again)
     return f"{unit.bind(run)}(c, ({values}), ({inherited}))"
 
 
@@ -110,17 +117,18 @@ def _array(node: Node) -> Callable[[Context], Array]:
 # --- ANY and ALL -------------------------------------------------------------------------------------------
 
 
-def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Emitter) -> Code:
+def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Emitter, again: bool) -> Code:
     """x op ANY/ALL (subquery): a hash of the subquery's rows for plain equality, else row by row."""
     assert link.compare is not None
     unit = emitter.unit
-    if link.kind == "any" and len(link.equalities) == 1 and not inner.params and not inner.inherited:
+    plain = not inner.params and not inner.inherited and not again
+    if link.kind == "any" and len(link.equalities) == 1 and plain:
         test, column, _ = link.equalities[0]
         kind = test.type
         if kind is link.query.columns[column].type and kind.name not in ("json", "record"):
             build = _once(_hashed(node, column, kind.sort_key))
             return Code(f"{unit.bind(_probe(build, kind.sort_key))}(c, {emitter.value(test).src})")
-    rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter)
+    rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter, again)
     sources = dict(emitter.sources)
     name = unit.temp()
     for position in range(node.width):

@@ -210,10 +210,8 @@ def has_node(node: Any, *kinds: type) -> bool:
 
 def is_statement_constant(expr: Expr) -> bool:
     """Whether it has one value for a whole statement: nothing volatile, no relation, no subquery."""
-    for node in walk(expr, queries=False):
-        if type(node) in _NOT_CONSTANT or _volatility(node) == "v":
-            return False
-    return True
+    nodes = walk(expr, queries=False)
+    return not any(type(node) in _NOT_CONSTANT or _volatility(node) == "v" for node in nodes)
 
 
 _NOT_CONSTANT = {

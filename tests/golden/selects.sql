@@ -265,3 +265,7 @@ select s.z, b.v from (select x as z, id from a) s left join b on b.x = s.z where
 select * from (select x, count(*) as n from a group by x) s where x = 3 and n > 0
 select * from a left join (select x + 0 as z, v from b) s on s.z = a.x where s.z is null
 select * from (select id, row_number() over (order by id) as n from a) s where id > 20
+select a.id, (with w as (select v from b where b.x = a.x) select (select count(*) from w)) from a
+select a.id, (with w as materialized (select v from b where b.x = a.x) select (select count(*) from w) + count(*) from w) from a
+select a.id, (with w as (select k from b where b.x = a.x) select sum(c.p) from c where c.p in (select k from w)) from a
+with w as (select x from b) select a.id from a where a.x in (select x from w) and exists (select 1 from w where w.x = a.y)
