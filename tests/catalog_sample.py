@@ -67,7 +67,7 @@ def create(dsn: str, sql: str) -> None:
         for statement in sql.split(";"):
             while True:
                 try:
-                    connection.execute(statement)  # type: ignore[call-overload]
+                    connection.execute(statement)
                     break
                 except psycopg.errors.SerializationFailure:
                     continue

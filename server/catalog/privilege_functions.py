@@ -7,10 +7,9 @@ from typing import Any
 
 from server.catalog import names
 from server.catalog.descriptor import Oid
-from server.catalog.privileges import LETTERS, PUBLIC, may, roles_of
-from server.catalog.store import ADMIN_OID, PUBLIC_OID
+from server.catalog.privileges import PUBLIC, may, roles_of
+from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
-from server.catalog.system_relation import SCHEMA_OIDS
 from server.errors import PgError
 from server.sql import types
 from server.sql.functions import define
@@ -117,21 +116,7 @@ for _number, _form in enumerate(
 
 
 def _schema_check(env: Any, role: Oid, oid: Oid, privilege: str) -> bool | None:
-    catalog = env.catalog
-    if oid in SCHEMA_OIDS.values():
-        return privilege == "USAGE"
-    schema = catalog.schemas.get(oid)
-    if schema is None:
-        return None
-    if not privilege:
-        return False
-    roles = roles_of(catalog, role)
-    if ADMIN_OID in roles or schema.owner in roles or (oid == PUBLIC_OID and privilege == "USAGE"):
-        return True
-    letter = LETTERS[privilege]
-    return any(
-        letter in letters and (grantee == PUBLIC or grantee in roles) for grantee, letters, _ in schema.acl
-    )
+    return names.may_use_schema(env.catalog, role, oid, privilege)
 
 
 _family(

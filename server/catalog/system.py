@@ -10,6 +10,8 @@ from server.catalog import (
 )
 from server.catalog.system_relation import BY_OID, RELATIONS, SystemRelation
 
+__all__ = ["MODULES", "RELATIONS", "SystemRelation", "find_by_oid", "find_relation"]
+
 MODULES = (system_sql, system_static, system_tables, system_views)
 """They fill RELATIONS with what makes the rows."""
 

@@ -64,8 +64,6 @@ class SystemRelation:
         if found is not None and found[0] is version:
             return found[1]
         rows = self._made(env)
-        if getattr(version, "version", 0) < 0:
-            return rows
         if len(self._kept) >= KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = (version, rows)

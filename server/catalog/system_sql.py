@@ -8,7 +8,7 @@ from typing import Any
 from server.catalog import system_text
 from server.catalog.descriptor import Index, Table
 from server.catalog.privileges import LETTERS, roles_of
-from server.catalog.store import ADMIN_OID
+from server.catalog.store import ADMIN_OID, PUBLIC_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
 from server.catalog.system_tables import TABLE_LETTERS, check_columns
 from server.catalog.system_text import indexes_of, schema_name
@@ -33,7 +33,16 @@ def visible_tables(env: Any) -> Iterator[tuple[str, Table]]:
 
 
 def _owned_tables(env: Any) -> Iterator[tuple[str, Table]]:
-    """Those whose constraints the user may see: privileges beside SELECT count."""
+    """The tables of the user's roles: only they tell of the insides of constraints."""
+    catalog = env.catalog
+    roles = roles_of(catalog, catalog.role_names[env.user])
+    for table in catalog.tables.values():
+        if ADMIN_OID in roles or table.owner in roles:
+            yield schema_name(catalog, table.schema_oid) or "", table
+
+
+def _changeable_tables(env: Any) -> Iterator[tuple[str, Table]]:
+    """Tables with a privilege beside SELECT: their constraints show."""
     catalog = env.catalog
     roles = roles_of(catalog, catalog.role_names[env.user])
     for schema, table in visible_tables(env):
@@ -172,11 +181,12 @@ def _element_types(env: Any) -> Iterator[Values]:
 def _schemata(env: Any) -> Iterator[Values]:
     catalog = env.catalog
     roles = roles_of(catalog, catalog.role_names[env.user])
-    owners = [(name, ADMIN_OID, ()) for name in SCHEMA_OIDS]
-    found = [*owners, *((schema.name, schema.owner, schema.acl) for schema in catalog.schemas.values())]
-    for name, owner, acl in found:
-        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in acl)
-        if ADMIN_OID in roles or owner in roles or granted:
+    found = [(name, ADMIN_OID, True) for name in SCHEMA_OIDS]
+    for schema in catalog.schemas.values():
+        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in schema.acl)
+        found.append((schema.name, schema.owner, granted or schema.oid == PUBLIC_OID))
+    for name, owner, usable in found:
+        if usable or ADMIN_OID in roles or owner in roles:
             yield {"catalog_name": env.database, "schema_name": name, "schema_owner": role_name(env, owner)}
 
 
@@ -196,7 +206,7 @@ def _not_null_names(table: Table) -> Iterator[tuple[str, str]]:
 
 @content("information_schema.table_constraints", "user")
 def _table_constraints(env: Any) -> Iterator[Values]:
-    for schema, table in _owned_tables(env):
+    for schema, table in _changeable_tables(env):
         named = _named(env, "table", schema, table.name) | {
             "is_deferrable": "NO", "initially_deferred": "NO", "enforced": "YES",
         }  # fmt: skip

@@ -11,6 +11,7 @@ from server.catalog.descriptor import Role
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, Values, content
 from server.catalog.system_text import indexes_of, schema_name
+from server.errors import PgError
 from server.session.settings import ALL
 from server.sql import types
 from server.sql.interval import Interval
@@ -76,8 +77,14 @@ def _role_facts(role: Role) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@content("pg_authid")
+def _only_admin(env: Any, what: str) -> None:
+    if env.user != "admin":
+        raise PgError("42501", f"permission denied for {what}")
+
+
+@content("pg_authid", "none")
 def _pg_authid(env: Any) -> Iterator[Values]:
+    _only_admin(env, "table pg_authid")
     for role in env.catalog.roles.values():
         yield _role_facts(role)
 
@@ -102,8 +109,9 @@ def _pg_user(env: Any) -> Iterator[Values]:
     return _users(env, "********")
 
 
-@content("pg_shadow")
+@content("pg_shadow", "none")
 def _pg_shadow(env: Any) -> Iterator[Values]:
+    _only_admin(env, "view pg_shadow")
     return _users(env, None)
 
 

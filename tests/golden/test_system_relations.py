@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.catalog.system import RELATIONS
+from server.catalog.system_relation import RELATIONS
 from tests.catalog_sample import Both
 from tests.catalog_sample import both as both
 from tests.postgres import Postgres
@@ -64,9 +64,38 @@ def test_the_same_objects_read_the_same(both: Both, name: str) -> None:
     assert both.rows(both.ours, EQUAL[name]) == both.rows(both.theirs, EQUAL[name])
 
 
+OF_A_ROLE = [
+    "columns", "tables", "schemata", "table_constraints", "check_constraints", "key_column_usage",
+    "constraint_column_usage", "table_privileges", "role_table_grants", "column_privileges", "schemas",
+    "pg_class", "pg_tables",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_A_ROLE)
+def test_a_role_sees_what_it_has_privileges_for(both: Both, name: str) -> None:
+    ours, theirs = (dsn.replace("user=admin", "user=reader") for dsn in (both.ours, both.theirs))
+    assert both.rows(ours, EQUAL[name]) == both.rows(theirs, EQUAL[name])
+
+
+@pytest.mark.parametrize("relation", ["pg_authid", "pg_shadow"])
+def test_only_admin_reads_who_has_a_password(both: Both, relation: str) -> None:
+    ours, theirs = (dsn.replace("user=admin", "user=reader") for dsn in (both.ours, both.theirs))
+    query = f"SELECT * FROM {relation}"
+    assert both.psql(ours, query) == both.psql(theirs, query)
+    assert "ERROR" not in "".join(both.psql(both.ours, query))
+
+
+def test_a_name_in_a_schema_without_usage_is_not_told(both: Both) -> None:
+    ours, theirs = (dsn.replace("user=admin", "user=reader") for dsn in (both.ours, both.theirs))
+    query = "SELECT 'app.nopk'::regclass"
+    assert (
+        both.psql(ours, query)[0] == both.psql(theirs, query)[0] == "ERROR:  permission denied for schema app"
+    )
+
+
 def test_index_definitions_are_in_the_form_of_dsql(both: Both) -> None:
     query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    assert dict(both.rows(both.ours, query)) == {
+    assert {row[0]: row[1] for row in both.rows(both.ours, query)} == {
         "t_pkey": "CREATE UNIQUE INDEX t_pkey ON public.t USING btree_index (id) INCLUDE (a, b, c, d)",
         "t_a_b_key": "CREATE UNIQUE INDEX t_a_b_key ON public.t USING btree_index (a, b)",
         "t_c_idx": "CREATE INDEX t_c_idx ON public.t USING btree_index (c) INCLUDE (d)",
