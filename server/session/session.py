@@ -150,7 +150,10 @@ class SqlSession:
         if prepared is None or prepared.catalog is not catalog:
             prepared = preparing.prepare_lifted(lifted, catalog, self.env) if self.txn is not None else None
             return None
-        return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+        try:
+            return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+        except PgError:
+            return None
 
     def _query_at_once(self, prepared: Prepared, params: list[Any]) -> None:
         """A read by key outside a transaction block: no generator, no commit."""
@@ -198,6 +201,8 @@ class SqlSession:
             return
         txn = self.txn or self._begin(implicit=True)
         txn.check_age()
+        if parsed.parameters:
+            raise preparing.no_parameter(parsed.statement)
         self._meet(txn.catalog, parsed)
         prepared, params = self._prepare_query(parsed, txn.catalog, text, lifted)
         yield from self._run_whole(prepared, params)
@@ -211,7 +216,10 @@ class SqlSession:
             if prepared is not None:
                 if shared:
                     preparing.remember(self.plans, lifted.key, prepared)
-                return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+                try:
+                    return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
+                except PgError:
+                    pass  # bound from its own text the statement fails with the literal's position
         prepared = preparing.prepare(parsed, catalog, self.env)
         if text is not None and shared:
             preparing.remember(self.plans, text, prepared)
@@ -234,7 +242,7 @@ class SqlSession:
     def _run_whole(self, prepared: Prepared, params: list[Any]) -> Work:
         """RowDescription, all rows, CommandComplete: a statement of a simple query."""
         portal = Portal(prepared, params, (0,) * len(prepared.columns))
-        if prepared.columns:
+        if prepared.returns_rows:
             self.out.append(prepared.row_description(portal.formats))
         yield from self._run(portal, 0)
 
@@ -437,6 +445,8 @@ class SqlSession:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
         for oid, _privilege in prepared.tables:
             txn.used.add(oid)
+        if txn.read_only and (command := preparing.locking_command(prepared)):
+            raise PgError("25006", f"cannot execute {command} in a read-only transaction")
         if prepared.modifies:
             if txn.ddl:
                 raise PgError("0A000", "ddl and dml are not supported in the same transaction")
