@@ -13,9 +13,9 @@ unsigned and big-endian.
     |        |      | the first), then length, kind and body                      |
     +--------+------+-------------------------------------------------------------+
 
-    head   [format "opendsql snapshot", version, position, epoch, record hash, applied_ts, horizon,
-    created_ns] items  [[key, commit_ts, value or nil], ...] in the order in which they were given end
-    [number of items]
+    head   [format "opendsql snapshot", version, position, epoch, record hash, applied_ts, horizon, created_ns]
+    items  [[key, commit_ts, value or nil], ...] in the order in which they were given
+    end    [number of items]
 
 A file is complete when it ends with an end chunk whose number is right; the chained hashes leave no way to
 drop, repeat or reorder chunks. It is written under a name with the suffix `.writing`, flushed, read back, and

@@ -5,10 +5,10 @@
            | fe                                   NULL of a column with NULLS LAST (PostgreSQL's default)
            | tag | payload                        any other value
 
-    kind     tag  payload int      10   8 bytes BE, value + 2^63: smallint, integer, bigint, date, time,
-    timestamp, timestamptz float    11   8 bytes BE of IEEE 754; all bits flipped when negative, else the sign
-    bit; -0 as 0; one NaN, greatest numeric  12   class: 01 -Infinity, 02 negative, 03 zero, 04 positive, 05
-    Infinity, 06 NaN; after 02 and 04
+    kind     tag  payload
+    int      10   8 bytes BE, value + 2^63: smallint, integer, bigint, date, time, timestamp, timestamptz
+    float    11   8 bytes BE of IEEE 754; all bits flipped when negative, else the sign bit; -0 as 0; one NaN, greatest
+    numeric  12   class: 01 -Infinity, 02 negative, 03 zero, 04 positive, 05 Infinity, 06 NaN; after 02 and 04
                   exponent + 2^23 (3 bytes BE) of 0.ddd x 10^exponent, then the digits without trailing zeros,
                   one more than the digit in each half byte, and a half byte 0 or two; after 02 these bytes
                   are flipped
