@@ -98,14 +98,18 @@ def crash(node: Node) -> None:
     node.stores._lock.close()
 
 
+def places(content: bytes, position: int) -> list[int]:
+    """Where a journal's file holds the record at `position`: LMDB leaves copies in pages that it freed."""
+    head = b"ODJ\x01." + re.escape(position.to_bytes(8, "big"))
+    found = [match.start() for match in re.finditer(head, content, re.DOTALL)]
+    assert found
+    return found
+
+
 def flip(data: Path, position: int, byte: int) -> None:
-    """Flip a bit in the record at `position`, in every page of the file that holds a copy of it."""
+    """Flip a bit in every copy of the record at `position`."""
     path = data / "journal" / "data.mdb"
     content = bytearray(path.read_bytes())
-    places = [
-        found.start() for found in re.finditer(b"ODJ\x01." + position.to_bytes(8, "big"), content, re.DOTALL)
-    ]
-    assert places
-    for place in places:
+    for place in places(content, position):
         content[place + byte] ^= 4
     path.write_bytes(content)
