@@ -45,14 +45,18 @@ class Server:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         self.process.terminate()
         try:
             return self.process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+    def close(self) -> None:
+        """Close the pipes of a server that has ended."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.stderr.close()
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -77,7 +81,10 @@ def start(*options: str) -> Server:
     server = Server(0, process, stderr)
     if not line.startswith("ready "):
         process.kill()
-        raise RuntimeError(f"no server: {line}{server.errors}")
+        process.stdout.close()
+        errors = server.errors
+        stderr.close()
+        raise RuntimeError(f"no server: {line}{errors}")
     server.port = int(line.rsplit(":", 1)[1].split("/")[0])
     return server
 
@@ -87,13 +94,12 @@ def running(*options: str) -> Iterator[Server]:
     server = start(*options)
     try:
         yield server
-        assert server.process.poll() is None, server.errors
     finally:
         if server.process.poll() is None:
             server.stop()
         errors = server.errors
-        server.stderr.close()
-    assert not errors, errors
+        server.close()
+    assert not errors and server.process.returncode == 0, errors
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +176,11 @@ class Wire:
         self.connection.notice_handler = self._notice
 
     def _notice(self, result: pq.abc.PGresult) -> None:
-        fields = (pq.DiagnosticField.SEVERITY, pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY)
+        fields = (
+            pq.DiagnosticField.SEVERITY,
+            pq.DiagnosticField.SQLSTATE,
+            pq.DiagnosticField.MESSAGE_PRIMARY,
+        )
         severity, sqlstate, message = (_field(result, which) for which in fields)
         self.notices.append((severity, sqlstate, message))
 

@@ -193,7 +193,10 @@ class JobRunner:
             await asyncio.sleep(0)
 
     async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
-        """Give the rows from `place` on their missing entries; where to go on. Repeats it on a conflict."""
+        """Give the rows from `place` on their missing entries; where to go on. Repeats it on a conflict.
+
+        Of duplicates the first one gets the entry: the validation that follows finds the others.
+        """
         while True:
             _catalog, table, index = self._target(cluster, job)
             rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
@@ -205,13 +208,10 @@ class JobRunner:
             for key, raw in items:
                 row = rows.unpack(raw)
                 entry_key, value = entries.entry(row, key)
-                exclusive = entries.is_exclusive(row)
-                there = versions.get(entry_key, start_ts)
-                if there is None and entry_key not in writes:
-                    writes[entry_key] = Write(entry_key, value, EXCLUSIVE if exclusive else BLIND)
+                if versions.get(entry_key, start_ts) is None and entry_key not in writes:
+                    lock = EXCLUSIVE if entries.is_exclusive(row) else BLIND
+                    writes[entry_key] = Write(entry_key, value, lock)
                     guards.append(key)
-                elif exclusive and _points_elsewhere(there or writes[entry_key].value, value):
-                    raise Duplicate
             if not writes:
                 return more
             checks = [store.table_key(cluster, table.oid)]

@@ -227,7 +227,8 @@ def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
     outputs = [column.type.output for column in prepared.columns]
     session.out.append(codec.copy_out_response(False, len(names)))
     if options.header:
-        session.out.append(codec.copy_data(write(names).encode()))
+        head = csv_writer(options, names, header=True) if options.csv else write
+        session.out.append(codec.copy_data(head(names).encode()))
     env = session.env
     sent = 0
     until = time.monotonic() + SLICE_S

@@ -50,6 +50,7 @@ class Prepared:
         "parameter_description",
         "parsed",
         "plan",
+        "returns_rows",
         "tables",
         "tag",
     )
@@ -80,6 +81,8 @@ class Prepared:
         self.tables = tables
         self.modifies = modifies
         self.is_query = tag == "SELECT"
+        self.returns_rows = self.is_query or bool(columns)
+        """SELECT may return rows without columns."""
         client = param_types[: len(param_types) - lifted]
         self.parameter_description = codec.parameter_description([each.oid for each in client])
         self._decoders: dict[tuple[int, ...], list[Decoder]] = {}
@@ -90,7 +93,10 @@ class Prepared:
         """RowDescription for these result formats, or NoData."""
         found = self._descriptions.get(formats)
         if found is None:
-            found = self._descriptions[formats] = describe(self.columns, formats)
+            if self.returns_rows and not self.columns:
+                found = self._descriptions[formats] = codec.row_description(())
+            else:
+                found = self._descriptions[formats] = describe(self.columns, formats)
         return found
 
     def encoder(self, formats: tuple[int, ...], env: Env) -> Encoder:

@@ -9,7 +9,7 @@ from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.session.environment import SessionEnv
 from server.session.prepared import Executable, Prepared
-from server.sql import ast, scanner, types
+from server.sql import ast, ast_walk, scanner, types
 from server.sql.bind import bind
 from server.sql.dml import plan_modification
 from server.sql.parse import NotLiftable, parse, parse_lifted
@@ -116,6 +116,25 @@ def describe_utility(statement: ast.Statement, env: SessionEnv) -> tuple[Any, st
 def parse_all(sql: str) -> list[ast.ParsedStatement]:
     """All statements of a query string; raises PgError 42601."""
     return parse(sql)
+
+
+def locking_command(prepared: Prepared) -> str:
+    """The command tag of a SELECT that locks rows, as PostgreSQL names it where it is refused; else empty."""
+    assert prepared.parsed is not None
+    statement = prepared.parsed.statement
+    if prepared.modifies:
+        return ""
+    if isinstance(statement, ast.SelectStmt) and statement.locking:
+        return f"SELECT FOR {statement.locking[0].strength.upper()}"
+    below = ast_walk.walk(statement)
+    return "SELECT" if any(isinstance(node, ast.SelectStmt) and node.locking for node in below) else ""
+
+
+def no_parameter(statement: ast.Statement) -> PgError:
+    """A simple query has no parameters: 42P02 at the first one."""
+    found = [node for node in ast_walk.walk(statement) if isinstance(node, ast.ParamRef)]
+    first = min(found, key=lambda node: node.at)
+    return PgError("42P02", f"there is no parameter ${first.number}", position=first.at + 1)
 
 
 def literal_values(prepared: Prepared, literals: Sequence[tuple[str, str]], env: SessionEnv) -> list[Any]:

@@ -11,13 +11,14 @@ from server.sql.bind_expr import binds, leftmost, located, refuse_schema, transf
 from server.sql.casts import find_cast
 from server.sql.coerce import apply_typmod, cast_expression, coerce_type, settle_unknown
 from server.sql.functions import FUNCTIONS, Aggregate, Function, WindowFunction
-from server.sql.resolve import Match, resolve_function
+from server.sql.resolve import Match, can_coerce, resolve_function
 from server.sql.scope import Scope, error
 from server.sql.types import (
     ANY,
     BY_NAME,
     DATE,
     RECORD,
+    TEXT,
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -55,6 +56,10 @@ def call_name(node: ast.FuncCall) -> str:
     return ".".join(node.names)
 
 
+PROCEDURE = ("sys", "wait_for_job")
+"""The only procedure (dsql-reference §6)."""
+
+
 @binds(ast.FuncCall)
 def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
     from server.sql.bind_aggregate import aggregate_call, window_call
@@ -76,6 +81,9 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
     target = _cast_function(node, types)
     if target is not None:
         return cast_expression(scope, args[0], target, -1, node.at)
+    if node.names == PROCEDURE and len(args) == 1 and can_coerce(types[0], TEXT, "i"):
+        message = "sys.wait_for_job(text) is a procedure"
+        raise error("42809", message, node.at, hint="To call a procedure, use CALL.")
     with located(node.at):
         match = resolve_function(node.names, types, names, node.variadic, misplaced)
     if match.kind == "coercion":

@@ -19,6 +19,7 @@ from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
+from server.sql.exec_value import record_class
 from server.sql.explain import explain_lines
 from server.sql.parse import parse_expression
 from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
@@ -125,6 +126,9 @@ class ModifyNode(Node):
         if returning:
             self._returning = compile_expressions(returning, layout, planner.catalog, planner)
         self._live = [place for place, column in enumerate(self.table.columns) if not column.dropped]
+        self._whole = record_class(
+            tuple(types.BY_OID[self.table.columns[place].type_oid] for place in self._live)
+        )
         self.layout = {(planner.new_rel(), place): place for place in range(len(returning))}
         rel = planner.new_rel()
         self.layout = {(rel, place): place for place in range(len(returning))}
@@ -137,7 +141,7 @@ class ModifyNode(Node):
 
     def _result(self, ctx: Context, row: Sequence[Any], others: Sequence[Any], results: Rows) -> None:
         if self._returning is not None:
-            whole = tuple(row[place] for place in self._live)
+            whole = self._whole(row[place] for place in self._live)
             results.append(self._returning((*row, whole, *others), ctx))
 
     def _found(self, ctx: Context, plan: Plan) -> Iterator[list[Any] | None]:
@@ -257,7 +261,7 @@ class InsertNode(ModifyNode):
         raw = ctx.txn.current(key)
         old = self.writer.access.unpack(raw)
         live = self._live
-        whole, excluded = tuple(old[place] for place in live), tuple(row[place] for place in live)
+        whole, excluded = self._whole(old[place] for place in live), self._whole(row[place] for place in live)
         both = (*old, whole, *row, excluded)
         if self._where is not None and self._where(both, ctx) is not True:
             ctx.txn.lock(key, 3)

@@ -4,7 +4,6 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from server.errors import PgError
 from server.sql import interval, numeric
 from server.sql.datetime_calendar import INFINITY, MINUS_INFINITY, US_SECOND
 from server.sql.datetime_encode import datetime_text
@@ -12,7 +11,7 @@ from server.sql.env import Env
 from server.sql.type_array import Array
 from server.sql.type_datetime import round_time, round_timestamp
 from server.sql.type_float import shortest_double
-from server.sql.type_io import Io
+from server.sql.type_record import fixed_record_io
 from server.sql.type_table import RECORD, Type, make_type
 from server.sql.type_text import decode, limit_bpchar, limit_varchar
 
@@ -191,15 +190,6 @@ def binary_decoder(type_: Type, typmod: int, env: Env) -> Decoder:
     return decode_binary
 
 
-_RECORD_SPECIAL = frozenset('(),"\\ \t\n\r\v\f')
-
-
-def _record_quote(text: str) -> str:
-    if text and not _RECORD_SPECIAL.intersection(text):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
-
-
 _made: dict[tuple[Type, ...], Type] = {}
 
 
@@ -208,32 +198,6 @@ def record_of(fields: Sequence[Type]) -> Type:
     key = tuple(fields)
     if key not in _made:
         _made[key] = make_type(
-            _record_io(key), RECORD.oid, "record", "record", RECORD.array_oid, "P", align="d", kind="p"
+            fixed_record_io(key), RECORD.oid, "record", "record", RECORD.array_oid, "P", align="d", kind="p"
         )
     return _made[key]
-
-
-def _record_io(fields: tuple[Type, ...]) -> Io:
-    def write(value: tuple[Any, ...], env: Env) -> str:
-        texts = ("" if v is None else _record_quote(t.output(v, env)) for t, v in zip(fields, value))
-        return "(" + ",".join(texts) + ")"
-
-    def send(value: tuple[Any, ...], env: Env) -> bytes:
-        parts = [struct.pack("!i", len(fields))]
-        for field, item in zip(fields, value):
-            parts.append(struct.pack("!I", field.oid))
-            if item is None:
-                parts.append(b"\xff\xff\xff\xff")
-            else:
-                data = field.send(item, env)
-                parts += (struct.pack("!i", len(data)), data)
-        return b"".join(parts)
-
-    def refuse(data: Any, typmod: int, env: Env) -> Any:
-        raise PgError("0A000", "input of anonymous composite types is not implemented")
-
-    def order(value: tuple[Any, ...]) -> tuple[Any, ...]:
-        keys = (field.sort_key for field in fields)
-        return tuple((1,) if v is None else (0, v if k is None else k(v)) for k, v in zip(keys, value))
-
-    return Io(refuse, write, refuse, send, None, order)

@@ -127,4 +127,6 @@ def test_script(path: Path, request: pytest.FixtureRequest) -> None:
         return
     if seen != text:
         names = (f"{path.name} as recorded", "as seen")
-        pytest.fail("\n".join(difflib.unified_diff(text.splitlines(), seen.splitlines(), *names, lineterm="")))
+        pytest.fail(
+            "\n".join(difflib.unified_diff(text.splitlines(), seen.splitlines(), *names, lineterm=""))
+        )

@@ -18,7 +18,6 @@ SELECT count(*) FILTER (WHERE b), count(*) FILTER (WHERE NOT b) FROM s;
 SELECT corr(v, f), covar_pop(v, f), covar_samp(v, f), regr_slope(v, f), regr_intercept(v, f), regr_count(v, f), regr_r2(v, f) FROM s;
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY v), percentile_disc(0.25) WITHIN GROUP (ORDER BY v), mode() WITHIN GROUP (ORDER BY h) FROM s;
 SELECT percentile_cont(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY f) FROM s;
-SELECT rank(10) WITHIN GROUP (ORDER BY v), dense_rank(10) WITHIN GROUP (ORDER BY v) FROM s;
 SELECT g, h, sum(v), grouping(g), grouping(g, h) FROM s GROUP BY ROLLUP (g, h);
 SELECT g, h, count(*) FROM s GROUP BY CUBE (g, h);
 SELECT g, h, count(*) FROM s GROUP BY GROUPING SETS ((g), (h), ());

@@ -30,6 +30,7 @@ INSERT INTO t (id, a) VALUES (20, 7) ON CONFLICT (id) DO UPDATE SET (a, b) = (ex
 INSERT INTO t (id, a) VALUES (20, 7) ON CONFLICT (a) DO NOTHING;
 INSERT INTO t (id, a) VALUES (20, 7) ON CONFLICT ON CONSTRAINT t_pkey DO UPDATE SET b = DEFAULT RETURNING b;
 INSERT INTO t (id, a) VALUES (20, 7) ON CONFLICT ON CONSTRAINT nope DO NOTHING;
+-- differs: position (ours is the name, PostgreSQL's the parenthesis)
 INSERT INTO t (id, a) VALUES (20, 7) ON CONFLICT (nope) DO NOTHING;
 INSERT INTO t (id, a) VALUES (22, 1), (22, 2) ON CONFLICT DO NOTHING;
 INSERT INTO t (id, a) VALUES (23, 1), (23, 2) ON CONFLICT (id) DO UPDATE SET a = 5;
@@ -129,5 +130,6 @@ COPY (SELECT a, b::text || ',"' FROM g ORDER BY a, b) TO STDOUT (FORMAT csv, HEA
 COPY (SELECT E'a\tb\nc\\d\r\b\f\v', NULL, '') TO STDOUT;
 COPY (SELECT E'a\tb\nc\\d\r', NULL, '', '\.', ' x ') TO STDOUT CSV;
 COPY g (b, nope) TO STDOUT;
+-- differs: position (options have none)
 COPY g TO STDOUT (FORMAT xml);
 COPY g TO STDOUT (DELIMITER 'ab');
