@@ -51,6 +51,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Pending(NamedTuple):
+    """A request that waits to be decided."""
+
     request: CommitRequest
     wait: Wait[int]
     size: int
@@ -235,7 +237,10 @@ class Committer:
         future.add_done_callback(lambda done: self._flushed(group, done))
 
     def _flushed(self, group: Group | None, future: "asyncio.Future[None]") -> None:
-        """The thread is back: start its next step first, then apply and answer what became durable."""
+        """The thread is back: start its next step first, then apply and answer what became durable.
+
+        What became durable queues up before that step, which may flush inline and apply its own group at once.
+        """
         self._flushing = False
         error = future.exception()
         if error is not None:
@@ -246,9 +251,10 @@ class Committer:
         done = [each for each in groups if each.sealed.position <= durable]
         require(len(groups) - len(done) <= 1, "a group is durable once the next one is appended")
         self._appended = groups[-1] if len(done) < len(groups) else None
+        self._to_apply.extend(done)
         self._round()
         try:
-            self._finish(done)
+            self._finish([])
         except BaseException as failure:
             self._stop(failure)
         self._again()
