@@ -530,17 +530,21 @@ class SqlSession:
         """Decide the transaction at hand; raises PgError (it is then rolled back by `failed`)."""
         txn = self.txn
         assert txn is not None
-        txn.implicit = True
+        in_block, txn.implicit = not txn.implicit, True
         """From here on an error leaves no block behind."""
         if txn.is_adjudicated:
             txn.check_age()
             wait = self.node.submit(txn, txn.check_size())
             yield wait
-            wait.value()
+            try:
+                wait.value()
+            except PgError:
+                self.catalog = self.node.catalog(self.cluster)
+                raise
             if txn.ddl:
                 self.catalog = self.node.catalog(self.cluster)
         else:
-            if not txn.implicit:
+            if in_block:
                 txn.check_age()
             self._check_rebase(txn)
         self._end(committed=True)
