@@ -66,6 +66,12 @@ class Group(NamedTuple):
     waits: list[Wait[int]]
 
 
+class Applied(Protocol):
+    """Told, in order, what became visible."""
+
+    def __call__(self, commits: list[Commit]) -> None: ...
+
+
 class Applying(Protocol):
     """Told, in order, what is about to become visible; perhaps again, when there was no space for it.
 
@@ -96,7 +102,7 @@ class Committer:
         owner: str,
         clock: Callable[[], int],
         applying: Applying,
-        applied: Callable[[], None],
+        applied: Applied,
         others: Callable[[int], bool],
         broken: Callable[[BaseException], None],
         reserve_bytes: int = RESERVE_BYTES,
@@ -307,7 +313,7 @@ class Committer:
             self.groups += 1
             self.commits += len(group.commits)
             self.adjudicator.applied(group.sealed.last_ts)
-            self._applied()
+            self._applied(group.commits)
             for wait, commit in zip(group.waits, group.commits):
                 wait.finish(commit.commit_ts)
 

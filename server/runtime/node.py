@@ -16,16 +16,15 @@ from journal import lmdb_log
 from journal.broken import require
 from journal.journal import Conflict
 from journal.record import Commit
-from server.catalog import privileges, store
+from server.catalog import store
 from server.catalog.descriptor import Catalog
-from server.errors import PgError
 from server.runtime.committer import APPLY_GIVE_UP_S, RESERVE_BYTES, Committer
+from server.runtime.hosting import SessionHost
 from server.runtime.jobs import JobRunner
+from server.runtime.page import encode_catalog_versions
 from server.runtime.snapshots import Snapshots, SnapshotSettings
 from server.runtime.stores import InUse, Stores
 from server.runtime.waiting import outcome
-from server.session.preparing import Plans
-from server.session.session import SqlSession
 from server.session.transaction import Transaction, unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -34,7 +33,6 @@ from storage import replica as storage
 log = logging.getLogger("opendsql.node")
 
 DEFAULT_CLUSTER = 1
-PLAN_CACHES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Space:
     apply_give_up_s: float = APPLY_GIVE_UP_S
 
 
-class Node:
+class Node(SessionHost):
     """The single writer of a data directory. Made and used on the event loop's thread."""
 
     def __init__(
@@ -62,23 +60,23 @@ class Node:
         space: Space | None = None,
         snapshots: SnapshotSettings | None = None,
     ) -> None:
+        super().__init__(limits or Limits())
         space = space or Space()
         self.data = data
-        self.limits = limits or Limits()
         self.memory = memory
         self.rebase = rebase
         """Whether a transaction may go on with a newer catalog that left what it used alone (DESIGN §6.7)."""
         self.default_cluster = DEFAULT_CLUSTER
-        self.sessions: dict[int, SqlSession] = {}
         self._clock = clock
-        self._next_pid = 1
-        self.begun = self._begun_before = 0
-        """Transactions begun, and how many there were at the commit pipeline's last round."""
-        self.open_transactions = 0
-        self._plans: dict[object, Plans] = {}
+        self._begun_before = 0
+        """Transactions begun at the commit pipeline's last round."""
         self._catalogs: dict[int, Catalog] = {}
         self.catalog_listeners: list[Callable[[Catalog], None]] = []
-        """Told every new catalog: the job runner, worker processes."""
+        """Told every new catalog: the job runner."""
+        self._catalog_commits: list[Commit] = []
+        """Those of the record being applied that write catalog rows."""
+        self._catalog_versions: dict[int, int] = {}
+        """By cluster: the commit_ts of the last change since this process began."""
         self.stores = Stores.open(
             data,
             clock=clock,
@@ -94,7 +92,7 @@ class Node:
         claimed = self.journal.claim(tail.position, self.epoch, self.owner, unique_id())
         require(not isinstance(claimed, Conflict), "J4: nobody else appends to a locked data directory")
         tail = self.journal.tail
-        self.versions.apply([], tail.position, tail.hash, clock())
+        self.versions.apply([], tail.position, tail.hash, clock(), encode_catalog_versions({}))
         self.committer = Committer(
             Adjudicator(Window(floor=tail.last_ts), tail.last_ts),
             self.journal,
@@ -102,6 +100,7 @@ class Node:
             epoch=self.epoch,
             owner=self.owner,
             clock=clock,
+            applying=self._on_applying,
             applied=self._on_applied,
             others=self._others_run,
             broken=broken,
@@ -157,44 +156,9 @@ class Node:
         """The clusters whose catalogs are loaded."""
         return list(self._catalogs)
 
-    def plans(self, key: object) -> Plans:
-        """The statement cache that sessions with equal settings share."""
-        found = self._plans.get(key)
-        if found is None:
-            if len(self._plans) >= PLAN_CACHES:
-                del self._plans[next(iter(self._plans))]
-            found = self._plans[key] = {}
-        return found
-
-    def submit(self, txn: Transaction) -> Wait[int]:
-        """Send a transaction's commit request."""
-        return self.committer.submit(txn.request(rebase=self.rebase), txn.size())
-
-    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None:
-        """PgError 42501 unless the user may do all of it."""
-        privileges.check(catalog, user, needed)
-
-    def enter(self, session: SqlSession) -> int:
-        """A session begins; its process id."""
-        if len(self.sessions) >= self.limits.connections:
-            raise PgError(
-                "53300", "Unable to accept connection, too many open connections.", severity="FATAL"
-            )
-        pid = self._next_pid
-        while pid in self.sessions:
-            pid = pid % 0x7FFFFFFF + 1
-        self._next_pid = pid % 0x7FFFFFFF + 1
-        self.sessions[pid] = session
-        return pid
-
-    def leave(self, session: SqlSession) -> None:
-        self.sessions.pop(session.process_id, None)
-
-    def cancel(self, pid: int, secret: bytes) -> None:
-        """A cancel request: whoever knows the secret may stop the session's running statement."""
-        session = self.sessions.get(pid)
-        if session is not None and session.secret == secret:
-            session.cancel()
+    def submit(self, txn: Transaction, size: int) -> Wait[int]:
+        """Send a transaction's commit request; `size` is what it counts for its limit."""
+        return self.committer.submit(txn.request(rebase=self.rebase), size)
 
     # --- catalog ---
 
@@ -205,12 +169,28 @@ class Node:
             self._catalogs[cluster] = found
         return found
 
-    def _on_applied(self, commits: list[Commit]) -> None:
+    def _on_applying(self, commits: list[Commit]) -> bytes | None:
+        """What the replica keeps beside the rows for the workers: the catalogs' versions, if they change."""
+        found = []
         for commit in commits:
             for write in commit.writes:
                 if store.is_catalog_key(write.key):
-                    self._change_catalog(commit)
+                    found.append(commit)
                     break
+        self._catalog_commits = found
+        if not found:
+            return None
+        for commit in found:
+            for write in commit.writes:
+                if store.is_version_key(write.key):
+                    self._catalog_versions[int.from_bytes(write.key[:4], "big")] = commit.commit_ts
+        return encode_catalog_versions(self._catalog_versions)
+
+    def _on_applied(self, commits: list[Commit]) -> None:
+        if self.shared is not None:
+            self.shared.page.position = self.versions.applied_position
+        for commit in self._catalog_commits:
+            self._change_catalog(commit)
 
     def _change_catalog(self, commit: Commit) -> None:
         clusters = {int.from_bytes(write.key[:4], "big") for write in commit.writes}

@@ -1,0 +1,69 @@
+"""What a session asks of the process that hosts it: the node itself, or a worker before it (DESIGN §11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from server.catalog.descriptor import Catalog, Job
+from server.session.transaction import Transaction, Versions
+from server.session.work import Wait
+from server.sql.limits import Limits
+
+if TYPE_CHECKING:
+    from server.session.preparing import Plans
+    from server.session.session import SqlSession
+
+
+class Jobs(Protocol):
+    """Asynchronous jobs, as a session sees them."""
+
+    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
+        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
+        ...
+
+    def find(self, cluster: int, job_id: str) -> Job | None: ...
+
+    def jobs(self, cluster: int) -> Iterator[Job]:
+        """All jobs of a cluster, oldest first."""
+        ...
+
+
+class Host(Protocol):
+    """`catalog` and then `start_ts`, in one turn of the loop, are of the same moment."""
+
+    default_cluster: int
+    limits: Limits
+    rebase: bool
+    begun: int
+    open_transactions: int
+    """Sessions count the transactions they begin and those they have open."""
+
+    @property
+    def versions(self) -> Versions: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def sessions(self) -> Mapping[int, Any]:
+        """By process id, those of the other processes included."""
+        ...
+
+    def catalog(self, cluster: int) -> Catalog:
+        """The newest catalog."""
+        ...
+
+    def start_ts(self) -> int:
+        """The newest time up to which durable records are applied (DESIGN §4): that of the last `catalog`."""
+        ...
+
+    def plans(self, key: object) -> Plans: ...
+
+    def submit(self, txn: Transaction, size: int) -> Wait[int]: ...
+
+    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None: ...
+
+    def enter(self, session: SqlSession) -> int: ...
+
+    def leave(self, session: SqlSession) -> None: ...
