@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from server.catalog import system_text
-from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
-from server.catalog.system_relation import Values, content, vector
+from server.catalog.store import ADMIN_OID, PG_CATALOG_OID
+from server.catalog.system_relation import SCHEMA_OIDS, Values, content, vector
 from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
 from server.catalog.system_types import SUPPORT, functions_of, is_array
 from server.sql import casts, functions, types
 from server.sql.types import Array, Type
 
 INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
-DSQL_MAJOR_VERSION = 13910
-"""The oid of sys.dsql_major_version()."""
 
 
 # --- pg_type ---
@@ -73,7 +71,7 @@ def variadic_oid(args: Sequence[Type]) -> int:
 
 def _function(entry: functions.Function) -> Values:
     facts: dict[str, Any] = {
-        "pronamespace": SYS_OID if entry.oid == DSQL_MAJOR_VERSION else PG_CATALOG_OID,
+        "pronamespace": SCHEMA_OIDS[entry.schema],
         "provolatile": entry.volatility, "proisstrict": entry.strict, "proretset": entry.returns_set,
         "prorows": 1000.0 if entry.returns_set else 0.0, "pronargdefaults": entry.defaults,
     }  # fmt: skip

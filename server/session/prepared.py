@@ -41,6 +41,8 @@ class Prepared:
         "_decoders",
         "_descriptions",
         "_encoders",
+        "_names_objects",
+        "_reads_names",
         "catalog",
         "columns",
         "is_query",
@@ -85,6 +87,8 @@ class Prepared:
         """SELECT may return rows without columns."""
         client = param_types[: len(param_types) - lifted]
         self.parameter_description = codec.parameter_description([each.oid for each in client])
+        self._names_objects = any(_is_name(column.type) for column in columns)
+        self._reads_names = any(map(_is_name, client))
         self._decoders: dict[tuple[int, ...], list[Decoder]] = {}
         self._encoders: dict[tuple[int, ...], Encoder] = {}
         self._descriptions: dict[tuple[int, ...], bytes] = {}
@@ -100,7 +104,9 @@ class Prepared:
         return found
 
     def encoder(self, formats: tuple[int, ...], env: Env) -> Encoder:
-        """A function from a result row to its DataRow."""
+        """A function from a result row to its DataRow; names of objects are looked up in the session's own catalog."""
+        if self._names_objects:
+            return row_encoder([column.type for column in self.columns], formats, env)
         found = self._encoders.get(formats)
         if found is None:
             found = self._encoders[formats] = row_encoder(
@@ -120,7 +126,7 @@ class Prepared:
         if not client:
             return []
         key = tuple(formats)
-        decoders = self._decoders.get(key)
+        decoders = None if self._reads_names else self._decoders.get(key)
         if decoders is None:
             decoders = self._decoders[key] = self._make_decoders(key, client, env)
         return [None if raw is None else decoder(raw) for decoder, raw in zip(decoders, values)]
@@ -131,6 +137,11 @@ class Prepared:
             types.binary_decoder(each, -1, env) if binary else types.text_decoder(each, -1, env)
             for each, binary in zip(self.param_types, spread)
         ]
+
+
+def _is_name(kind: Type) -> bool:
+    """A type such as regclass, or a record or array that may hold one: its text depends on the catalog."""
+    return kind.name.lstrip("_").startswith(("reg", "record", "anyarray"))
 
 
 def expand_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:

@@ -44,6 +44,8 @@ class Function:
     sleeps: bool = False
     """`impl` returns seconds to wait instead of a value; the caller waits without blocking the loop."""
 
+    schema: str = "pg_catalog"
+
     @property
     def defaults(self) -> int:
         """Number of trailing arguments with defaults."""
@@ -230,6 +232,7 @@ def define(
     out: str = "",
     defaults: Sequence[object] = (),
     sleeps: bool = False,
+    schema: str = "pg_catalog",
 ) -> list[Function]:
     """Register one function per line of `signatures` (see Signature).
 
@@ -256,6 +259,7 @@ def define(
             arg_names=facts.arg_names,
             source=source,
             sleeps=sleeps,
+            schema=schema,
         )
         made.append(register(entry))
     return made

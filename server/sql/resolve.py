@@ -277,10 +277,12 @@ def resolve_function(
 
 
 def _entries(names: Sequence[str]) -> list[Entry]:
-    if len(names) > 1 and names[-2] != "pg_catalog":
-        return []
     name = names[-1]
-    return [*FUNCTIONS.get(name, ()), *AGGREGATES.get(name, ()), *WINDOW_FUNCTIONS.get(name, ())]
+    schema = names[-2] if len(names) > 1 else "pg_catalog"
+    if schema != "pg_catalog":
+        return [entry for entry in FUNCTIONS.get(name, ()) if entry.schema == schema]
+    functions = (entry for entry in FUNCTIONS.get(name, ()) if entry.schema == schema)
+    return [*functions, *AGGREGATES.get(name, ()), *WINDOW_FUNCTIONS.get(name, ())]
 
 
 def _candidates(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from server.catalog.system_relation import RELATIONS
@@ -136,3 +137,37 @@ ERRORS = [
 def test_errors_read_the_same(both: Both, sql: str) -> None:
     ours, theirs = both.psql(both.ours, sql), both.psql(both.theirs, sql)
     assert theirs[0].startswith("ERROR") and ours[0] == theirs[0]
+
+
+def test_a_name_is_read_in_the_catalog_of_its_own_session(both: Both) -> None:
+    """Plans are shared by sessions; the tables that another one renames in its transaction are not."""
+    query = "SELECT indrelid::regclass FROM pg_index WHERE indexrelid = 't_pkey'::regclass"
+    with (
+        psycopg.connect(both.ours, autocommit=True) as one,
+        psycopg.connect(both.ours, autocommit=True) as two,
+    ):
+        assert one.execute(query).fetchall() == [("t",)]
+        one.execute("BEGIN")
+        one.execute("ALTER TABLE t RENAME TO renamed")
+        assert (one.execute(query).fetchall(), two.execute(query).fetchall()) == ([("renamed",)], [("t",)])
+        one.execute("ROLLBACK")
+        assert one.execute(query).fetchall() == [("t",)]
+
+
+def test_sys(both: Both) -> None:
+    assert both.rows(both.ours, "SELECT sys.dsql_major_version()") == [("1",)]
+    assert "does not exist" in both.psql(both.ours, "SELECT dsql_major_version()")[0]
+    assert both.rows(both.ours, "SELECT * FROM sys.iam_pg_role_mappings") == []
+    jobs = "SELECT job_type, class_id::regclass, object_name, length(job_id) FROM sys.jobs"
+    assert ("INDEX_BUILD", "pg_class", "public.t_c_idx", "26") in both.rows(both.ours, jobs)
+
+
+def test_sessions_and_settings(both: Both) -> None:
+    own = """SELECT datname, usename, application_name, backend_type FROM pg_stat_activity
+        WHERE pid = pg_backend_pid()"""
+    assert both.rows(both.ours, own) == [("postgres", "admin", "", "client backend")]
+    settings = "SELECT name, setting, context FROM pg_settings WHERE name IN ('DateStyle', 'server_encoding')"
+    assert both.rows(both.ours, settings) == [
+        ("DateStyle", "ISO, MDY", "user"),
+        ("server_encoding", "UTF8", "internal"),
+    ]
