@@ -7,6 +7,8 @@ from typing import Any
 
 from server.catalog import system_text
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID
+from server.catalog.system_casts import CAST_FUNCTIONS
+from server.catalog.system_casts import FUNCTIONS as CAST_FUNCTIONS_BY_OID
 from server.catalog.system_relation import SCHEMA_OIDS, Values, content, vector
 from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
 from server.catalog.system_types import SUPPORT, functions_of, is_array
@@ -101,16 +103,20 @@ def _pg_proc(env: Any) -> Iterator[Values]:
     for window in functions.WINDOW_FUNCTION_BY_OID.values():
         yield _proc(window.oid, window.name, "w", window.args, window.result)
     yield from _type_functions()
+    for oid, (name, source, target) in CAST_FUNCTIONS_BY_OID.items():
+        yield _proc(oid, name, "f", (types.BY_OID[source],), types.BY_OID[target], proisstrict=True)
 
 
 def _type_functions() -> Iterator[Values]:
     """The functions that read and write types."""
     seen = set(functions.FUNCTION_BY_OID)
     for kind in types.BY_OID.values():
-        found = functions_of(types.ANYARRAY if is_array(kind) else kind)
+        found = functions_of(kind)
         own = types.ANYARRAY if is_array(kind) else kind
+        with_modifier = (types.OID, types.INT4) if is_array(kind) or found[4] or kind is types.RECORD else ()
         shapes: tuple[tuple[tuple[Type, ...], Type], ...] = (
-            ((types.CSTRING,), own), ((own,), types.CSTRING), ((types.INTERNAL,), own), ((own,), types.BYTEA),
+            ((types.CSTRING, *with_modifier), own), ((own,), types.CSTRING),
+            ((types.INTERNAL, *with_modifier), own), ((own,), types.BYTEA),
             ((types.BY_NAME["_cstring"],), types.INT4), ((types.INT4,), types.CSTRING),
             ((types.INTERNAL,), types.BOOL), ((types.INTERNAL,), types.INTERNAL),
         )  # fmt: skip
@@ -155,11 +161,9 @@ _METHODS = {"binary": "b", "function": "f", "io": "i"}
 @content("pg_cast", "static")
 def _pg_cast(env: Any) -> Iterator[Values]:
     for number, cast in enumerate(casts.CASTS.values()):
-        candidates = functions.FUNCTIONS.get(cast.target.name, ()) if cast.method == "function" else ()
-        found = [entry.oid for entry in candidates if entry.args[:1] == (cast.source,)]
         yield {
             "oid": 10100 + number, "castsource": cast.source.oid, "casttarget": cast.target.oid,
-            "castfunc": found[0] if found else 0, "castcontext": cast.context,
+            "castfunc": CAST_FUNCTIONS.get((cast.source.oid, cast.target.oid), 0), "castcontext": cast.context,
             "castmethod": _METHODS[cast.method],
         }  # fmt: skip
 

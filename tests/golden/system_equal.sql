@@ -171,3 +171,15 @@ SELECT (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_policy),
     (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_sequences),
     (SELECT count(*) FROM pg_matviews), (SELECT count(*) FROM information_schema.sequences),
     (SELECT count(*) FROM pg_foreign_server)
+
+-- casts
+SELECT castsource::regtype, casttarget::regtype, castfunc::oid, castcontext, castmethod, proname
+    FROM pg_cast LEFT JOIN pg_proc p ON p.oid = castfunc
+    WHERE castsource IN (16, 18, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266,
+    1700, 2205, 3802) AND casttarget IN (16, 18, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043, 1082, 1083, 1114,
+    1184, 1186, 1266, 1700, 2205, 3802) AND castsource <> casttarget
+
+-- functions that read and write types
+SELECT oid, proname, prorettype::regtype, proargtypes FROM pg_proc
+    WHERE oid IN (42, 43, 2406, 2407, 46, 47, 750, 751, 2400, 2401, 1046, 1047, 2432, 2433, 2915, 2916, 2290, 1701, 3816,
+    6179)
