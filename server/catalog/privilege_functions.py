@@ -7,12 +7,14 @@ from typing import Any
 
 from server.catalog import names
 from server.catalog.descriptor import Oid
-from server.catalog.privileges import PUBLIC, may, roles_of
+from server.catalog.privileges import LETTERS, PUBLIC, may, roles_of
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
+from server.catalog.system_types import ACL_ITEM
 from server.errors import PgError
 from server.sql import types
-from server.sql.functions import define
+from server.sql.functions import define, sql
+from server.sql.types import Array
 
 Check = Callable[[Any, Oid, Oid, str], bool | None]
 """(env, role, object, privilege) -> answer; NULL for no such object."""
@@ -207,3 +209,45 @@ def _has_role(env: Any, *args: Any) -> bool:
 for _number, _form in enumerate(("name,name", "name,oid", "oid,name", "oid,oid", "name", "oid"), 2705):
     define(f"{_number} pg_has_role({_form},text) bool s", _has_role, env=True)
 define("3298 row_security_active(oid) bool s\n3299 row_security_active(text) bool s", lambda relation: False)
+
+
+# --- access control lists as values ---
+
+_WORDS = {letter: word for word, letter in LETTERS.items()} | {
+    "X": "EXECUTE", "T": "TEMPORARY", "c": "CONNECT", "s": "SET", "A": "ALTER SYSTEM",
+}  # fmt: skip
+_DEFAULTS = {
+    "c": ("", ""), "r": ("", "arwdDxt"), "s": ("", "rwU"), "d": ("Tc", "CTc"), "f": ("X", "X"), "l": ("U", "U"),
+    "L": ("", "rw"), "n": ("", "UC"), "t": ("", "C"), "F": ("", "U"), "S": ("", "U"), "T": ("U", "U"), "p": ("", "sA"),
+}  # fmt: skip
+"""Object kind to what PUBLIC and the owner may do before any GRANT (acldefault in acl.c)."""
+
+
+@sql("3943 acldefault(char,oid) _aclitem", env=True)
+def acl_default(env: Any, kind: str, owner: Oid) -> Array:
+    """What an object's acl means while it is NULL; XX000 for an unknown kind."""
+    if kind not in _DEFAULTS:
+        raise PgError("XX000", f"unrecognized object type abbreviation: {kind}")
+    everybody, own = _DEFAULTS[kind]
+    name = names.OUTPUTS["regrole"](env, owner)
+    items = [f"={everybody}/{name}"] if everybody else []
+    return Array([*items, f"{name}={own}/{name}"] if own else items)
+
+
+@sql(
+    "1689 aclexplode(acl:_aclitem) record s set", env=True,
+    out="grantor oid,grantee oid,privilege_type text,is_grantable bool",
+)  # fmt: skip
+def acl_explode(env: Any, acl: Array) -> list[tuple[Oid, Oid, str, bool]]:
+    """One row per privilege; * behind a letter is the grant option."""
+    found = []
+    for item in acl.elements:
+        parts = ACL_ITEM.fullmatch(item)
+        assert parts is not None, item
+        grantee = names.INPUTS["regrole"](env, parts[1]) if parts[1] else PUBLIC
+        grantor = names.INPUTS["regrole"](env, parts[3])
+        letters = parts[2]
+        for place, letter in enumerate(letters):
+            if letter != "*":
+                found.append((grantor, grantee, _WORDS[letter], letters[place + 1 : place + 2] == "*"))
+    return found

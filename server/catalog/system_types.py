@@ -125,11 +125,11 @@ def is_array(kind: Type) -> bool:
     return kind.element is not None and kind.length == -1 and kind.name.startswith("_")
 
 
-_ITEM = re.compile(r'\s*("(?:[^"]|"")*"|[^=\s"]*)=([a-zA-Z*]*)/("(?:[^"]|"")*"|[^\s"]+)\s*')
+ACL_ITEM = re.compile(r'\s*("(?:[^"]|"")*"|[^=\s"]*)=([a-zA-Z*]*)/("(?:[^"]|"")*"|[^\s"]+)\s*')
 
 
 def _acl_in(text: str, typmod: int, env: Env) -> str:
-    found = _ITEM.fullmatch(text)
+    found = ACL_ITEM.fullmatch(text)
     if found is None:
         raise PgError("22P02", 'missing "=" sign' if "=" not in text else 'a name must follow the "/" sign')
     for role in filter(None, (found[1], found[3])):

@@ -183,3 +183,11 @@ SELECT castsource::regtype, casttarget::regtype, castfunc::oid, castcontext, cas
 SELECT oid, proname, prorettype::regtype, proargtypes FROM pg_proc
     WHERE oid IN (42, 43, 2406, 2407, 46, 47, 750, 751, 2400, 2401, 1046, 1047, 2432, 2433, 2915, 2916, 2290, 1701, 3816,
     6179)
+
+-- access control lists
+SELECT c.relname, grantor::regrole, grantee::regrole, privilege_type, is_grantable
+    FROM pg_class c, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+    WHERE relnamespace::regnamespace::text IN ('public', 'app') AND relkind = 'r'
+
+-- default access control lists
+SELECT k, acldefault(k::"char", 'admin'::regrole) FROM unnest(ARRAY['r', 's', 'd', 'f', 'l', 'n', 'T', 'c']) k
