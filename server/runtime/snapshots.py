@@ -13,13 +13,14 @@ and tried again later: it makes restarts quick and is never a reason to stop.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from journal.journal import Tail
 from journal.record import Position
-from journal.snapshot import KEPT, Head, Snapshot, SnapshotDamaged, SnapshotWriter, verify_snapshot
+from journal.snapshot import KEPT, Head, Item, Snapshot, SnapshotDamaged, SnapshotWriter, verify_snapshot
 from server.runtime.committer import Committer
 from server.runtime.stores import Stores, snapshot_positions
 from server.runtime.waiting import outcome
@@ -33,7 +34,9 @@ REST_TICKS = 10
 """Ticks without a commit after which the replica is flushed: then even a machine crash needs no rebuild."""
 RETRY_S = 60.0
 SLICE_S = 0.002
+LONGEST_SLICE_S = 0.010
 REST_PER_SLICE = 3
+BATCH_ROWS = 64
 FLUSH_BYTES = 16 << 20
 TRIM_RECORDS = 64
 
@@ -175,18 +178,7 @@ class Snapshots:
         items = replica.snapshot_items()
         writer = SnapshotWriter(self.stores.snapshots, head)
         try:
-            unflushed = 0
-            begun = time.perf_counter()
-            for item in items:
-                writer.add((item,))
-                if time.perf_counter() - begun < SLICE_S:
-                    continue
-                replica.release()
-                if writer.bytes_written - unflushed >= FLUSH_BYTES:
-                    unflushed = writer.bytes_written
-                    await asyncio.to_thread(writer.flush)
-                await asyncio.sleep((time.perf_counter() - begun) * REST_PER_SLICE)
-                begun = time.perf_counter()
+            await self._write_items(writer, items)
             snapshot = await asyncio.to_thread(writer.finish)
         except BaseException:
             writer.abandon()
@@ -198,6 +190,25 @@ class Snapshots:
         self._restart_count(appended, head.position)
         log.info("snapshot position=%d rows=%d bytes=%d", head.position, snapshot.items, snapshot.size)
         return snapshot
+
+    async def _write_items(self, writer: SnapshotWriter, items: Iterator[Item]) -> None:
+        """A quarter of the time, also when others keep the loop so busy that every rest grows long."""
+        flushed = 0
+        slice_s = SLICE_S
+        begun = time.perf_counter()
+        while batch := list(islice(items, BATCH_ROWS)):
+            writer.add(batch)
+            worked = time.perf_counter() - begun
+            if worked < slice_s:
+                continue
+            self.stores.replica.release()
+            if writer.bytes_written - flushed >= FLUSH_BYTES:
+                flushed = writer.bytes_written
+                await asyncio.to_thread(writer.flush)
+            await asyncio.sleep(worked * REST_PER_SLICE)
+            rested = time.perf_counter() - begun - worked
+            slice_s = min(max(SLICE_S, rested / REST_PER_SLICE), LONGEST_SLICE_S)
+            begun = time.perf_counter()
 
     def _applied_tail(self) -> Tail:
         replica = self.stores.replica
