@@ -103,8 +103,8 @@ def _pg_proc(env: Any) -> Iterator[Values]:
     for window in functions.WINDOW_FUNCTION_BY_OID.values():
         yield _proc(window.oid, window.name, "w", window.args, window.result)
     yield from _type_functions()
-    for oid, (name, source, target) in CAST_FUNCTIONS_BY_OID.items():
-        yield _proc(oid, name, "f", (types.BY_OID[source],), types.BY_OID[target], proisstrict=True)
+    for oid, (name, argument, result) in CAST_FUNCTIONS_BY_OID.items():
+        yield _proc(oid, name, "f", (types.BY_OID[argument],), types.BY_OID[result], proisstrict=True)
 
 
 def _type_functions() -> Iterator[Values]:
