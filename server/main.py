@@ -49,6 +49,13 @@ def cli() -> None:
 @click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )
+@click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Further processes that accept connections.",
+)
 @click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
 @click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
 @click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
@@ -64,6 +71,7 @@ def serve(
     keep_journal: bool,
     snapshot_bytes: int,
     snapshot_seconds: float,
+    workers: int,
 ) -> None:
     """Run one region on this machine."""
     loopback = is_loopback(host)
@@ -89,6 +97,7 @@ def serve(
         admin_verifier=verifier,
         rebase=rebase,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
+        workers=workers,
     )
     sys.exit(run_serve(options))
 

@@ -179,6 +179,23 @@ def _load(
     return found
 
 
+def find_job(versions: Versions, cluster: int, job_id: str, ts: int) -> Job | None:
+    """A job as of `ts`."""
+    value = versions.get(job_key(cluster, job_id), ts)
+    return decode_job(value) if value is not None else None
+
+
+def read_jobs(versions: Versions, cluster: int, ts: int) -> list[Job]:
+    """All jobs of a cluster as of `ts`, oldest first."""
+    lo = keycode.prefix(cluster, JOBS)
+    start: bytes | None = lo
+    found: list[Job] = []
+    while start is not None:
+        items, start = versions.scan_stamped(start, keycode.successor(lo), ts, 1024)
+        found.extend(decode_job(value) for _key, _commit_ts, value in items)
+    return sorted(found, key=lambda job: job.start_time)
+
+
 def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pending: bool = False) -> Catalog:
     """The catalog after a commit with these writes; the same object when none of them is the version row.
 

@@ -112,9 +112,7 @@ class SessionHost:
         if shared is not None:
             shared.page.add_sessions(self.index, 1)
             application = session.settings["application_name"]
-            shared.watcher.entered(
-                Entered(pid, session.cluster, session.user, session.database, application)
-            )
+            shared.watcher.entered(Entered(pid, session.cluster, session.user, session.database, application))
         return pid
 
     def leave(self, session: SqlSession) -> None:
@@ -151,5 +149,3 @@ class SessionHost:
 def index_of(process_id: int) -> int:
     """The index of the process that a session belongs to."""
     return process_id >> NUMBER_BITS
-
-

@@ -82,18 +82,11 @@ class JobRunner:
         return wait
 
     def find(self, cluster: int, job_id: str) -> Job | None:
-        value = self._node.versions.get(store.job_key(cluster, job_id), self._node.start_ts())
-        return store.decode_job(value) if value is not None else None
+        return store.find_job(self._node.versions, cluster, job_id, self._node.start_ts())
 
     def jobs(self, cluster: int) -> Iterator[Job]:
         """All jobs of a cluster, oldest first."""
-        lo = keycode.prefix(cluster, store.JOBS)
-        start: bytes | None = lo
-        found: list[Job] = []
-        while start is not None:
-            values, start = self._node.versions.scan(start, keycode.successor(lo), self._node.start_ts())
-            found.extend(map(store.decode_job, values))
-        return iter(sorted(found, key=lambda job: job.start_time))
+        return iter(store.read_jobs(self._node.versions, cluster, self._node.start_ts()))
 
     # --- the loop ---
 

@@ -69,6 +69,7 @@ class Listener:
         tls: ServerTls | None = None,
         tls_required: bool = False,
         counters: Counters | None = None,
+        mock_secret: bytes | None = None,
     ) -> None:
         self.counters = counters or Counters()
         self.limits = limits or Limits()
@@ -87,7 +88,7 @@ class Listener:
             tls_offered=tls is not None,
             tls_required=tls_required,
             random=os.urandom,
-            mock_secret=os.urandom(32),
+            mock_secret=mock_secret or os.urandom(32),
             certificate_hash=tls.certificate_hash if tls else None,
         )
         self._environment = Environment(policy, node.open_session, report_defect, self.counters)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import os
 import secrets
 import shutil
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from journal.broken import Broken
 from server.pgwire.connection import Counters
 from server.runtime import tls
+from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Limits as ListenerLimits
@@ -49,6 +51,8 @@ class Options:
     rebase: bool = True
     limits: Limits = field(default_factory=Limits)
     snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
+    workers: int = 0
+    """Further processes that accept connections."""
 
 
 class Server:
@@ -70,6 +74,10 @@ class Server:
         self.gate = CatalogGate(
             options.auth, lambda: self.node.catalog(self.node.default_cluster), options.admin_verifier
         )
+        self.mock_secret = os.urandom(32)
+        self.backend: Backend | None = None
+        if options.workers:
+            self.backend = Backend(self.node, options.data, options.workers, self._cancel_here)
         self.listener: Listener | None = None
         self.control: ControlSocket | None = None
         self.port = 0
@@ -81,8 +89,13 @@ class Server:
         return SqlSession(self.node, user, database, options, out)
 
     def cancel(self, process_id: int, secret: bytes) -> None:
-        """A cancel request for a session of this node."""
-        self.node.cancel(process_id, secret)
+        """A cancel request for a session that is not one of the listener's."""
+        if self.backend is not None:
+            self.backend.cancel(process_id, secret)
+
+    def _cancel_here(self, process_id: int, secret: bytes) -> None:
+        if self.listener is not None:
+            self.listener.cancel(process_id, secret)
 
     def broken(self, error: BaseException) -> None:
         """An invariant is broken or the journal failed: answer nobody, end the process."""
@@ -92,6 +105,8 @@ class Server:
         if self.listener is not None:
             self.listener.stopping = True
             self.listener.abort()
+        if self.backend is not None:
+            self.backend.abort()
         self.stopped.set()
 
     async def start(self) -> None:
@@ -107,17 +122,39 @@ class Server:
             tls=server_tls,
             tls_required=self.options.tls_required,
             counters=self.counters,
+            mock_secret=self.mock_secret,
         )
-        self.port = await self.listener.start(self.options.host, self.options.port)
+        await self._listen(self.listener)
         facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
         await self.control.start()
 
+    async def _listen(self, listener: Listener) -> None:
+        options, backend = self.options, self.backend
+        if backend is None:
+            self.port = await listener.start(options.host, options.port)
+            return
+        await _require_free(options.host, options.port)
+        self.port = await listener.start(options.host, options.port, reuse_port=True)
+        await backend.start(
+            Front(
+                options.host,
+                self.port,
+                options.auth,
+                options.tls_required,
+                options.admin_verifier,
+                self.mock_secret,
+            )
+        )
+
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.listener is not None and self.failure is None:
-            await self.listener.shutdown(STOP_GRACE_S)
+            ends = [self.listener.shutdown(STOP_GRACE_S)]
+            if self.backend is not None:
+                ends.append(self.backend.stop(STOP_GRACE_S))
+            await asyncio.gather(*ends)
         if self.control is not None:
             await self.control.close()
         await self.node.stop()
@@ -157,6 +194,14 @@ async def serve(options: Options) -> int:
     await server.stopped.wait()
     await server.stop()
     return 0 if server.failure is None else 1
+
+
+async def _require_free(host: str, port: int) -> None:
+    """OSError when somebody listens there: a port that is shared by processes could be taken twice."""
+    if port:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+        server.close()
+        await server.wait_closed()
 
 
 def ready_line(host: str, port: int) -> str:

@@ -1,0 +1,284 @@
+"""The worker processes of a node, and what the node does for them (DESIGN §8, §11).
+
+    main ── exec ──▶ worker 1..N, each with one end of a socket pair and the shared page
+         ◀── commits, waits for jobs, cancel requests, sessions that enter and leave ──
+
+Workers are exec'ed, never forked with an environment open. A worker that ends takes its connections with it
+and is started again, at a bounded rate. Their sockets end with this process, and they with their sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from journal.broken import require
+from server.errors import PgError
+from server.runtime import frames
+from server.runtime.hosting import Entered, Shared, index_of
+from server.runtime.node import Node
+from server.runtime.page import SharedPage
+from server.session.work import Wait
+
+log = logging.getLogger("opendsql.backend")
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the packages lie, in a checkout or in a wheel."""
+PENDING_BYTES = 64 << 20
+"""Commits of one worker in the pipeline above which no more of its requests are read."""
+START_LIMIT_S = 60.0
+SETTLED_S = 30.0
+RESTART_S, RESTART_MOST_S = 0.5, 30.0
+"""Rest before a restart; doubled each time that a worker did not live `SETTLED_S`."""
+KILL_S = 0.5
+"""How long a worker that was told to stop may take beyond its grace and the time to say good-bye."""
+GOODBYE_S = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a worker's listener is to be like."""
+
+    host: str
+    port: int
+    auth: str
+    tls_required: bool
+    admin_verifier: str | None
+    mock_secret: bytes
+
+
+class WorkerFailed(OSError):
+    """A worker ended before it accepted connections."""
+
+
+class Peer:
+    """One worker process, seen from main."""
+
+    def __init__(self, index: int, node: Node, backend: Backend, limit: int) -> None:
+        self.index = index
+        self.sessions: set[int] = set()
+        self.accepting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.process: asyncio.subprocess.Process | None = None
+        self.frames = frames.Frames(frames.decode_to_main, limit, self._receive, self._ended)
+        self.frames.congested = lambda: self._ended("it does not read")
+        self._node = node
+        self._backend = backend
+        self._pending_bytes = 0
+        self._is_held = False
+
+    def kill(self) -> None:
+        """End the process without a word."""
+        self.frames.close()
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+
+    def _receive(self, message: frames.ToMain) -> None:
+        if isinstance(message, frames.Submit):
+            self._submit(message)
+        elif isinstance(message, frames.WaitForJob):
+            self._wait_for_job(message)
+        elif isinstance(message, frames.Cancel):
+            self._backend.cancel(message.process_id, message.secret)
+        elif isinstance(message, Entered):
+            self.sessions.add(message.process_id)
+            self._node.told_entered(message)
+            self._backend.tell(message, self)
+        elif isinstance(message, frames.Left):
+            self.sessions.discard(message.process_id)
+            self._node.told_left(message.process_id)
+            self._backend.tell(message, self)
+        elif not self.accepting.done():
+            self.accepting.set_result(None)
+
+    def _submit(self, message: frames.Submit) -> None:
+        self._pending_bytes += message.size
+        if self._pending_bytes > PENDING_BYTES and not self._is_held:
+            self._is_held = True
+            self.frames.hold()
+        wait = self._node.committer.submit(message.request, message.size)
+        wait.callback = partial(self._decided, message.number, message.size, wait)
+
+    def _decided(self, number: int, size: int, wait: Wait[int]) -> None:
+        self._pending_bytes -= size
+        if self._is_held and self._pending_bytes <= PENDING_BYTES // 2:
+            self._is_held = False
+            self.frames.go_on()
+        error = wait.error
+        if error is None:
+            self.frames.send(frames.Committed(number, wait.value()))
+            return
+        require(isinstance(error, PgError), "a commit is refused with an error for the client")
+        assert isinstance(error, PgError)
+        self.frames.send(frames.Refused(number, error.sqlstate, error.message, error.severity))
+
+    def _wait_for_job(self, message: frames.WaitForJob) -> None:
+        wait = self._node.jobs.wait_for(message.cluster, message.job_id)
+        answer = partial(self._job_ended, message.number, wait)
+        if wait.done:
+            answer()
+        else:
+            wait.callback = answer
+
+    def _job_ended(self, number: int, wait: Wait[bool]) -> None:
+        self.frames.send(frames.JobEnded(number, wait.value()))
+
+    def _ended(self, reason: str) -> None:
+        log.info("worker's socket ended index=%d reason=%s", self.index, reason)
+        if not self.accepting.done():
+            self.accepting.set_exception(WorkerFailed("a worker ended before it accepted connections"))
+        if not self._backend.is_stopping:
+            self.kill()
+
+
+class Backend:
+    """Starts, serves, restarts and stops the workers of a node."""
+
+    def __init__(
+        self, node: Node, data: Path, count: int, cancel_here: Callable[[int, bytes], object]
+    ) -> None:
+        self._node = node
+        self._data = data
+        self._count = count
+        self._cancel_here = cancel_here
+        self._limit = node.limits.transaction_bytes + frames.OVERHEAD
+        self._page = SharedPage.create()
+        self._peers: dict[int, Peer] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._front: Front | None = None
+        self.is_stopping = False
+        node.shared = Shared(self._page, self)
+
+    async def start(self, front: Front) -> None:
+        """Returns when all workers accept connections. Raises `WorkerFailed`, TimeoutError, OSError."""
+        self._front = front
+        self._page.position = self._node.versions.applied_position
+        peers = [await self._spawn(index) for index in range(1, self._count + 1)]
+        await asyncio.wait_for(asyncio.gather(*(peer.accepting for peer in peers)), START_LIMIT_S)
+        self._keepers = [asyncio.create_task(self._keep(peer)) for peer in peers]
+
+    async def stop(self, grace_s: float) -> None:
+        """Running statements get `grace_s` seconds; returns when every worker is gone."""
+        self.is_stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self.tell(frames.Stop(grace_s))
+        processes = [peer.process for peer in self._peers.values() if peer.process is not None]
+        if processes:
+            ends = [asyncio.ensure_future(process.wait()) for process in processes]
+            await asyncio.wait(ends, timeout=grace_s + GOODBYE_S + KILL_S)
+        self.abort()
+
+    def abort(self) -> None:
+        """Let no worker answer anybody any more."""
+        self.is_stopping = True
+        for peer in self._peers.values():
+            peer.kill()
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session of any process but the one where it arrived."""
+        index = index_of(process_id)
+        if index == 0:
+            self._cancel_here(process_id, secret)
+        elif index in self._peers:
+            self._peers[index].frames.send(frames.Cancel(process_id, secret))
+
+    def tell(self, message: frames.ToWorker, source: Peer | None = None) -> None:
+        """Send to every worker, but not to the one it comes from."""
+        for peer in self._peers.values():
+            if peer is not source:
+                peer.frames.send(message)
+
+    # What the node tells of its own sessions
+
+    def entered(self, session: Entered) -> None:
+        self.tell(session)
+
+    def left(self, process_id: int) -> None:
+        self.tell(frames.Left(process_id))
+
+    # --- processes ---
+
+    async def _spawn(self, index: int) -> Peer:
+        peer = Peer(index, self._node, self, self._limit)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            numbers = (theirs.fileno(), self._page.descriptor)
+            command = [sys.executable, "-P", "-m", "server.runtime.worker_process"]
+            peer.process = await asyncio.create_subprocess_exec(
+                *command,
+                *map(str, (*numbers, self._limit)),
+                pass_fds=numbers,
+                env=_environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+        await asyncio.get_running_loop().create_unix_connection(lambda: peer.frames, sock=ours)
+        peer.frames.send(self._configuration(index))
+        for session in self._node.sessions.values():
+            peer.frames.send(_identity(session))
+        self._peers[index] = peer
+        return peer
+
+    def _configuration(self, index: int) -> frames.Configure:
+        front = self._front
+        assert front is not None
+        return frames.Configure(
+            index=index,
+            default_cluster=self._node.default_cluster,
+            data=str(self._data.absolute()),
+            host=front.host,
+            port=front.port,
+            auth=front.auth,
+            tls_required=front.tls_required,
+            admin_verifier=front.admin_verifier,
+            mock_secret=front.mock_secret,
+            rebase=self._node.rebase,
+            limits=self._node.limits,
+        )
+
+    async def _keep(self, peer: Peer) -> None:
+        """Start the worker again whenever it has ended."""
+        loop = asyncio.get_running_loop()
+        rest = RESTART_S
+        while True:
+            began = loop.time()
+            assert peer.process is not None
+            code = await peer.process.wait()
+            self._forget(peer)
+            log.error("worker ended index=%d pid=%d code=%d", peer.index, peer.process.pid, code)
+            rest = RESTART_S if loop.time() - began > SETTLED_S else min(2 * rest, RESTART_MOST_S)
+            await asyncio.sleep(rest)
+            peer = await self._spawn(peer.index)
+            # Whoever waits for the first workers to accept is not there any more.
+            peer.accepting.add_done_callback(lambda done: done.exception())
+
+    def _forget(self, peer: Peer) -> None:
+        peer.frames.close()
+        del self._peers[peer.index]
+        self._page.clear_sessions(peer.index)
+        self._node.versions.check_readers()
+        for process_id in peer.sessions:
+            self._node.told_left(process_id)
+            self.tell(frames.Left(process_id))
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _identity(session: Any) -> Entered:
+    if isinstance(session, Entered):
+        return session
+    application = session.settings["application_name"]
+    return Entered(session.process_id, session.cluster, session.user, session.database, application)

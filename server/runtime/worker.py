@@ -1,0 +1,212 @@
+"""A front-end process's node: sessions that read the replica's environment themselves and commit elsewhere.
+
+    BEGIN     shared page: anything applied since the snapshot at hand?  ──no──▶  go on with it
+                 └─yes, or none at hand─▶ newest LMDB snapshot: rows, start_ts and the catalogs' versions
+    read      straight from LMDB, as of start_ts
+    COMMIT    Submit ──▶ main: adjudicator, journal, replica ──▶ Committed (after the rows became visible)
+
+Rows, start_ts and catalog come from one LMDB snapshot (DESIGN §4), and an acknowledged commit moved the page's
+word before it was acknowledged: every BEGIN after the acknowledgement, in any process, sees it.
+
+The snapshot is let go `HOLD_S` after it was taken at the latest, read or idle, so that no page is pinned
+longer. Not at the end of each turn: taking one costs as much as four reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from adjudicator.messages import CommitRequest
+from journal.broken import require
+from server.catalog import store
+from server.catalog.descriptor import Catalog, Job
+from server.errors import PgError
+from server.runtime.frames import (
+    Cancel,
+    Committed,
+    Configure,
+    Frames,
+    JobEnded,
+    Left,
+    Refused,
+    Submit,
+    WaitForJob,
+)
+from server.runtime.hosting import Entered, SessionHost, Shared
+from server.runtime.page import SharedPage, decode_catalog_versions
+from server.session.transaction import Transaction
+from server.session.work import Wait
+from storage.replica import Reader
+
+HOLD_S = 0.01
+
+
+class Link:
+    """The worker's requests to main, and their outcomes."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        frames.resumed = self._resume
+        self._waiting: dict[int, Wait[Any]] = {}
+        self._held: deque[Submit] = deque()
+        """Commits that are sent once main reads again."""
+        self._last_number = 0
+
+    def submit(self, request: CommitRequest, size: int) -> Wait[int]:
+        """Ask for a commit; the Wait gives commit_ts or fails with PgError."""
+        number, wait = self._expect()
+        message = Submit(number, request, size)
+        if self._held or self._frames.is_congested:
+            self._held.append(message)
+        else:
+            self._frames.send(message)
+        return wait
+
+    def wait_for_job(self, cluster: int, job_id: str) -> Wait[bool]:
+        """Done when the job has ended."""
+        number, wait = self._expect()
+        self._frames.send(WaitForJob(number, cluster, job_id))
+        return wait
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """Pass on a cancel request."""
+        self._frames.send(Cancel(process_id, secret))
+
+    def entered(self, session: Entered) -> None:
+        """Tell of a session of this process."""
+        self._frames.send(session)
+
+    def left(self, process_id: int) -> None:
+        """Tell of its end."""
+        self._frames.send(Left(process_id))
+
+    def answered(self, message: Committed | Refused | JobEnded) -> None:
+        """Main has answered."""
+        wait = self._waiting.pop(message.number, None)
+        require(wait is not None, "main answers what it was asked, once")
+        assert wait is not None
+        if isinstance(message, Committed):
+            wait.finish(message.commit_ts)
+        elif isinstance(message, JobEnded):
+            wait.finish(message.is_completed)
+        else:
+            wait.fail(PgError(message.sqlstate, message.message, severity=message.severity))
+
+    def _expect(self) -> tuple[int, Wait[Any]]:
+        self._last_number += 1
+        wait = self._waiting[self._last_number] = Wait()
+        return self._last_number, wait
+
+    def _resume(self) -> None:
+        while self._held and not self._frames.is_congested:
+            self._frames.send(self._held.popleft())
+
+
+class WorkerJobs:
+    """Jobs run in main; here they are read and waited for."""
+
+    def __init__(self, node: WorkerNode, link: Link) -> None:
+        self._node = node
+        self._link = link
+
+    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
+        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
+        return self._link.wait_for_job(cluster, job_id)
+
+    def find(self, cluster: int, job_id: str) -> Job | None:
+        return store.find_job(self._node.versions, cluster, job_id, self._node.newest_ts())
+
+    def jobs(self, cluster: int) -> Iterator[Job]:
+        """All jobs of a cluster, oldest first."""
+        return iter(store.read_jobs(self._node.versions, cluster, self._node.newest_ts()))
+
+
+class WorkerNode(SessionHost):
+    """See the module's text; a `server.session.host.Host`. For the event loop's thread."""
+
+    def __init__(
+        self,
+        config: Configure,
+        page: SharedPage,
+        link: Link,
+        call_later: Callable[[float, Callable[[], None]], object] | None = None,
+    ) -> None:
+        super().__init__(config.limits, config.index)
+        self.default_cluster = config.default_cluster
+        self.rebase = config.rebase
+        self.shared = Shared(page, link)
+        self._page = page
+        self._link = link
+        self._call_later = call_later or asyncio.get_running_loop().call_later
+        self._is_release_due = False
+        self._is_newest = False
+        """The reader holds a snapshot that was the newest one when the page's word was `_position`."""
+        self._position = 0
+        self._start_ts = 0
+        self._extra = b""
+        self._catalog_versions: dict[int, int] = {}
+        self._catalogs: dict[int, Catalog] = {}
+        self.versions = Reader.open(Path(config.data) / "storage", taken=self._taken)
+        self.jobs = WorkerJobs(self, link)
+        self._refresh()
+
+    # --- what sessions ask ---
+
+    def catalog(self, cluster: int) -> Catalog:
+        """The catalog of the newest snapshot. Raises KeyError for a cluster that does not exist."""
+        if not self._is_newest or self._page.position != self._position:
+            self._refresh()
+        return self._catalogs.get(cluster) or self._load(cluster)
+
+    def start_ts(self) -> int:
+        """The time of the snapshot that the last `catalog` looked at."""
+        return self._start_ts
+
+    def newest_ts(self) -> int:
+        """The time of the newest snapshot."""
+        self.catalog(self.default_cluster)
+        return self._start_ts
+
+    def submit(self, txn: Transaction, size: int) -> Wait[int]:
+        """Send a transaction's commit request; `size` is what it counts for its limit."""
+        return self._link.submit(txn.request(rebase=self.rebase), size)
+
+    def close(self) -> None:
+        """Let go of the environment."""
+        self.versions.close()
+
+    # --- the snapshot ---
+
+    def _refresh(self) -> None:
+        # The word first: what is applied in between only makes the snapshot newer than the word says.
+        self._position = self._page.position
+        self._start_ts, _applied, extra = self.versions.refresh()
+        self._is_newest = True
+        if extra != self._extra:
+            self._extra = extra
+            self._catalog_versions = decode_catalog_versions(extra)
+            for cluster, known in list(self._catalogs.items()):
+                if known.version != self._catalog_versions.get(cluster, 0):
+                    self._load(cluster)
+
+    def _load(self, cluster: int) -> Catalog:
+        version = self._catalog_versions.get(cluster, 0)
+        known = self._catalogs.pop(cluster, None)
+        found = store.load(self.versions, cluster, self._start_ts, version, known)
+        if found is None:
+            raise KeyError(cluster)
+        self._catalogs[cluster] = found
+        return found
+
+    def _taken(self) -> None:
+        if not self._is_release_due:
+            self._is_release_due = True
+            self._call_later(HOLD_S, self._let_go)
+
+    def _let_go(self) -> None:
+        self._is_release_due = self._is_newest = False
+        self.versions.release()

@@ -1,0 +1,174 @@
+"""The process of one worker: `python -m server.runtime.worker_process SOCKET PAGE LIMIT`, started by main.
+
+SOCKET and PAGE are inherited descriptors: one end of a socket pair, which nobody else can reach, and the
+shared page. LIMIT is the largest frame in bytes. The end of the socket is the end of main, and of this process.
+"""
+
+import asyncio
+import datetime
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from journal.broken import Broken
+from server.pgwire.connection import Counters
+from server.runtime import frames, tls
+from server.runtime.gate import CatalogGate
+from server.runtime.hosting import Entered
+from server.runtime.listener import Limits, Listener
+from server.runtime.page import SharedPage
+from server.runtime.worker import Link, WorkerNode
+from server.session.session import SqlSession
+
+log = logging.getLogger("opendsql.worker")
+
+STOP_GRACE_S = 5.0
+
+
+class Worker:
+    """A listener with the sessions of one process. `stopped` is set when it is to end, now or with grace."""
+
+    def __init__(
+        self, config: frames.Configure, page: SharedPage, socket_frames: frames.Frames, link: Link
+    ) -> None:
+        self._config = config
+        self._frames = socket_frames
+        self._link = link
+        self.node = WorkerNode(config, page, link)
+        self.gate = CatalogGate(
+            config.auth, lambda: self.node.catalog(config.default_cluster), config.admin_verifier
+        )
+        self.stopped = asyncio.Event()
+        self.failed = False
+        self.grace_s = STOP_GRACE_S
+        names = [] if config.host in ("0.0.0.0", "::", "") else [config.host]
+        now = datetime.datetime.now(datetime.UTC)
+        limits = config.limits
+        self.listener = Listener(
+            self,
+            limits=Limits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
+            tls=tls.open_directory(Path(config.data) / "tls", names, now),
+            tls_required=config.tls_required,
+            counters=Counters(),
+            mock_secret=config.mock_secret,
+        )
+
+    async def run(self) -> int:
+        """Serve until told to stop or main is gone; the exit code."""
+        await self.listener.start(self._config.host, self._config.port, reuse_port=True)
+        self._frames.send(frames.Accepting())
+        await self.stopped.wait()
+        if self.failed:
+            return 1
+        await self.listener.shutdown(self.grace_s)
+        self.node.close()
+        return 0
+
+    def receive(self, message: frames.ToWorker) -> None:
+        """Something from main."""
+        if isinstance(message, frames.Committed | frames.Refused | frames.JobEnded):
+            try:
+                self._link.answered(message)
+            except Broken as error:
+                self.broken(error)
+        elif isinstance(message, Entered):
+            self.node.told_entered(message)
+        elif isinstance(message, frames.Left):
+            self.node.told_left(message.process_id)
+        elif isinstance(message, frames.Cancel):
+            self.listener.cancel(message.process_id, message.secret)
+        elif isinstance(message, frames.Stop):
+            self.grace_s = message.grace_s
+            self.stopped.set()
+
+    def fail(self, reason: str) -> None:
+        """Answer nobody any more and end."""
+        if not self.failed:
+            self.failed = True
+            log.info("worker ends index=%d reason=%s", self._config.index, reason)
+            self.listener.stopping = True
+            self.listener.abort()
+            self.stopped.set()
+
+    # What the listener asks of its node
+
+    def open_session(
+        self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+    ) -> SqlSession:
+        """A session of an authenticated client."""
+        return SqlSession(self.node, user, database, options, out)
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session of another process."""
+        self._link.cancel(process_id, secret)
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken: answer nobody, end the process; main starts another one."""
+        log.critical("worker stops error=%r", error, exc_info=error)
+        self.fail("broken invariant")
+
+
+class _Process:
+    """From the socket to the worker that main describes on it."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.configured: asyncio.Future[frames.Configure | None] = asyncio.get_running_loop().create_future()
+        self.early: list[frames.ToWorker] = []
+
+    def receive(self, message: frames.ToWorker) -> None:
+        if isinstance(message, frames.Configure):
+            self.configured.set_result(message)
+        elif self.worker is None:
+            self.early.append(message)
+        else:
+            self.worker.receive(message)
+
+    def ended(self, reason: str) -> None:
+        if self.worker is not None:
+            self.worker.fail(reason)
+        elif not self.configured.done():
+            self.configured.set_result(None)
+
+
+async def run(descriptor: int, page: int, limit: int) -> int:
+    """The worker's life; its exit code."""
+    loop = asyncio.get_running_loop()
+    process = _Process()
+    connected = socket.socket(fileno=descriptor)
+    connected.setblocking(False)
+    _, socket_frames = await loop.create_unix_connection(
+        lambda: frames.Frames(frames.decode_to_worker, limit, process.receive, process.ended), sock=connected
+    )
+    config = await process.configured
+    if config is None:
+        return 1
+    worker = Worker(config, SharedPage(page), socket_frames, Link(socket_frames))
+    loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
+    process.worker = worker
+    for message in process.early:
+        worker.receive(message)
+    return await worker.run()
+
+
+def main() -> None:
+    """The process."""
+    import uvloop
+
+    logging.basicConfig(
+        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    # An interrupt from the terminal reaches every process; main decides when the workers stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor, page, limit = map(int, sys.argv[1:4])
+    sys.exit(uvloop.run(run(descriptor, page, limit)))
+
+
+if __name__ == "__main__":
+    main()
