@@ -327,13 +327,14 @@ class Emitter:
             self.value(part).src if part is not None else "X.ABSENT" for part in (expr.lower, expr.upper)
         ]
         if expr.is_slice:
-            return self._strict(expr.arg, f"X.array_slice({{0}}, {_braces(parts[0])}, {_braces(parts[1])})")
+            form = f"X.array_slice({{0}}, {_braces(parts[0])}, {_braces(parts[1])})"
+            return Code(self._strict(expr.arg, form).src)
         indexes, arg = [expr.lower if expr.lower is not None else expr.upper], expr.arg
         while type(arg) is tree.Subscript and not arg.is_slice:
             indexes.append(arg.lower if arg.lower is not None else arg.upper)
             arg = arg.arg
         listed = "".join(self.value(index).src + ", " for index in reversed(indexes) if index is not None)
-        return self._strict(arg, f"X.array_element({{0}}, ({_braces(listed)}))")
+        return Code(self._strict(arg, f"X.array_element({{0}}, ({_braces(listed)}))").src)
 
     def _field_select(self, expr: tree.FieldSelect) -> Code:
         return Code(self._strict(expr.arg, f"{{0}}[{expr.index}]").src)

@@ -1,7 +1,7 @@
 """Grouping and aggregates: one generated loop from stored values (or rows) to group states (DESIGN §11)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
@@ -31,6 +31,28 @@ class Replaced:
     of: Callable[[Any], Any]
 
 
+KEY_MARK = -1
+"""Relation of the Vars that stand for constant keys of grouping sets: (KEY_MARK, number of the key)."""
+
+
+def with_key_marks(planner: "Planner", query: tree.Query) -> tree.Query:
+    """`query` with the targets that are constant keys of grouping sets told from other constants.
+
+    A key is NULL in the sets without it. Where a constant key is only part of a target, PostgreSQL 16 has put
+    the constant in before it looks for keys.
+    """
+    if not query.grouping_sets:
+        return query
+    keys = list(query.group_by)
+    constant = [type(planner.fold(key)) is tree.Const for key in keys]
+
+    def marked(expr: Expr) -> Expr:
+        place = keys.index(expr) if expr in keys else -1
+        return tree.Var(expr.type, KEY_MARK, place, expr.typmod) if place >= 0 and constant[place] else expr
+
+    return replace(query, targets=tuple(replace(each, expr=marked(each.expr)) for each in query.targets))
+
+
 class Grouping:
     """What one grouping computes, and the source of it."""
 
@@ -39,7 +61,8 @@ class Grouping:
         self.rel = planner.new_rel()
         self.keys = [planner.fold(expr) for expr in query.group_by]
         self.rels = {rel.id for rel in query.rels}
-        roots = [*exprs, *query.windows, *([query.having] if query.having is not None else [])]
+        having = [planner.fold(query.having)] if query.having is not None else []
+        roots = [*exprs, *query.windows, *having]
         self.calls: list[tree.AggregateCall] = []
         self.groupings: list[tree.GroupingCall] = []
         for root in roots:
@@ -78,6 +101,8 @@ class Grouping:
                 return None
             if type(found) is tree.AggregateCall and found in self.calls:
                 return tree.Var(found.type, rel, first + len(carried) + self.calls.index(found), found.typmod)
+            if type(found) is tree.Var and found.rel == KEY_MARK:
+                return tree.Var(found.type, rel, found.column, found.typmod)
             if type(found) is tree.GroupingCall:
                 at = first + len(carried) + len(self.calls) + self.groupings.index(found)
                 return tree.Var(found.type, rel, at)
