@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from server import cli_operate
+from server.errors import PgError
 from server.pgwire import scram
 from server.runtime import serving
 from server.runtime.snapshots import SnapshotSettings
@@ -119,6 +120,9 @@ def run_serve(options: serving.Options) -> int:
         return EXIT_IN_USE
     except WORLD_ERRORS as error:
         click.echo(f"opendsql: {options.data}: {error}", err=True)
+        return EXIT_FAILURE
+    except PgError as error:
+        click.echo(f"opendsql: {options.data}: {error.message}", err=True)
         return EXIT_FAILURE
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

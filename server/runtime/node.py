@@ -42,6 +42,7 @@ class Space:
     journal_map: int = lmdb_log.MAP_SIZE
     storage_map: int = storage.MAP_SIZE
     reserve: int = RESERVE_BYTES
+    """At most a quarter of the disk, for a container's small /dev/shm."""
     apply_give_up_s: float = APPLY_GIVE_UP_S
 
 
@@ -104,7 +105,7 @@ class Node(SessionHost):
             applied=self._on_applied,
             others=self._others_run,
             broken=broken,
-            reserve_bytes=space.reserve,
+            reserve_bytes=min(space.reserve, self.stores.disk_bytes() // 4),
             apply_give_up_s=space.apply_give_up_s,
         )
         settings = snapshots or SnapshotSettings()

@@ -15,6 +15,7 @@ records that were acknowledged are missing, and nobody may be served as if they 
 
 import fcntl
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -70,13 +71,13 @@ class Stores:
     ) -> "Stores":
         """Lock, open and recover. Raises `InUse`, one of `WORLD_ERRORS`, `OSError`.
 
-        `clock` gives ns since 1970. Below the older snapshot the journal's chain is not proved again: `audit`
-        does that.
+        `clock` gives ns since 1970. Below the newest snapshot the journal's chain is not proved again: every
+        record is checked when it is read, and `audit` proves it all.
         """
         lock = lock_directory(data)
         try:
-            oldest = min(snapshot_positions(data / "snapshots"), default=0)
-            journal = LmdbLog.open(data / "journal", sync=sync, map_size=journal_map, verify_from=oldest)
+            newest = max(snapshot_positions(data / "snapshots"), default=0)
+            journal = LmdbLog.open(data / "journal", sync=sync, map_size=journal_map, verify_from=newest)
         except BaseException:
             lock.close()
             raise
@@ -91,6 +92,11 @@ class Stores:
             lock.close()
             raise
         return stores
+
+    def disk_bytes(self) -> int:
+        """The size of the disk that the directory is on."""
+        disk = os.statvfs(self.data)
+        return disk.f_blocks * disk.f_frsize
 
     def close(self) -> None:
         """Sync and close everything; the lock last."""
