@@ -18,7 +18,7 @@ from server.sql.keywords import quote_ident
 from server.sql.lexer import END, lex
 from server.sql.parse import Parser
 from server.sql.type_names import format_type, lookup_type_name
-from server.sql.types import BY_OID, Type, array_of
+from server.sql.types import BY_OID, ROW_OIDS, Type, array_of
 
 SYSTEM_CATALOG = "pg_catalog"
 
@@ -176,7 +176,13 @@ def _type_in(env: Any, text: str) -> Oid:
 
 
 def _type_out(env: Any, oid: Oid) -> str:
-    return format_type(oid) if oid in BY_OID else str(oid)
+    if oid in BY_OID:
+        return format_type(oid)
+    if oid - 2 * ROW_OIDS in env.catalog.tables:
+        return _relation_out(env, oid - 2 * ROW_OIDS) + "[]"
+    if oid - ROW_OIDS in env.catalog.tables:
+        return _relation_out(env, oid - ROW_OIDS)
+    return str(oid)
 
 
 # --- functions ---

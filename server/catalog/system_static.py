@@ -21,29 +21,36 @@ INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
 # --- pg_type ---
 
 
-@content("pg_type", "static")
+@content("pg_type")
 def _pg_type(env: Any) -> Iterator[Values]:
     for kind in types.BY_OID.values():
-        names = (
-            "typinput",
-            "typoutput",
-            "typreceive",
-            "typsend",
-            "typmodin",
-            "typmodout",
-            "typanalyze",
-            "typsubscript",
-        )
-        element = kind.element.oid if kind.element is not None else 0
-        yield {
-            "oid": kind.oid, "typname": kind.name, "typnamespace": PG_CATALOG_OID, "typowner": ADMIN_OID,
-            "typlen": kind.length, "typbyval": kind.by_value, "typtype": kind.kind,
-            "typcategory": kind.category, "typispreferred": kind.preferred, "typisdefined": True,
-            "typdelim": ",",
-            "typelem": types.CHAR.oid if kind is types.NAME else element, "typarray": kind.array_oid,
-            "typalign": kind.align, "typstorage": kind.storage, "typtypmod": -1,
-            "typcollation": kind.collation,
-        } | dict(zip(names, functions_of(kind), strict=True))  # fmt: skip
+        yield _type(kind, kind)
+    for table in env.catalog.tables.values():
+        place = {"typnamespace": table.schema_oid, "typowner": table.owner}
+        row = types.row_type(table)
+        yield _type(row, types.RECORD) | place | {"typrelid": table.oid}
+        rows = types.array_of(row)
+        assert rows is not None
+        yield _type(rows, types.BY_NAME["_record"]) | place
+
+
+_TYPE_FUNCTIONS = (
+    "typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript",
+)  # fmt: skip
+
+
+def _type(kind: Type, like: Type) -> dict[str, Any]:
+    """One row of pg_type, with the functions of `like`."""
+    element = kind.element.oid if kind.element is not None else 0
+    return {
+        "oid": kind.oid, "typname": kind.name, "typnamespace": PG_CATALOG_OID, "typowner": ADMIN_OID,
+        "typlen": kind.length, "typbyval": kind.by_value, "typtype": kind.kind,
+        "typcategory": kind.category, "typispreferred": kind.preferred, "typisdefined": True,
+        "typdelim": ",",
+        "typelem": types.CHAR.oid if kind is types.NAME else element, "typarray": kind.array_oid,
+        "typalign": kind.align, "typstorage": kind.storage, "typtypmod": -1,
+        "typcollation": kind.collation,
+    } | dict(zip(_TYPE_FUNCTIONS, functions_of(like), strict=True))  # fmt: skip
 
 
 # --- pg_proc, pg_aggregate ---

@@ -19,7 +19,7 @@ from server.catalog.system_relation import (
 from server.catalog.system_text import included, indexes_of
 from server.sql import types
 from server.sql.keywords import quote_ident
-from server.sql.types import Array, Type
+from server.sql.types import Array, Type, row_type
 
 TABLE_METHOD_OID, INDEX_METHOD_OID = 2, 403
 """btree_table and btree_index in pg_am, under the oids of PostgreSQL's heap and btree."""
@@ -85,7 +85,7 @@ def _system_class(relation: SystemRelation) -> Values:
 def _table_class(catalog: Catalog, table: Table) -> Values:
     return _SAME_CLASS | {
         "oid": table.oid, "relname": table.name, "relnamespace": table.schema_oid, "relowner": table.owner,
-        "relam": TABLE_METHOD_OID, "relfilenode": table.oid, "reltuples": -1.0,
+        "reltype": row_type(table).oid, "relam": TABLE_METHOD_OID, "relfilenode": table.oid, "reltuples": -1.0,
         "relhasindex": bool(indexes_of(table)), "relkind": "r", "relnatts": len(table.columns),
         "relchecks": len(table.checks), "relreplident": "d",
         "relacl": acl(catalog, table.acl, table.owner, TABLE_LETTERS),

@@ -10,6 +10,7 @@ from server.sql.fn_array import same
 from server.sql.fn_json_make import json_text, json_value, key_text
 from server.sql.type_array import Array
 from server.sql.type_json import Jsonb, object_of, quote
+from server.sql.type_record import Record
 
 
 def _append(state: list[Any], value: Any) -> list[Any]:
@@ -74,7 +75,7 @@ def _typed(types: Any) -> tuple[Any, list[Any]]:
 
 def _json_item(state: tuple[Any, list[Any]], env: Any, value: Any) -> tuple[Any, list[Any]]:
     types, texts = state
-    nested = value is not None and types[0].element is not None
+    nested = isinstance(value, (Array, Record))
     texts.append(("\n " if texts and nested else "") + json_text(types[0], value, env))
     return state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from server.catalog.descriptor import Table
 from server.sql import ast, tree
 from server.sql.bind_expr import binds, leftmost, transform
 from server.sql.bind_missing import missing_column, missing_item
@@ -17,7 +18,7 @@ from server.sql.scope import (
     find_column,
     find_item,
 )
-from server.sql.types import RECORD, TEXT
+from server.sql.types import RECORD, TEXT, RowType, is_row, row_type
 
 NO_COLUMNS = {"DEFAULT": "cannot use column reference in DEFAULT expression"}
 
@@ -86,7 +87,8 @@ def whole_row(scope: Scope, item: NsItem, at: int) -> tree.Expr:
         scope.state.need(item.table.oid, "SELECT")
     made: tree.Expr
     if item.rel >= 0 and not item.is_join:
-        made = tree.Var(RECORD, item.rel, -1, -1, item.name)
+        kind = row_type(item.table) if isinstance(item.table, Table) else RECORD
+        made = tree.Var(kind, item.rel, -1, -1, item.name)
     else:
         columns = item.columns
         made = tree.RowExpr(RECORD, tuple(c.expr for c in columns), tuple(c.name for c in columns))
@@ -101,7 +103,9 @@ def row_columns(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None
     item = _item_of(scope, expr)
     if item is not None:
         return [tree.OutputColumn(c.name, c.expr.type, c.expr.typmod) for c in item.columns]
-    if isinstance(expr, tree.Var) and expr.type is RECORD:
+    if isinstance(expr.type, RowType):
+        return [tree.OutputColumn(*field) for field in expr.type.fields]
+    if isinstance(expr, tree.Var):
         return scope.state.record_columns.get((expr.rel, expr.column))
     if isinstance(expr, (tree.Call, tree.SetReturning)) and expr.function.out_columns:
         return [tree.OutputColumn(name, kind) for name, kind in expr.function.out_columns]
@@ -130,7 +134,7 @@ def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
         if member is None:
             raise missing_column(scope, item.name, node.name, at)
         return column_var(scope, item, member, at)
-    if arg.type is not RECORD:
+    if not is_row(arg.type):
         message = (
             f"column notation .{node.name} applied to type {arg.type.display}, which is not a composite type"
         )
@@ -140,6 +144,8 @@ def field_select(scope: Scope, node: ast.FieldSelect) -> tree.Expr:
             if isinstance(arg, tree.RowExpr):
                 return arg.items[index]
             return tree.FieldSelect(column.type, arg, index, column.typmod)
+    if isinstance(arg.type, RowType):
+        raise error("42703", f'column "{node.name}" not found in data type {arg.type.display}', at)
     raise error("42703", f'could not identify column "{node.name}" in record data type', at)
 
 
@@ -180,9 +186,9 @@ def _all_columns(scope: Scope, at: int) -> list[tuple[str, tree.Expr]]:
 def field_columns(scope: Scope, node: ast.FieldSelect) -> list[tuple[str, tree.Expr]]:
     """What `(row).*` stands for."""
     arg = transform(scope, node.arg)
-    columns = row_columns(scope, arg) if arg.type is RECORD else None
+    columns = row_columns(scope, arg) if is_row(arg.type) else None
     if columns is None:
-        if arg.type is RECORD:
+        if is_row(arg.type):
             raise error("42601", "record type has not been registered", node.at)
         raise error("42809", f"type {arg.type.display} is not composite")
     if isinstance(arg, tree.RowExpr):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from server.catalog.descriptor import Table
 from server.errors import PgError
 from server.sql import ast, tree
 from server.sql.coerce import (
@@ -20,7 +21,7 @@ from server.sql.coerce import (
     to_common_type,
 )
 from server.sql.grammar_base import NotLiftable
-from server.sql.scope import SYSTEM_SCHEMAS, Scope, error, is_unknown
+from server.sql.scope import SYSTEM_SCHEMAS, Scope, error, find_relation, is_unknown
 from server.sql.types import (
     BOOL,
     INT4,
@@ -32,7 +33,9 @@ from server.sql.types import (
     UNKNOWN,
     Type,
     array_of,
+    is_row,
     lookup_type_name,
+    row_type,
 )
 
 Handler = Callable[[Scope, Any], tree.Expr]
@@ -158,13 +161,23 @@ def resolve_type(scope: Scope, name: ast.TypeName) -> tuple[Type, int]:
     refuse_schema(scope, name.names[:-1], name.at)
     modifiers = [_modifier(scope, modifier) for modifier in name.modifiers]
     with located(name.at):
-        found, typmod = lookup_type_name(name.names, modifiers, name.interval_fields)
+        found, typmod = _named_type(scope, name, modifiers)
     if name.array_bounds:
         array = array_of(found)
         if array is None and found.element is None:
             raise error("42704", f'type "{found.display}[]" does not exist', name.at)
         found = array or found
     return found, typmod
+
+
+def _named_type(scope: Scope, name: ast.TypeName, modifiers: Sequence[str]) -> tuple[Type, int]:
+    try:
+        return lookup_type_name(name.names, modifiers, name.interval_fields)
+    except PgError as failure:
+        table = find_relation(scope, name.names) if failure.sqlstate == "42704" else None
+        if not isinstance(table, Table):
+            raise
+        return row_type(table), -1
 
 
 def refuse_schema(scope: Scope, qualifiers: ast.Names, at: int) -> None:
@@ -235,7 +248,7 @@ def bool_expr(scope: Scope, node: ast.BoolExpr) -> tree.Expr:
 @binds(ast.NullTest)
 def null_test(scope: Scope, node: ast.NullTest) -> tree.Expr:
     arg = transform(scope, node.arg)
-    return tree.NullTest(BOOL, arg, node.negated, row=arg.type is RECORD)
+    return tree.NullTest(BOOL, arg, node.negated, row=is_row(arg.type))
 
 
 @binds(ast.BooleanTest)

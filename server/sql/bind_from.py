@@ -14,7 +14,7 @@ from server.sql.bind_target import figure_name
 from server.sql.coerce import settle_unknown
 from server.sql.scope import CteEntry, NsColumn, NsItem, Scope, error, find_cte, find_item, open_relation
 from server.sql.tree_walk import children, walk
-from server.sql.types import BY_OID, INT8, RECORD, Type
+from server.sql.types import BY_OID, INT8, RECORD, Type, is_row
 
 Piece = tuple[tree.Join | int, list[NsItem]]
 """A FROM item's join tree and what it shows."""
@@ -132,7 +132,25 @@ def _show(
             scope.state.origins[(rel, index)] = (column.table_oid, column.attnum)
     item = NsItem(name, shown, rel, relation_oid=oid, has_alias=alias is not None)
     scope.items.append(item)
-    return rename_columns(item, alias, kind)
+    rename_columns(item, alias, kind)
+    if alias is not None and alias.columns:
+        scope.rels[-1] = _renamed(scope.rels[-1], [column.name for column in item.columns])
+    return item
+
+
+def _renamed(rel: tree.Rel, names: Sequence[str]) -> tree.Rel:
+    """The relation under the column names of its alias: the fields of its whole row are called by them."""
+    if isinstance(rel, tree.TableRel):
+        return rel
+    if not isinstance(rel, tree.QueryRel):
+        columns = tuple(replace(column, name=name) for column, name in zip(rel.columns, names))
+        return replace(rel, columns=columns)
+    left = iter(names)
+    targets = tuple(
+        target if target.hidden else replace(target, column=replace(target.column, name=next(left)))
+        for target in rel.query.targets
+    )
+    return replace(rel, query=replace(rel.query, targets=targets))
 
 
 def rename_columns(item: NsItem, alias: ast.Alias | None, kind: str) -> NsItem:
@@ -206,7 +224,7 @@ def add_query(
 def _fields(scope: Scope, expr: tree.Expr) -> list[tree.OutputColumn] | None:
     from server.sql.bind_column import row_columns
 
-    return row_columns(scope, expr) if expr.type is RECORD else None
+    return row_columns(scope, expr) if is_row(expr.type) else None
 
 
 def function(scope: Scope, node: ast.RangeFunction) -> NsItem:
@@ -223,7 +241,7 @@ def function(scope: Scope, node: ast.RangeFunction) -> NsItem:
         definitions = definitions or (node.columns if len(node.functions) == 1 else ())
         outputs = _function_columns(scope, expr, name, definitions, call.at)
         alone = len(_expanded(node)) == 1
-        single_scalar = alone and (outputs is None or (len(outputs) == 1 and expr.type is not RECORD))
+        single_scalar = alone and (outputs is None or (len(outputs) == 1 and not is_row(expr.type)))
         if outputs is None:
             shown = node.alias.name if node.alias and single_scalar else name
             outputs = [tree.OutputColumn(shown, expr.type, expr.typmod)]

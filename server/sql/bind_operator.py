@@ -13,7 +13,7 @@ from server.sql.grammar_base import NotLiftable
 from server.sql.resolve import can_coerce, resolve_operator
 from server.sql.scope import Scope, error, is_unknown
 from server.sql.tree_walk import contains_var
-from server.sql.types import BOOL, RECORD, UNKNOWN, array_of
+from server.sql.types import BOOL, UNKNOWN, array_of, is_row
 
 NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 NO_OPERATOR = (
@@ -165,7 +165,7 @@ def distinct_test(scope: Scope, node: ast.DistinctTest) -> tree.Expr:
     for this, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(this, ast.Literal) and this.kind == "null":
             arg = transform(scope, other)
-            return tree.NullTest(BOOL, arg, not node.negated, row=arg.type is RECORD)
+            return tree.NullTest(BOOL, arg, not node.negated, row=is_row(arg.type))
     left, right = transform(scope, node.left), transform(scope, node.right)
     if isinstance(left, tree.RowExpr) and isinstance(right, tree.RowExpr):
         if len(left.items) != len(right.items):
@@ -222,7 +222,7 @@ def in_list(scope: Scope, node: ast.InList) -> tree.Expr:
     parts: list[tree.Expr] = []
     plain = [item for item in items if not contains_var(item)]
     rest = items
-    if len(plain) > 1 and left.type is not RECORD:
+    if len(plain) > 1 and not is_row(left.type):
         made = _in_array(scope, name, left, plain, node)
         if made is not None:
             parts.append(made)
@@ -246,7 +246,7 @@ def _in_array(
     except PgError:
         return None
     array = array_of(common)
-    if array is None or common is RECORD or not all(can_coerce(item.type, common, "i") for item in items):
+    if array is None or is_row(common) or not all(can_coerce(item.type, common, "i") for item in items):
         return None
     try:
         operator, types, _result = resolve_operator(name, left.type, common)

@@ -13,7 +13,7 @@ from server.sql.coerce import as_type, settle_unknown
 from server.sql.resolve import resolve_operator
 from server.sql.scope import Scope, error, find_column
 from server.sql.tree_walk import walk
-from server.sql.types import INT8, RECORD, Type
+from server.sql.types import INT8, Type, is_row
 
 _ordered: dict[Type, bool] = {}
 
@@ -30,7 +30,7 @@ def require_order(kind: Type, at: int) -> None:
     """42883 when the type has no ordering."""
     if kind not in _ordered:
         compared = kind.element if kind.element is not None and kind.category == "A" else kind
-        _ordered[kind] = compared is RECORD or _has("<", compared)
+        _ordered[kind] = is_row(compared) or _has("<", compared)
     if not _ordered[kind]:
         raise error(
             "42883",
@@ -43,7 +43,7 @@ def require_order(kind: Type, at: int) -> None:
 def require_equality(kind: Type, at: int) -> None:
     """42883 when values of the type cannot be compared."""
     compared = kind.element if kind.element is not None and kind.category == "A" else kind
-    if compared is not RECORD and not _has("=", compared):
+    if not is_row(compared) and not _has("=", compared):
         raise error("42883", f"could not identify an equality operator for type {kind.display}", at)
 
 

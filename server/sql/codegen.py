@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from server.errors import PgError
-from server.sql import exec_value, tree
+from server.sql import tree
 from server.sql.codegen_unit import Code, Unit, finish_nested, fresh, literal
 from server.sql.context import Context
 from server.sql.plan_walk import is_statement_constant, rewrite_up
 from server.sql.tree import Expr
+from server.sql.type_record import record_class
 
 Layout: TypeAlias = Mapping[tuple[int, int], int]
 """(relation, column) -> position in the row."""
@@ -156,6 +157,8 @@ class Emitter:
     def _strict(self, arg: Expr, form: str) -> Code:
         """`form` with {0} for a value that is not NULL."""
         code = self.value(arg)
+        if code.src == "None":
+            return code
         tests, (name,) = self._guards([code], form.count("{0}") > 1)
         src = form.format(name)
         return Code(f"({src} if {tests} else None)") if tests else Code(src, False)
@@ -307,7 +310,7 @@ class Emitter:
 
     def _row_expr(self, expr: tree.RowExpr) -> Code:
         items = "".join(self.value(item).src + ", " for item in expr.items)
-        kinds = self.unit.bind(exec_value.record_class(tuple(item.type for item in expr.items)))
+        kinds = self.unit.bind(record_class(tuple(item.type for item in expr.items), tuple(expr.names)))
         return Code(f"{kinds}(({items}))", False)
 
     def _row_compare(self, expr: tree.RowCompare) -> Code:

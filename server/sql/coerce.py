@@ -16,8 +16,10 @@ from server.sql.types import (
     RECORD,
     TEXT,
     UNKNOWN,
+    RowType,
     Type,
     format_type,
+    is_row,
 )
 
 IMPLICIT, ASSIGNMENT, EXPLICIT = "i", "a", "e"
@@ -95,11 +97,34 @@ def coerce_type(
         if isinstance(expr, tree.Param):
             return settle_param(scope, expr, target)
         return tree.CoerceIO(target, expr, explicit=context == EXPLICIT)
-    if target.name in ("anyarray", "anycompatiblearray") or (target is RECORD and source is RECORD):
+    if target.name in ("anyarray", "anycompatiblearray") or (target is RECORD and is_row(source)):
         return expr
+    if isinstance(target, RowType) and source is RECORD:
+        return _as_row(scope, expr, target)
     made = _cast(expr, target, context, typmod)
     scope.place(made, scope.where(expr))
     return made
+
+
+def _as_row(scope: Scope, expr: tree.Expr, target: RowType) -> tree.Expr:
+    """A row constructor under a named row type, field by field (coerce_record_to_complex); raises 42846."""
+    message = f"cannot cast type record to {target.display}"
+    if not isinstance(expr, tree.RowExpr):
+        raise error("42846", message, scope.where(expr))
+    fields = target.fields
+    if len(expr.items) != len(fields):
+        detail = f"Input has too {'few' if len(expr.items) < len(fields) else 'many'} columns."
+        raise error("42846", message, scope.where(expr), detail=detail)
+    items = []
+    for place, (item, (_name, kind, typmod)) in enumerate(zip(expr.items, fields), 1):
+        made = coerce_to_target(scope, item, kind, typmod, EXPLICIT)
+        if made is None:
+            detail = f"Cannot cast type {item.type.display} to {kind.display} in column {place}."
+            raise error("42846", message, scope.where(item), detail=detail)
+        items.append(made)
+    row = tree.RowExpr(target, tuple(items), target.made.names)
+    scope.place(row, scope.where(expr))
+    return row
 
 
 def _cast(expr: tree.Expr, target: Type, context: str, typmod: int = -1) -> tree.Expr:
@@ -160,7 +185,8 @@ def cast_expression(scope: Scope, expr: tree.Expr, target: Type, typmod: int, at
         expr = settle_param(scope, expr, target)
     made = coerce_to_target(scope, expr, target, typmod, EXPLICIT)
     if made is None:
-        raise error("42846", f"cannot cast type {source.display} to {format_type(target.oid, typmod)}", at)
+        wanted = target.display if isinstance(target, RowType) else format_type(target.oid, typmod)
+        raise error("42846", f"cannot cast type {source.display} to {wanted}", at)
     return made
 
 

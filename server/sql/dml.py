@@ -19,7 +19,6 @@ from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
-from server.sql.exec_value import record_class
 from server.sql.explain import explain_lines
 from server.sql.parse import parse_expression
 from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
@@ -126,9 +125,7 @@ class ModifyNode(Node):
         if returning:
             self._returning = compile_expressions(returning, layout, planner.catalog, planner)
         self._live = [place for place, column in enumerate(self.table.columns) if not column.dropped]
-        self._whole = record_class(
-            tuple(types.BY_OID[self.table.columns[place].type_oid] for place in self._live)
-        )
+        self._whole = types.row_type(self.table).made
         self.layout = {(planner.new_rel(), place): place for place in range(len(returning))}
         rel = planner.new_rel()
         self.layout = {(rel, place): place for place in range(len(returning))}

@@ -1,27 +1,12 @@
 """What generated expression code calls: arrays, rows, greatest, least (PostgreSQL 4.2, 8.15, 9.24)."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from server.errors import PgError
 from server.sql import types
 from server.sql.context import Context
 from server.sql.type_array import Array
-
-
-class Record(tuple[Any, ...]):
-    """A row value that knows the types of its fields, for its text and binary forms."""
-
-    __slots__ = ()
-    fields: tuple[types.Type, ...] = ()
-
-
-@lru_cache(512)
-def record_class(fields: tuple[types.Type, ...]) -> type[Record]:
-    """The class of row values whose fields have these types."""
-    return type("Record", (Record,), {"fields": fields, "__slots__": ()})
-
 
 ABSENT = object()
 """A bound of a slice that was left out."""

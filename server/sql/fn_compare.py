@@ -5,8 +5,10 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
+from server.errors import PgError
 from server.sql.functions import define
 from server.sql.type_array import Array
+from server.sql.type_record import Record
 from server.sql.types import BY_NAME, Type
 
 # left right, then oid:name of =, <>, <, <=, >, >=
@@ -123,21 +125,31 @@ def _load() -> None:
 _load()
 
 
-def dynamic_key(value: Any) -> Any:
-    """A key for values inside records, whose types are not at hand: NULL last, NaN after every number."""
+def _records(compare: Less) -> Less:
+    """Field by field up to the first that differs; 42804 where types or their number differ (record_cmp)."""
+
+    def run(left: Record, right: Record) -> bool:
+        for place, (mine, other, a, b) in enumerate(zip(left.fields, right.fields, left, right), 1):
+            if mine is not other:
+                message = (
+                    f"cannot compare dissimilar column types {mine.display} and {other.display}"
+                    f" at record column {place}"
+                )
+                raise PgError("42804", message)
+            first, second = _field_key(mine, a), _field_key(mine, b)
+            if first != second:
+                return compare(first, second)
+        if len(left) != len(right):
+            raise PgError("42804", "cannot compare record types with different numbers of columns")
+        return compare(0, 0)
+
+    return run
+
+
+def _field_key(kind: Type, value: Any) -> tuple[Any, ...]:
     if value is None:
         return (1,)
-    if isinstance(value, float):
-        return (0, value != value, 0.0 if value != value else value)
-    if isinstance(value, Decimal):
-        return (0, value.is_nan(), Decimal(0) if value.is_nan() else value)
-    if isinstance(value, tuple):
-        return (0, tuple(dynamic_key(item) for item in value))
-    return (0, value)
-
-
-def _record_key(value: tuple[Any, ...]) -> Any:
-    return tuple(dynamic_key(item) for item in value)
+    return (0, value if kind.sort_key is None else kind.sort_key(value))
 
 
 def _array(compare: Less) -> Callable[..., bool]:
@@ -157,4 +169,4 @@ for _index, _name in enumerate(_NAMES):
     define(
         f"{_ARRAY_OIDS[_index]} array_{_name}(anyarray,anyarray) bool", _array(_PYTHON[_index]), types=True
     )
-    define(f"{_RECORD_OIDS[_index]} record_{_name}(record,record) bool", by_key(_record_key)[_index])
+    define(f"{_RECORD_OIDS[_index]} record_{_name}(record,record) bool", _records(_PYTHON[_index]))

@@ -10,7 +10,8 @@ from server.sql.fn_json import Piece, path_index, pieces
 from server.sql.functions import define, sql
 from server.sql.type_array import Array
 from server.sql.type_json import Jsonb, object_of, parse, quote, render
-from server.sql.types import JSON, JSONB, Type
+from server.sql.type_record import Record
+from server.sql.types import JSON, JSONB, Type, is_row
 
 Types = Sequence[Type]
 _NUMBERS = frozenset(("int2", "int4", "int8", "float4", "float8", "numeric"))
@@ -42,7 +43,17 @@ def json_text(kind: Type, value: Any, env: Any) -> str:
         return render(value.value)
     if isinstance(value, Array):
         return _array_text(kind, value, env)
+    if isinstance(value, Record):
+        return row_text(value, env)
     return quote(date_text(kind, value, env) if kind.name in _DATES else kind.output(value, env))
+
+
+def row_text(row: Record, env: Any, between: str = ",") -> str:
+    """A row as an object of its fields (composite_to_json)."""
+    fields = zip(row.names, row.fields, row)
+    return (
+        "{" + between.join(f"{quote(name)}:{json_text(kind, item, env)}" for name, kind, item in fields) + "}"
+    )
 
 
 def _array_text(kind: Type, value: Array, env: Any, between: str = ",") -> str:
@@ -71,6 +82,9 @@ def json_value(kind: Type, value: Any, env: Any) -> Any:
     if isinstance(value, Array) and kind.element is not None:
         element = kind.element
         return _nested([json_value(element, item, env) for item in value.elements], value.dims)
+    if isinstance(value, Record):
+        fields = zip(value.names, value.fields, value)
+        return object_of([(name, json_value(field, item, env)) for name, field, item in fields])
     text = date_text(kind, value, env) if kind.name in _DATES else kind.output(value, env)
     return text
 
@@ -103,6 +117,14 @@ define(
 )
 
 
+define("3155 row_to_json(record) json s", lambda env, row: row_text(row, env), env=True)
+define(
+    "3156 row_to_json(record,bool) json s",
+    lambda env, row, pretty: row_text(row, env, ",\n " if pretty else ","),
+    env=True,
+)
+
+
 @sql("3154 array_to_json(anyarray,bool) json s", env=True, types=True)
 def array_to_json(env: Any, types: Types, value: Array, pretty: bool) -> str:
     """With line feeds between the elements of the first dimension."""
@@ -111,7 +133,7 @@ def array_to_json(env: Any, types: Types, value: Array, pretty: bool) -> str:
 
 def key_text(kind: Type, value: Any, env: Any) -> str:
     """An object's key; 22023 for what is no scalar."""
-    if kind.element is not None or kind.name in ("json", "jsonb", "record"):
+    if kind.element is not None or is_row(kind) or kind.name in ("json", "jsonb"):
         raise PgError("22023", "key value must be scalar, not array, composite, or json")
     return date_text(kind, value, env) if kind.name in _DATES else str(kind.output(value, env))
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
-from server.sql import tree
+from server.sql import tree, types
 from server.sql.codegen import Code, Emitter, Layout, compile_row, fold, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node, Rows
 from server.sql.explain import explain_lines
 from server.sql.plan_from import FromPlanner, Source
 from server.sql.plan_relation import plan_relation, push_down, renamed
-from server.sql.plan_scan import filtered
+from server.sql.plan_scan import filtered, project
 from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
 from server.sql.plan_walk import rewrite_up, variables, walk
@@ -112,7 +112,13 @@ class Planner:
         if isinstance(rel, tree.QueryRel):
             query, filters = push_down(rel.query, rel.id, filters)
             rel = replace(rel, query=query)
-        return filtered(plan_relation(self, rel, outer), filters, outer)
+        node = filtered(plan_relation(self, rel, outer), filters, outer)
+        if -1 not in self.needed.get(rel.id, ()):
+            return node
+        keys = sorted(node.layout, key=lambda key: node.layout[key])
+        there = tree.Const(types.BOOL, True)
+        kept = [tree.Var(types.UNKNOWN, *key) for key in keys]
+        return project(node, [*kept, there], [*keys, (rel.id, -1)], outer)
 
 
 class Plan:
@@ -160,19 +166,38 @@ def prepare(node: Any) -> Any:
 
     Whole rows of relations that are no tables become row constructors.
     """
-    columns = {
-        rel.id: _columns(rel) for found in walk(node) if type(found) is tree.Query for rel in found.rels
-    }
+    queries = [found for found in walk(node) if type(found) is tree.Query]
+    columns = {rel.id: _columns(rel) for query in queries for rel in query.rels}
+    extended = {rel for query in queries for rel in _null_extended(query.from_, False)}
 
     def change(found: Any) -> Any:
         if type(found) is tree.Var and found.column == -1 and columns.get(found.rel):
-            items = [
-                tree.Var(c.type, found.rel, i, c.typmod, c.name) for i, c in enumerate(columns[found.rel])
-            ]
-            return tree.RowExpr(found.type, tuple(items), tuple(item.name for item in items))
+            return _whole_row(found, columns[found.rel], found.rel in extended)
         return replace(found, at=-1) if type(found) is tree.Call and found.at != -1 else found
 
     return rewrite_up(node, change)
+
+
+def _whole_row(var: tree.Var, columns: Sequence[tree.OutputColumn], extended: bool) -> Expr:
+    """The row of a relation that is no table; on the inner side of an outer join it can be NULL.
+
+    There the relation has a column -1 that tells a row from none (Planner.relation).
+    """
+    items = tuple(tree.Var(c.type, var.rel, i, c.typmod, c.name) for i, c in enumerate(columns))
+    row = tree.RowExpr(var.type, items, tuple(item.name for item in items))
+    if not extended:
+        return row
+    there = tree.NullTest(types.BOOL, tree.Var(types.BOOL, var.rel, -1), True)
+    return tree.Case(var.type, None, ((there, row),), None)
+
+
+def _null_extended(join: tree.Join | int | None, inner: bool) -> Iterator[int]:
+    """The relations of a join tree whose columns an outer join may set to NULL."""
+    if isinstance(join, tree.Join):
+        yield from _null_extended(join.left, inner or join.kind in ("right", "full"))
+        yield from _null_extended(join.right, inner or join.kind in ("left", "full"))
+    elif inner and join is not None:
+        yield join
 
 
 def _columns(rel: tree.Rel) -> tuple[tree.OutputColumn, ...]:

@@ -413,7 +413,7 @@ def _split(exprs: Sequence[Expr], test: Callable[[Expr], bool]) -> tuple[list[Ex
 
 def hashable(left: types.Type, right: types.Type) -> bool:
     """Whether equal values of the two types have equal hash keys."""
-    return comparable(left, right) and left not in (types.JSON, types.RECORD)
+    return comparable(left, right) and left is not types.JSON and not types.is_row(left)
 
 
 def rejects_null(expr: Expr, rels: set[int]) -> bool:

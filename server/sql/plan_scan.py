@@ -7,7 +7,6 @@ from server.sql import tree, types
 from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
 from server.sql.exec_scan import Count, Scan
-from server.sql.exec_value import record_class
 from server.sql.explain import condition_lines, expr_text
 from server.sql.plan_path import Path, bounds, feed, paths
 from server.sql.plan_walk import has_node
@@ -139,7 +138,7 @@ class TableScan:
             for column in range(len(table.columns)):
                 sources[rel, column] = f"r[{column}]"
             live = [i for i, column in enumerate(table.columns) if not column.dropped]
-            made = unit.bind(record_class(tuple(types.BY_OID[table.columns[i].type_oid] for i in live)))
+            made = unit.bind(types.row_type(table).made)
             sources[rel, -1] = f"{made}((" + "".join(f"r[{i}], " for i in live) + "))"
             sources[rel, ROW_COLUMN] = "r"
             return lines, sources

@@ -11,6 +11,7 @@ from server.sql.exec_node import Node
 from server.sql.plan_relation import reads_any
 from server.sql.plan_walk import is_volatile
 from server.sql.type_array import Array
+from server.sql.types import is_row
 
 if TYPE_CHECKING:
     from server.sql.plan import Planner, Scope
@@ -125,7 +126,7 @@ def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Em
     if link.kind == "any" and len(link.equalities) == 1 and plain:
         test, column, _ = link.equalities[0]
         kind = test.type
-        if kind is link.query.columns[column].type and kind.name not in ("json", "record"):
+        if kind is link.query.columns[column].type and kind.name != "json" and not is_row(kind):
             build = _once(_hashed(node, column, kind.sort_key))
             return Code(f"{unit.bind(_probe(build, kind.sort_key))}(c, {emitter.value(test).src})")
     rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter, again)

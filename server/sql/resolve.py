@@ -19,7 +19,7 @@ from server.sql.functions import (
     WindowFunction,
 )
 from server.sql.polymorphic import POLYMORPHIC
-from server.sql.types import ANY, BY_NAME, RECORD, TEXT, UNKNOWN, Type
+from server.sql.types import ANY, BY_NAME, RECORD, TEXT, UNKNOWN, Type, is_row
 
 Entry: TypeAlias = Function | Aggregate | WindowFunction
 _CASTS = "You might need to add explicit type casts."
@@ -66,7 +66,7 @@ def can_coerce(source: Type, target: Type, context: str = "i") -> bool:
         return True
     if source.element is not None and target.element is not None and target.name[0] == "_":
         return can_coerce(source.element, target.element, context)
-    return target is RECORD and source.category == "C"
+    return source is not target and RECORD in (source, target) and is_row(source) and is_row(target)
 
 
 def can_coerce_all(actual: Sequence[Type], declared: Sequence[Type]) -> bool:

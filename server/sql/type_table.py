@@ -189,8 +189,3 @@ ANYNONARRAY, ANYENUM, ANYRANGE = BY_NAME["anynonarray"], BY_NAME["anyenum"], BY_
 ANYCOMPATIBLE, ANYCOMPATIBLEARRAY = BY_NAME["anycompatible"], BY_NAME["anycompatiblearray"]
 ANYCOMPATIBLENONARRAY, ANYCOMPATIBLERANGE = BY_NAME["anycompatiblenonarray"], BY_NAME["anycompatiblerange"]
 INTERNAL, TRIGGER = BY_NAME["internal"], BY_NAME["trigger"]
-
-
-def array_of(element: Type) -> Type | None:
-    """The array type that holds `element`; None when there is none (arrays themselves, pseudo-types)."""
-    return BY_OID.get(element.array_oid)

@@ -1,6 +1,7 @@
 """PostgreSQL's types: the face of the modules type_*, in one place to import from."""
 
 from server.sql.interval import Interval
+from server.sql.row_type import ROW_OIDS, RowType, array_of, is_row, row_type
 from server.sql.type_array import Array
 from server.sql.type_codecs import (
     Decoder,
@@ -69,7 +70,6 @@ from server.sql.type_table import (
     XID,
     XID8,
     Type,
-    array_of,
     make_array,
     make_type,
     register,
@@ -116,6 +116,7 @@ __all__ = [
     "REGPROCEDURE",
     "REGROLE",
     "REGTYPE",
+    "ROW_OIDS",
     "TEXT",
     "TID",
     "TIME",
@@ -134,17 +135,20 @@ __all__ = [
     "Encoder",
     "Interval",
     "Jsonb",
+    "RowType",
     "Type",
     "apply_typmod",
     "array_of",
     "binary_decoder",
     "binary_encoder",
     "format_type",
+    "is_row",
     "lookup_type_name",
     "make_array",
     "make_type",
     "record_of",
     "register",
+    "row_type",
     "text_decoder",
     "text_encoder",
     "type_modifier",
