@@ -84,6 +84,9 @@ class Auditor:
         last_ts = link.last_ts
         for commit in record.commits:
             last_ts = self._add_commit(header.position, commit, last_ts)
+        if record.ts and record.ts <= last_ts:
+            self._find("J2", header.position, b"", f"time {record.ts} after {last_ts}")
+        last_ts = max(last_ts, record.ts)
         self._records += 1
         self._link = Tail(header.position, header.epoch, digest, last_ts)
 

@@ -1,4 +1,4 @@
-"""Bytes of a record: the format of the log on disk and on the wire, version 1.
+"""Bytes of a record: the format of the log on disk and on the wire, versions 1 and 2.
 
 A record is one frame. Integers are unsigned and big-endian.
 
@@ -6,19 +6,21 @@ A record is one frame. Integers are unsigned and big-endian.
     | offset | size | field                                                                |
     +--------+------+----------------------------------------------------------------------+
     |      0 |    3 | magic, "ODJ"                                                         |
-    |      3 |    1 | version, 1                                                           |
-    |      4 |    1 | kind: 1 commits, 2 claim                                             |
+    |      3 |    1 | version, 1 or 2                                                      |
+    |      4 |    1 | kind: 1 commits, 2 claim, 3 control (version 2)                      |
     |      5 |    8 | position                                                             |
     |     13 |    8 | epoch                                                                |
     |     21 |    8 | last_ts: newest commit_ts in the log up to and including this record |
     |     29 |   32 | hash of the record before (zeros before the first)                   |
     |     61 |   16 | request id                                                           |
-    |     77 |    n | body: msgpack [owner, [commit, ...]]                                 |
+    |     77 |    n | body: msgpack [owner, [commit, ...]], and in version 2 the fields    |
+    |        |      | reserved, [note, ...], ts behind them                                |
     | 77 + n |   32 | hash of this record: BLAKE2b-256 of everything before                |
     +--------+------+----------------------------------------------------------------------+
 
     commit = [txid, start_ts, commit_ts, [[key, value or nil, lock class], ...], [[key, lock class], ...]]
 
+Version 2 is written only for what version 1 cannot say: reservations, ranges and the set of journals.
 The hash is both the checksum of the frame and its link in the chain: it covers the hash of the record before,
 so whoever trusts the hash at one position can prove every record down to the oldest that is kept (J1).
 A reader refuses a version that it does not know; a new version never changes the first four bytes.
@@ -31,9 +33,9 @@ from typing import NamedTuple
 import msgspec
 
 from journal.broken import require
-from journal.record import Commit, Header, Position, Record, Timestamp
+from journal.record import Commit, Header, Note, Position, Record, Timestamp
 
-VERSION = 1
+VERSION = 2
 HASH_SIZE = 32
 NO_HASH = bytes(HASH_SIZE)
 """What the first record of a log names as the hash of the record before."""
@@ -42,7 +44,7 @@ MAX_RECORD = 64 << 20
 
 _MAGIC = b"ODJ"
 _HEAD = struct.Struct(">3sBBQQQ32s16s")
-_KINDS = {"commits": 1, "claim": 2}
+_KINDS = {"commits": 1, "claim": 2, "control": 3}
 _KIND_NAMES = {number: name for name, number in _KINDS.items()}
 
 
@@ -57,7 +59,7 @@ class Sealed(NamedTuple):
     epoch: int
     claim: bool
     first_ts: Timestamp
-    """The oldest commit_ts inside; 0 for a claim."""
+    """The oldest time inside; 0 for a claim and for a control record without a time."""
     last_ts: Timestamp
     previous: bytes
     request_id: bytes
@@ -82,12 +84,18 @@ class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     commits: list[Commit]
 
 
+class _LongBody(_Body, frozen=True, array_like=True, gc=False):
+    reserved: Timestamp = 0
+    notes: list[Note] = []
+    ts: Timestamp = 0
+
+
 _encode_body = msgspec.msgpack.Encoder().encode
-_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_body = msgspec.msgpack.Decoder(_LongBody).decode
 
 
 def seal(record: Record, last_ts: Timestamp = 0) -> Sealed:
-    """Encode `record`; a claim, which has no commits, is given the newest commit_ts before it as `last_ts`.
+    """Encode `record`; one without a time of its own is given the newest time before it as `last_ts`.
 
     Raises `Broken` when the commits are not in order of commit_ts (J2) or the frame exceeds `MAX_RECORD`.
     """
@@ -99,11 +107,14 @@ def seal(record: Record, last_ts: Timestamp = 0) -> Sealed:
         for commit in commits[1:]:
             require(commit.commit_ts > last_ts, "J2: commits of a group in order of commit_ts")
             last_ts = commit.commit_ts
+    elif record.ts:
+        first_ts = last_ts = record.ts
     claim = record.kind == "claim"
-    require(claim != bool(commits), "J4: a record is either a claim or a group of commits")
+    require((record.kind == "commits") == bool(commits), "J4: a record is either commits or something else")
+    is_long = bool(record.reserved or record.notes or record.ts or record.kind == "control")
     head = _HEAD.pack(
         _MAGIC,
-        VERSION,
+        VERSION if is_long else 1,
         _KINDS[record.kind],
         header.position,
         header.epoch,
@@ -111,7 +122,10 @@ def seal(record: Record, last_ts: Timestamp = 0) -> Sealed:
         header.previous,
         record.request_id,
     )
-    frame = head + _encode_body(_Body(record.owner, commits))
+    body = _Body(record.owner, commits)
+    if is_long:
+        body = _LongBody(record.owner, commits, record.reserved, record.notes, record.ts)
+    frame = head + _encode_body(body)
     digest = blake2b(frame, digest_size=HASH_SIZE).digest()
     data = frame + digest
     require(len(data) <= MAX_RECORD, "a record is at most 64 MiB")
@@ -135,8 +149,8 @@ def open_frame(data: bytes) -> Frame:
     magic, version, kind, position, epoch, last_ts, previous, request_id = _HEAD.unpack_from(data)
     if magic != _MAGIC:
         raise Undecodable("not a journal record")
-    if version != VERSION:
-        raise Undecodable(f"record of version {version}; this program knows version {VERSION}")
+    if not 1 <= version <= VERSION:
+        raise Undecodable(f"record of version {version}; this program knows up to {VERSION}")
     view = memoryview(data)
     digest = blake2b(view[:-HASH_SIZE], digest_size=HASH_SIZE).digest()
     if digest != view[-HASH_SIZE:]:
@@ -154,5 +168,8 @@ def decode(data: bytes) -> tuple[Record, bytes]:
     except msgspec.DecodeError as error:
         raise Undecodable(str(error)) from error
     header = Header(frame.position, frame.epoch, frame.previous)
-    kind = "claim" if frame.claim else "commits"
-    return Record(header, kind, frame.request_id, body.owner, body.commits), frame.hash
+    kind = "claim" if frame.claim else "commits" if body.commits else "control"
+    record = Record(
+        header, kind, frame.request_id, body.owner, body.commits, body.reserved, body.notes, body.ts
+    )
+    return record, frame.hash

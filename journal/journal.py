@@ -23,8 +23,9 @@ only durable records: nothing beyond is acknowledged, applied to an answer, fed 
 trim.
 
 Left out. There is no batching, no waiting and no thread here: a carrier (`journal.lmdb_log`,
-`journal.memory_log`) performs what `Fence` allows. Several journals, reservations and closed times belong to
-the regions and come with them. Source of the interface: AR §3.21; invariants J1 to J6: AR §2.
+`journal.memory_log`) performs what `Fence` allows; `journal.appender` puts an owner's records in order, and
+`journal.crossbar` makes one order out of several journals.
+Source of the interface: AR §3.21; invariants J1 to J6: AR §2.
 """
 
 from typing import NamedTuple, Protocol, TypeAlias
@@ -155,8 +156,12 @@ class Fence:
         require(record.previous == tail.hash, "J1: a record names the hash of the record before")
         if record.claim:
             require(record.epoch > tail.epoch, "J4: epochs increase")
-            require(record.last_ts == tail.last_ts, "J2: a claim carries the newest commit_ts")
         else:
             require(record.epoch == tail.epoch, "J4: a record carries the epoch in force")
+        if record.first_ts:
             require(record.first_ts > tail.last_ts, "J2: commit_ts increases with position")
+        else:
+            require(
+                record.last_ts == tail.last_ts, "J2: a record without a time carries the newest commit_ts"
+            )
         return Tail(record.position, record.epoch, record.hash, record.last_ts)

@@ -65,13 +65,69 @@ class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The hash of the record before, 32 bytes; zeros before the first."""
 
 
+class Owned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="owned"):
+    """In a claim: the keys [lo, hi) belong to this journal, for times above `after` (AR §3.12)."""
+
+    lo: Key
+    hi: Key
+    after: Timestamp
+
+
+class Adopted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="adopted"):
+    """In a claim: everything that `journal` released to this one up to `position` was acquired."""
+
+    journal: int
+    position: Position
+
+
+class Release(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="release"):
+    """This journal's owner decides nothing on [lo, hi) above `at` any more; journal `to` may (AR §3.12)."""
+
+    lo: Key
+    hi: Key
+    at: Timestamp
+    to: int
+
+
+class Acquire(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="acquire"):
+    """This journal's owner decides on [lo, hi) at times above `at`: the other half of a `Release`."""
+
+    lo: Key
+    hi: Key
+    at: Timestamp
+    source: int
+    """The journal of the release."""
+    position: Position
+    """Where in `source` the release stands."""
+
+
+class SetChange(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="set"):
+    """From the record's time on, `journal` is or is no longer one of those that a reader must have (AR §3.4)."""
+
+    journal: int
+    is_added: bool
+
+
+class End(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="end"):
+    """Nothing follows in this journal above the record's time."""
+
+
+Note: TypeAlias = Owned | Adopted | Release | Acquire | SetChange | End
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One position of the log: a claim, or a group of commits in order of commit_ts."""
+    """One position of the log: a claim, a group of commits in order of commit_ts, or control notes."""
 
     header: Header
     kind: str
-    """`claim` (the owner of epoch `header.epoch` begins) or `commits`."""
+    """`claim` (the owner of epoch `header.epoch` begins), `commits`, or `control` (several journals)."""
     request_id: bytes
     """16 bytes; a retried append carries the same one and is stored once (J6)."""
     owner: str
     commits: list[Commit]
+    reserved: Timestamp = 0
+    """The owner may use times up to it, for commits, votes and announcements (AR §3.3); 0: no change."""
+    notes: list[Note] = []
+    """In a claim and in a control record."""
+    ts: Timestamp = 0
+    """The time of a control record that takes effect in time (`SetChange`, `End`); else 0."""

@@ -374,8 +374,8 @@ def test_one_thread_appends_while_another_reads(tmp_path: Path) -> None:
 
 def test_a_version_from_the_future_is_refused() -> None:
     data = bytearray(group(Tail(1, 1, bytes(32), 5)).data)
-    data[3] = 2
-    with pytest.raises(Undecodable, match="version 2"):
+    data[3] = 3
+    with pytest.raises(Undecodable, match="version 3"):
         decode(bytes(data))
 
 

@@ -1,0 +1,218 @@
+"""The crossbar: many journals as one stream in the order of time, and how far that stream is complete.
+
+Problem. A transaction lies whole in one journal, but a reader at time t needs all of them up to t, in one
+order, and must know that nothing at or below t can still appear anywhere.
+
+Rule. Each journal has a closed time: nothing at or below it will follow what was read. It rises with the
+records themselves (times increase with position) and with announcements beside the log, (position p, time c):
+"behind p nothing at or below c". One that arrives before p was read waits for it, or records between would be
+passed over. The stream is complete up to the smallest closed time of the journals that count; items up to
+there come out ordered by (time, journal, position), and no earlier one can come later (X1, X2).
+
+    journal 0   10 ---- 30 -------------- closed 45
+    journal 1   ---- 20 --------- closed 35              complete 35: 10, 20, 30 come out; 40 waits
+    journal 2   ------------------------- 40, closed 40
+
+The set of journals changes in band (AR §3.4): a `SetChange` in a journal that always counts adds journal j at
+its own time T, so whoever is complete beyond T knows of j, and j uses times above T only. A journal ends with
+an `End` record; from there on its closed time is unbounded.
+
+Reading. The caller asks `wanted`, reads, and hands in records. A bounded number of items is held per journal:
+a reader that does not take what is complete is not given more (back-pressure). `mark` is the place to resume
+from: a vector of positions and the last item that came out; what lies at or below it is skipped.
+Sources: AR §1.9, §3.3, §3.4, §3.10; invariants X1 to X3.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from journal.broken import require
+from journal.journal import Entry
+from journal.record import Commit, End, Note, Position, SetChange, Timestamp
+
+FOREVER: Timestamp = 1 << 62
+"""The closed time of a journal that has ended."""
+HELD = 4096
+"""Items held per journal before no more are read."""
+_ANNOUNCED = 64
+
+
+class Announcement(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Beside the log: behind `position` nothing at or below `closed` will follow in `journal` (AR §3.3)."""
+
+    journal: int
+    epoch: int
+    position: Position
+    closed: Timestamp
+
+
+class Item(NamedTuple):
+    """One step of the stream; the tuple's order is the stream's order."""
+
+    ts: Timestamp
+    """commit_ts; for notes the time of their record."""
+    journal: int
+    position: Position
+    number: int
+    """Within the record."""
+    content: Commit | list[Note]
+
+
+class Mark(NamedTuple):
+    """Where a reader stands: everything at or below `last` came out."""
+
+    positions: tuple[tuple[int, Position], ...]
+    """Per journal that counts, the position up to which it need not be read again."""
+    last: tuple[Timestamp, int, Position, int]
+    closed: tuple[tuple[int, Timestamp], ...]
+
+
+class _Lane:
+    """One journal of the merge."""
+
+    def __init__(self, position: Position, closed: Timestamp) -> None:
+        self.position = position
+        self.closed = closed
+        self.items: deque[Item] = deque()
+        self.announced: list[tuple[Position, Timestamp]] = []
+
+
+class Crossbar:
+    """Merges journals for one subscriber. Synchronous; holds no journal itself."""
+
+    def __init__(self, journals: list[int], mark: Mark | None = None) -> None:
+        """`journals`: the set in force at the beginning; or go on at `mark`."""
+        self._lanes: dict[int, _Lane] = {}
+        self._notes: list[tuple[int, Position, Note]] = []
+        self._last: tuple[Timestamp, int, Position, int] = (0, 0, 0, 0)
+        self.complete: Timestamp = 0
+        """Everything at or below it came out of `take`."""
+        if mark is None:
+            self._lanes = {journal: _Lane(0, 0) for journal in sorted(journals)}
+            return
+        closed = dict(mark.closed)
+        self._lanes = {j: _Lane(position, closed[j]) for j, position in mark.positions}
+        self._last = mark.last
+
+    @property
+    def journals(self) -> list[int]:
+        """Those that count, ended ones included until they are removed."""
+        return sorted(self._lanes)
+
+    def wanted(self) -> list[tuple[int, Position]]:
+        """The journals to read from, each with its next position; full ones are left out."""
+        return [
+            (journal, lane.position + 1)
+            for journal, lane in sorted(self._lanes.items())
+            if len(lane.items) < HELD
+        ]
+
+    def feed(self, journal: int, entries: list[Entry]) -> None:
+        """Take in records of `journal` in order; raises `Broken` on a gap or a time that was closed (X2)."""
+        lane = self._lanes.get(journal)
+        if lane is None:
+            return
+        for entry in entries:
+            record = entry.record
+            position = record.header.position
+            if position <= lane.position:
+                continue
+            require(position == lane.position + 1, "X1: a journal is read without gaps")
+            lane.position = position
+            for index, commit in enumerate(record.commits):
+                self._take_in(lane, Item(commit.commit_ts, journal, position, index, commit))
+            if record.ts:
+                self._take_in(lane, Item(record.ts, journal, position, 0, record.notes))
+                if any(isinstance(note, End) for note in record.notes):
+                    lane.closed = FOREVER
+            else:
+                self._notes += [(journal, position, note) for note in record.notes]
+        self._adopt(lane)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Take in a closed time; it counts once its position was read."""
+        lane = self._lanes.get(announcement.journal)
+        if lane is None:
+            return
+        lane.announced.append((announcement.position, announcement.closed))
+        del lane.announced[:-_ANNOUNCED]
+        self._adopt(lane)
+
+    def closed(self, journal: int) -> Timestamp:
+        """Up to where `journal` itself is known; 0 when it does not count."""
+        lane = self._lanes.get(journal)
+        return lane.closed if lane is not None else 0
+
+    def take_notes(self) -> list[tuple[int, Position, Note]]:
+        """Notes without a time (journal, position, note), as soon as they were read; after a resume once more."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def take(self, limit: int = 1024) -> list[Item]:
+        """The next items in order, at most `limit`; then `complete` covers what came out."""
+        items: list[Item] = []
+        while len(items) < limit:
+            upto = self._bound()
+            lane = self._first(upto)
+            if lane is None:
+                self.complete = max(self.complete, upto)
+                break
+            item = lane.items.popleft()
+            require(item[:4] > self._last, "X1: the stream is ordered by (time, journal, position)")
+            self._last = item[:4]
+            self.complete = max(self.complete, item.ts - 1)
+            items.append(item)
+            if not isinstance(item.content, Commit):
+                self._change_set(item.ts, item.content)
+        return items
+
+    def mark(self) -> Mark:
+        """Where to resume so that nothing is lost or comes out twice."""
+        positions = []
+        for journal, lane in sorted(self._lanes.items()):
+            held = lane.items[0].position - 1 if lane.items else lane.position
+            positions.append((journal, held))
+        closed = tuple((j, min(lane.closed, self.complete)) for j, lane in sorted(self._lanes.items()))
+        return Mark(tuple(positions), self._last, closed)
+
+    def _take_in(self, lane: _Lane, item: Item) -> None:
+        if item[:4] <= self._last:
+            return
+        require(item.ts > lane.closed, "X2: no record at or below an adopted closed time")
+        lane.closed = item.ts
+        lane.items.append(item)
+
+    def _adopt(self, lane: _Lane) -> None:
+        waiting = []
+        for position, closed in lane.announced:
+            if self._may_adopt(lane.position, position):
+                lane.closed = max(lane.closed, closed)
+            else:
+                waiting.append((position, closed))
+        lane.announced = waiting
+
+    def _may_adopt(self, consumed: Position, announced: Position) -> bool:
+        """A closed time speaks of what follows its position, so that must have been read (AR §3.3)."""
+        return consumed >= announced
+
+    def _bound(self) -> Timestamp:
+        return min((lane.closed for lane in self._lanes.values()), default=0)
+
+    def _first(self, upto: Timestamp) -> _Lane | None:
+        best: _Lane | None = None
+        for lane in self._lanes.values():
+            if lane.items and lane.items[0].ts <= upto and (best is None or lane.items[0] < best.items[0]):
+                best = lane
+        return best
+
+    def _change_set(self, ts: Timestamp, notes: list[Note]) -> None:
+        for note in notes:
+            if not isinstance(note, SetChange):
+                continue
+            if note.is_added:
+                self._lanes.setdefault(note.journal, _Lane(0, ts))
+            elif (lane := self._lanes.get(note.journal)) is not None:
+                require(lane.closed == FOREVER and not lane.items, "X3: a journal is removed after its end")
+                del self._lanes[note.journal]
