@@ -249,7 +249,7 @@ class Backend:
     async def _keep(self, peer: Peer) -> None:
         """Start the worker again whenever it has ended."""
         loop = asyncio.get_running_loop()
-        rest = RESTART_S
+        rest = RESTART_S / 2
         while True:
             began = loop.time()
             assert peer.process is not None
