@@ -28,10 +28,10 @@ def _pg_type(env: Any) -> Iterator[Values]:
     for table in env.catalog.tables.values():
         place = {"typnamespace": table.schema_oid, "typowner": table.owner}
         row = types.row_type(table)
-        yield _type(row, types.RECORD) | place | {"typrelid": table.oid}
+        yield _type(row, types.RECORD) | place | {"typname": table.name, "typrelid": table.oid}
         rows = types.array_of(row)
         assert rows is not None
-        yield _type(rows, types.BY_NAME["_record"]) | place
+        yield _type(rows, types.BY_NAME["_record"]) | place | {"typname": f"_{table.name}"}
 
 
 _TYPE_FUNCTIONS = (

@@ -130,7 +130,7 @@ def _other_literal(scope: Scope, node: ast.Literal) -> tree.Const:
         return tree.Const(UNKNOWN, None)
     if node.kind == "bool":
         return tree.Const(BOOL, node.text.lower() == "true")
-    raise error("42704", 'type "bit" does not exist', node.at)
+    raise error("0A000", "datatype bit not supported", node.at)
 
 
 @binds(ast.ParamRef)
@@ -172,7 +172,7 @@ def resolve_type(scope: Scope, name: ast.TypeName) -> tuple[Type, int]:
 
 def _named_type(scope: Scope, name: ast.TypeName, modifiers: Sequence[str]) -> tuple[Type, int]:
     try:
-        return lookup_type_name(name.names, modifiers, name.interval_fields)
+        return lookup_type_name(name.names, modifiers, name.interval_fields, bool(name.array_bounds))
     except PgError as failure:
         table = find_relation(scope, name.names) if failure.sqlstate == "42704" else None
         if not isinstance(table, Table):

@@ -25,7 +25,10 @@ class RowType(Type):
 
 
 def row_type(table: Table) -> RowType:
-    """The row type of a table: the same object as long as its name and columns stay the same."""
+    """The row type of a table: the same object as long as its name and columns stay the same.
+
+    Its `name` is no built-in type's, whatever the table is called.
+    """
     return _row_type(table.oid, table.name, tuple(c for c in table.columns if not c.dropped))
 
 
@@ -35,7 +38,7 @@ def _row_type(oid: int, name: str, columns: tuple[Column, ...]) -> RowType:
     made = record_class(kinds, tuple(column.name for column in columns))
     functions = named_record_io(made, [column.typmod for column in columns])
     return RowType(
-        oid=oid + ROW_OIDS, name=name, display=name, array_oid=oid + 2 * ROW_OIDS, element=None, category="C",
+        oid=oid + ROW_OIDS, name=f"row {name}", display=name, array_oid=oid + 2 * ROW_OIDS, element=None, category="C",
         preferred=False, length=-1, by_value=False, align="d", storage="x", kind="c", collation=0,
         columns=columns, made=made, **functions._asdict(),
     )  # fmt: skip

@@ -17,6 +17,16 @@ _ALIASES = {
     "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz",
     "time without time zone": "time", "time with time zone": "timetz",
 }  # fmt: skip
+_UNSUPPORTED = {
+    name: name
+    for name in (
+        "money", "xml", "inet", "cidr", "macaddr", "macaddr8", "point", "line", "lseg", "box", "path", "polygon",
+        "circle", "tsvector", "tsquery", "int4range", "int8range", "numrange", "daterange", "tsrange",
+        "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
+        "tstzmultirange", "bit", "pg_lsn", "jsonpath", "txid_snapshot", "pg_snapshot",
+    )
+} | {"varbit": "bit varying"}  # fmt: skip
+"""PostgreSQL's types that are not here, and how they are shown (dsql-reference §2.3)."""
 _FIELD_ORDER = ("year", "month", "day", "hour", "minute", "second")
 _integer = int_input("integer", 2**31)
 _env = Env()
@@ -89,11 +99,15 @@ def _interval(values: list[int], fields: str | None) -> int:
 
 
 def lookup_type_name(
-    names: Sequence[str], modifiers: Sequence[str] = (), interval_fields: str | None = None
+    names: Sequence[str],
+    modifiers: Sequence[str] = (),
+    interval_fields: str | None = None,
+    array: bool = False,
 ) -> tuple[Type, int]:
     """The built-in type of that name, alone or in pg_catalog, and its typmod (-1: none).
 
-    Raises PgError 42704: there is no such type; 42601: it takes no modifiers; 22023: they are wrong.
+    Raises PgError 42704: there is no such type; 42601: it takes no modifiers; 22023: they are wrong; 0A000: the
+    type is PostgreSQL's but not supported (`array`: named as the element of an array).
     """
     name = names[-1]
     found = None
@@ -101,6 +115,8 @@ def lookup_type_name(
         found = BY_NAME.get(name) or BY_NAME.get(_ALIASES.get(name, ""))
         if name == "float":
             return _float(modifiers)
+        if found is None and name in _UNSUPPORTED:
+            raise PgError("0A000", f"datatype {_UNSUPPORTED[name]}{'[]' if array else ''} not supported")
     if found is None:
         raise PgError("42704", f'type "{".".join(names)}" does not exist')
     if name in ("character", "nchar") and not modifiers:
