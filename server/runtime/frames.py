@@ -49,6 +49,8 @@ class Submit(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
 
 class WaitForJob(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """A session of the worker waits for a job; `JobEnded` answers."""
+
     number: int
     cluster: int
     job_id: str
@@ -87,6 +89,8 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag=18):
 
 
 class JobEnded(msgspec.Struct, frozen=True, array_like=True, tag=19):
+    """The job that `WaitForJob` named has ended."""
+
     number: int
     is_completed: bool
 

@@ -1,7 +1,9 @@
 """Who imports whom, and where third-party packages, sockets and the loop may be used (DESIGN §2)."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +26,10 @@ THIRD_PARTY = {
     "cryptography": ("server/runtime/tls.py",),
     "click": ("server/main.py", "server/cli_"),
     "uvloop": ("server/runtime/",),
+    "re2": ("server/sql/regex_re2.py",),
 }
+DISTRIBUTIONS = {"re2": "google-re2"}
+"""Where the package index has another name for it."""
 STANDARD = {
     "asyncio": ("server/runtime/", "server/cli_"),
     "socket": ("server/runtime/", "server/cli_"),
@@ -78,6 +83,15 @@ def test_every_module(part):
         if name.startswith(f"{part}/"):
             found += faults(name, path.read_text())
     assert found == []
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
+    declared = {re.split(r"[\[<>=~; ]", each)[0].lower() for each in wanted}
+    tops = {name.split(".")[0] for path in modules() for name, _line in imports(ast.parse(path.read_text()))}
+    imported = {DISTRIBUTIONS.get(top, top) for top in tops & THIRD_PARTY.keys()}
+    assert imported - declared == set()
 
 
 @pytest.mark.parametrize(
