@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def test_every_module(part):
 
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
+    wanted = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     declared = {re.split(r"[\[<>=~; ]", each)[0].lower() for each in wanted}
     tops = {name.split(".")[0] for path in modules() for name, _line in imports(ast.parse(path.read_text()))}
     imported = {DISTRIBUTIONS.get(top, top) for top in tops & THIRD_PARTY.keys()}

@@ -139,6 +139,18 @@ def test_storage_lost_is_made_again_from_the_newest_snapshot(tmp_path):
     assert run(tmp_path, work) == [b"2", b"1", b"1", b"v", b"v", b"v"]
 
 
+def test_storage_of_another_journal_that_ends_where_this_one_is_trimmed(tmp_path):
+    run(tmp_path / "two", _three)
+    _with_two_snapshots(tmp_path / "one")
+    newest, older = snapshot_positions(tmp_path / "one" / "snapshots")
+    shutil.rmtree(tmp_path / "one" / "storage")
+    shutil.move(tmp_path / "two" / "storage", tmp_path / "one" / "storage")
+    stores = _stores(tmp_path / "one")
+    assert stores.journal.anchor.position == older == 5, "where the other storage ends too"
+    assert stores.rebuilt_from == newest
+    stores.close()
+
+
 def test_a_damaged_snapshot_is_passed_over(tmp_path):
     _with_two_snapshots(tmp_path)
     newest, older = snapshot_positions(tmp_path / "snapshots")
