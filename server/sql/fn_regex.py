@@ -1,23 +1,23 @@
 """Functions and operators of regular expressions and SIMILAR TO (PostgreSQL: regexp.c; chapter 9.7)."""
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 from server.errors import PgError
+from server.sql.fn_text import MAX_BYTES, too_long
 from server.sql.functions import define, sql
-from server.sql.regex import check_subject, compiled
+from server.sql.regex import Found, Regex, compiled
 from server.sql.type_array import Array
 
 
 def matches(value: str, pattern: str) -> bool:
     """value ~ pattern"""
-    return compiled(pattern).search(check_subject(value)) is not None
+    return compiled(pattern).matches(value)
 
 
 def matches_nocase(value: str, pattern: str) -> bool:
     """value ~* pattern"""
-    return compiled(pattern, "i").search(check_subject(value)) is not None
+    return compiled(pattern, "i").matches(value)
 
 
 define(
@@ -65,9 +65,8 @@ def _options(flags: str, name: str, global_allowed: bool) -> tuple[str, bool]:
     return flags.replace("g", ""), "g" in flags
 
 
-def _groups(found: "re.Match[str]") -> Array:
-    groups = found.groups()
-    return Array(list(groups) if groups else [found[0]])
+def _groups(found: Found) -> Array:
+    return Array(found.groups() or [found[0]])
 
 
 @sql("""
@@ -77,7 +76,7 @@ def _groups(found: "re.Match[str]") -> Array:
 def regexp_match(value: str, pattern: str, flags: str = "") -> Array | None:
     """The first match's groups."""
     options, _ = _options(flags, "regexp_match()", False)
-    found = compiled(pattern, options).search(check_subject(value))
+    found = compiled(pattern, options).search(value)
     return _groups(found) if found else None
 
 
@@ -88,7 +87,7 @@ def regexp_match(value: str, pattern: str, flags: str = "") -> Array | None:
 def regexp_matches(value: str, pattern: str, flags: str = "") -> Iterator[Array]:
     """One row per match with option g."""
     options, every = _options(flags, "regexp_matches()", True)
-    found = compiled(pattern, options).finditer(check_subject(value))
+    found = compiled(pattern, options).finditer(value, sliced=True)
     return (_groups(one) for index, one in enumerate(found) if every or index == 0)
 
 
@@ -99,7 +98,7 @@ def regexp_matches(value: str, pattern: str, flags: str = "") -> Iterator[Array]
 def regexp_like(value: str, pattern: str, flags: str = "") -> bool:
     """Is there a match?"""
     options, _ = _options(flags, "regexp_like()", False)
-    return compiled(pattern, options).search(check_subject(value)) is not None
+    return compiled(pattern, options).matches(value)
 
 
 def _positive(name: str, value: int) -> None:
@@ -107,9 +106,9 @@ def _positive(name: str, value: int) -> None:
         raise PgError("22023", f'invalid value for parameter "{name}": {value}')
 
 
-def _found(value: str, pattern: str, start: int, options: str) -> Iterator["re.Match[str]"]:
+def _found(value: str, pattern: str, start: int, options: str) -> Iterator[Found]:
     _positive("start", start)
-    return compiled(pattern, options).finditer(check_subject(value), min(start - 1, len(value)))
+    return compiled(pattern, options).finditer(value, min(start - 1, len(value)))
 
 
 @sql("""
@@ -148,7 +147,7 @@ def regexp_instr(
 
 def _nth(
     value: str, pattern: str, start: int, nth: int, name: str, flags: str, end: int, group: int
-) -> "re.Match[str] | None":
+) -> Found | None:
     _positive("start", start)
     _positive("n", nth)
     if end not in (0, 1):
@@ -200,12 +199,12 @@ def _template(text: str) -> list[str | int]:
     return made
 
 
-def _filled(template: list[str | int], found: "re.Match[str]") -> str:
+def _filled(template: list[str | int], found: Found) -> str:
     parts = []
     for piece in template:
         if isinstance(piece, str):
             parts.append(piece)
-        elif piece <= len(found.groups()):
+        elif piece < len(found.spans):
             parts.append(found[piece] or "")
     return "".join(parts)
 
@@ -213,12 +212,22 @@ def _filled(template: list[str | int], found: "re.Match[str]") -> str:
 def _replace(value: str, pattern: str, new: str, start: int, nth: int, options: str) -> str:
     """The nth match replaced, every one for nth 0."""
     template = _template(new)
+    regex = compiled(pattern, options)
+    fixed = start == 1 and nth in (0, 1) and len(new) * (len(value) + 1) <= MAX_BYTES
+    if fixed and all(isinstance(piece, str) for piece in template):
+        simply = regex.replaced(value, "".join(map(str, template)), nth)
+        if simply is not None:
+            return simply
     made: list[str] = []
-    at = 0
+    at = size = 0
     for index, found in enumerate(_found(value, pattern, start, options)):
         if nth and index + 1 < nth:
             continue
-        made += (value[at : found.start()], _filled(template, found))
+        filled = _filled(template, found)
+        size += len(filled)
+        if size > MAX_BYTES:
+            raise too_long()
+        made += (value[at : found.start()], filled)
         at = found.end()
         if nth:
             break
@@ -259,16 +268,15 @@ def regexp_replace_nth(value: str, pattern: str, new: str, start: int, nth: int 
     return _replace(value, pattern, new, start, nth, options) if start <= len(value) + 1 else value
 
 
-def _pieces(value: str, pattern: str, options: str) -> list[str]:
+def _pieces(value: str, regex: Regex, sliced: bool) -> Iterator[str]:
     """Split at matches; empty matches at either end or just after a match do not count."""
-    made: list[str] = []
     at = 0
-    for found in compiled(pattern, options).finditer(check_subject(value)):
+    for found in regex.finditer(value, sliced=sliced):
         if found.end() == found.start() and (found.start() >= len(value) or found.end() <= at):
             continue
-        made.append(value[at : found.start()])
+        yield value[at : found.start()]
         at = found.end()
-    return [*made, value[at:]]
+    yield value[at:]
 
 
 @sql("""
@@ -277,7 +285,9 @@ def _pieces(value: str, pattern: str, options: str) -> list[str]:
     """)
 def regexp_split_to_array(value: str, pattern: str, flags: str = "") -> Array:
     """Pieces between matches."""
-    return Array(list(_pieces(value, pattern, _options(flags, "regexp_split_to_array()", False)[0])))
+    regex = compiled(pattern, _options(flags, "regexp_split_to_array()", False)[0])
+    simply = regex.split(value)
+    return Array(simply if simply is not None else list(_pieces(value, regex, False)))
 
 
 @sql("""
@@ -286,14 +296,14 @@ def regexp_split_to_array(value: str, pattern: str, flags: str = "") -> Array:
     """)
 def regexp_split_to_table(value: str, pattern: str, flags: str = "") -> Iterator[str]:
     """The same as rows."""
-    return iter(_pieces(value, pattern, _options(flags, "regexp_split_to_table()", False)[0]))
+    return _pieces(value, compiled(pattern, _options(flags, "regexp_split_to_table()", False)[0]), True)
 
 
 @sql("2073 substring(text,text) text")
 def substring_regex(value: str, pattern: str) -> str | None:
     """The first group of the first match, or the match."""
     matcher = compiled(pattern)
-    found = matcher.search(check_subject(value))
+    found = matcher.search(value)
     return None if found is None else found[1 if matcher.groups else 0]
 
 

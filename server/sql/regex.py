@@ -1,368 +1,213 @@
-"""POSIX advanced regular expressions as Python's `re` (PostgreSQL, chapter 9.7.3).
+"""PostgreSQL's regular expressions (manual, chapter 9.7.3), matched in bounded time (DESIGN §11).
 
-Python's matcher takes the first alternative that fits, POSIX the longest match; patterns whose alternatives
-are prefixes of each other can therefore match shorter here.
+RE2 finds where a match begins and ends; where captures, mixed preferences, back references or look-around ask
+for more, the match is dissected as PostgreSQL does it. A few plain shapes, for which Python's `re` gives the
+same answer in linear time, take that.
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from server.errors import PgError
+from server.sql import regex_chars as chars
+from server.sql.regex_match import LookTest, Matcher, Span
+from server.sql.regex_parse import INFINITY, Alternatives, Constraint, Flags, Parser, Set, invalid
+from server.sql.regex_re2 import Effort
+from server.sql.regex_tree import INEXACT, SHORTER, Builder
 
 MAX_PATTERN = 10_000
 """Longer patterns are refused (DESIGN §11: limits on unbounded scalar work)."""
 MAX_SUBJECT = 4 << 20
-_REPEAT_MAX = 255
-_CLASSES = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "blank": " \\t",
-    "cntrl": "\\x00-\\x1f\\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": "!-/:-@\\[-`{-~",
-    "space": " \\t\\n\\r\\f\\v",
-    "upper": "A-Z",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-}
-_SHORTHANDS = {"d": "0-9", "s": " \\t\\n\\r\\f\\v", "w": "0-9A-Za-z_"}
-_ESCAPES = {
-    "a": "\a",
-    "b": "\b",
-    "B": "\\",
-    "e": "\033",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-    "0": "\0",
-}
-_WORD = "[0-9A-Za-z_]"
-_CONSTRAINTS = {
-    "A": r"\A",
-    "m": f"(?<!{_WORD})(?={_WORD})",
-    "M": f"(?<={_WORD})(?!{_WORD})",
-    "y": f"(?:(?<!{_WORD})(?={_WORD})|(?<={_WORD})(?!{_WORD}))",
-    "Y": f"(?:(?<!{_WORD})(?!{_WORD})|(?<={_WORD})(?={_WORD}))",
-    "Z": r"\Z",
-}
-_COLLATING = {
-    "space": " ",
-    "tab": "\t",
-    "newline": "\n",
-    "hyphen": "-",
-    "period": ".",
-    "comma": ",",
-    "NUL": "\0",
-}
+_PLAIN_WIDTH = 64
 
 
-def invalid(reason: str) -> PgError:
-    """2201B"""
-    return PgError("2201B", f"invalid regular expression: {reason}")
+class Found:
+    """One match in a text: spans[0] is all of it, then the captures, in characters; (-1, -1): no part of it."""
+
+    __slots__ = ("spans", "text")
+
+    def __init__(self, text: str, spans: list[Span]) -> None:
+        self.text = text
+        self.spans = spans
+
+    def start(self, group: int = 0) -> int:
+        """Offset of the first character; -1."""
+        return self.spans[group][0]
+
+    def end(self, group: int = 0) -> int:
+        """Offset after the last character; -1."""
+        return self.spans[group][1]
+
+    def __getitem__(self, group: int) -> str | None:
+        start, end = self.spans[group]
+        return self.text[start:end] if start >= 0 else None
+
+    def groups(self) -> list[str | None]:
+        """What the captures hold."""
+        return [self[group] for group in range(1, len(self.spans))]
 
 
-class Flags:
-    """Embedded or given options: i, n (newline-sensitive), p, w, x, q, b, e."""
+class _Text:
+    """A text as UTF-8, and its byte offsets as character offsets."""
 
-    __slots__ = ("anchors", "basic", "dots", "expanded", "ignore_case", "literal")
+    __slots__ = ("_byte", "_char", "ascii", "data")
 
-    def __init__(self) -> None:
-        self.ignore_case = False
-        self.dots = False
-        """`.` and bracket complements stop at newlines."""
-        self.anchors = False
-        """^ and $ match at newlines."""
-        self.expanded = False
-        self.literal = False
-        self.basic = False
+    def __init__(self, value: str) -> None:
+        self.data = value.encode()
+        self.ascii = len(self.data) == len(value)
+        self._byte = self._char = 0
 
-    def set(self, letter: str) -> bool:
-        """One option letter; False: there is none of that name."""
-        if letter in "ic":
-            self.ignore_case = letter == "i"
-        elif letter in "nms":
-            self.dots = self.anchors = letter != "s"
-        elif letter == "p":
-            self.dots, self.anchors = True, False
-        elif letter == "w":
-            self.dots, self.anchors = False, True
-        elif letter in "xt":
-            self.expanded = letter == "x"
-        elif letter in "qbe":
-            self.literal, self.basic = letter == "q", letter == "b"
-        else:
-            return False
-        return True
+    def chars(self, spans: list[Span]) -> list[Span]:
+        """Spans of one match; matches come in ascending order."""
+        if self.ascii:
+            return spans
+        start = spans[0][0]
+        self._char += len(self.data[self._byte : start].decode())
+        self._byte = start
+        first = self._char
+        known = {-1: -1, start: first}
+        for span in spans:
+            for at in span:
+                if at not in known:
+                    known[at] = first + len(self.data[start:at].decode())
+        return [(known[a], known[b]) for a, b in spans]
+
+    def byte(self, char: int) -> int:
+        """The offset of a character."""
+        if self.ascii:
+            return char
+        return len(self.data.decode()[:char].encode())
+
+    def after(self, at: int) -> int:
+        """The offset of the next character."""
+        at += 1
+        while at < len(self.data) and self.data[at] & 0xC0 == 0x80:
+            at += 1
+        return at
 
 
-class _Translator:
-    """One pass over the pattern."""
+class Regex:
+    """A compiled pattern."""
+
+    __slots__ = ("_fold", "_looks", "_plain", "_tree", "groups")
 
     def __init__(self, pattern: str, flags: Flags) -> None:
-        self.text = pattern
-        self.flags = flags
-        self.at = 0
-        self.groups = 0
-        self.open: list[int] = []
-        self.closed: set[int] = set()
+        parser = Parser(pattern, flags)
+        parsed = parser.run()
+        self._fold = parser.flags.ignore_case
+        self.groups = parser.groups
+        self._looks: dict[int, LookTest] = {}
+        self._tree = Builder(True, parser.referenced).alternatives(parsed)
+        plain = _plain(parsed) if not self.groups else None
+        self._plain = re.compile(plain) if plain is not None else None
+        if self._plain is None:
+            _ = self._tree.program
 
-    def run(self) -> str:
-        """The pattern for `re`; 2201B."""
-        self._directors()
-        if self.flags.literal:
-            return re.escape(self.text[self.at :])
-        made = self._alternatives(0)
-        if self.at < len(self.text):
-            raise invalid("parentheses () not balanced")
-        return made
+    def matches(self, value: str) -> bool:
+        """Is there a match?"""
+        if self._plain is not None:
+            return self._plain.search(value) is not None
+        data = _checked(value).encode()
+        if self._tree.flags & INEXACT:
+            return self._matcher(data, Effort()).find(0) is not None
+        return self._tree.program.search(data, 0)[0] >= 0
 
-    def _directors(self) -> None:
-        """***= , ***: and embedded options."""
-        if self.text.startswith("***="):
-            self.at, self.flags.literal = 4, True
-            return
-        if self.text.startswith("***:"):
-            self.at = 4
-        elif self.text.startswith("***"):
-            raise invalid("quantifier operand invalid")
-        found = re.compile(r"\(\?([a-zA-Z]+)\)").match(self.text, self.at)
-        if found:
-            for letter in found[1]:
-                if not self.flags.set(letter):
-                    raise invalid("invalid embedded option")
-            self.at = found.end()
+    def search(self, value: str) -> Found | None:
+        """The first match."""
+        return next(self.finditer(value), None)
 
-    def _alternatives(self, depth: int) -> str:
-        branches = [self._branch(depth)]
-        while self.text[self.at : self.at + 1] == "|":
-            self.at += 1
-            branches.append(self._branch(depth))
-        return "|".join(branches)
+    def finditer(self, value: str, start: int = 0, sliced: bool = False) -> Iterator[Found]:
+        """The matches from character `start` on; after an empty one the search goes on one further.
 
-    def _branch(self, depth: int) -> str:
-        parts: list[str] = []
-        while self.at < len(self.text):
-            char = self.text[self.at]
-            if char == "|" or (char == ")" and depth):
-                break
-            if self.flags.expanded and self._skip_expanded():
-                continue
-            parts.append(self._piece(depth))
-        return "".join(parts)
+        `sliced`: whoever takes them lets others work meanwhile, so only a single match is limited in time.
+        """
+        _checked(value)
+        if self._plain is not None:
+            return self._plainly(self._plain, value, start, sliced)
+        return self._each(value, start, sliced)
 
-    def _skip_expanded(self) -> bool:
-        char = self.text[self.at]
-        if char in " \t\n\r\f\v":
-            self.at += 1
-            return True
-        if char == "#":
-            end = self.text.find("\n", self.at)
-            self.at = len(self.text) if end < 0 else end + 1
-            return True
-        return False
+    def replaced(self, value: str, new: str, count: int) -> str | None:
+        """The first `count` matches (0: all) replaced by a fixed text; None: not that simple."""
+        if self._plain is None:
+            return None
+        return self._plain.sub(lambda _: new, value, count)
 
-    def _piece(self, depth: int) -> str:
-        atom, quantifiable = self._atom(depth)
-        if not atom:
-            return ""
-        quantifier = self._quantifier()
-        if not quantifier:
-            return atom
-        if not quantifiable:
-            raise invalid("quantifier operand invalid")
-        if self._quantifier():
-            raise invalid("quantifier operand invalid")
-        return (
-            f"(?:{atom}){quantifier}"
-            if len(atom) > 1 and not atom.startswith(("(", "["))
-            else atom + quantifier
-        )
+    def split(self, value: str) -> list[str] | None:
+        """The pieces between matches; None: not that simple."""
+        if self._plain is None or self._plain.match("") is not None:
+            return None
+        return self._plain.split(value)
 
-    def _quantifier(self) -> str:
-        rest = self.text[self.at : self.at + 1]
-        if rest and rest in "*+?":
-            self.at += 1
-            made = rest
-        elif rest == "{" and self.text[self.at + 1 : self.at + 2].isdigit():
-            made = self._bounds()
-        else:
-            return ""
-        if self.text[self.at : self.at + 1] == "?":
-            self.at += 1
-            made += "?"
-        return made
+    def _plainly(self, plain: "re.Pattern[str]", value: str, start: int, sliced: bool) -> Iterator[Found]:
+        effort = Effort()
+        for found in plain.finditer(value, start):
+            if not sliced:
+                effort.step()
+            yield Found(value, [found.span()])
 
-    def _bounds(self) -> str:
-        found = re.compile(r"\{(\d+)(,(\d*))?\}").match(self.text, self.at)
-        if found is None:
-            end = self.text.find("}", self.at)
-            raise invalid("braces {} not balanced" if end < 0 else "invalid repetition count(s)")
-        low, high = int(found[1]), int(found[3]) if found[3] else None
-        if low > _REPEAT_MAX or (high is not None and (high > _REPEAT_MAX or high < low)):
-            raise invalid("invalid repetition count(s)")
-        self.at = found.end()
-        return found[0]
+    def _each(self, value: str, start: int, sliced: bool) -> Iterator[Found]:
+        text = _Text(value)
+        effort = Effort()
+        at = text.byte(start)
+        simple = self._tree.op == "=" and not self._tree.flags & SHORTER and not self.groups
+        while at <= len(text.data):
+            effort.step(len(text.data) - at)
+            spans: list[Span] | None
+            if simple:
+                spans = [self._tree.program.search(text.data, at)]
+                if spans[0][0] < 0:
+                    return
+            else:
+                spans = self._matcher(text.data, effort).find(at)
+                if spans is None:
+                    return
+            begin, end = spans[0]
+            yield Found(value, text.chars(spans))
+            at = end if end > begin else text.after(end)
+            if sliced:
+                effort = Effort()
 
-    def _atom(self, depth: int) -> tuple[str, bool]:
-        """The translation, and whether a quantifier may follow."""
-        char = self.text[self.at]
-        if char in "*+?" or (char == "{" and self.text[self.at + 1 : self.at + 2].isdigit()):
-            raise invalid("quantifier operand invalid")
-        if char == "[":
-            word = self.text[self.at : self.at + 7]
-            if word in ("[[:<:]]", "[[:>:]]"):
-                self.at += 7
-                return _CONSTRAINTS["m" if word[3] == "<" else "M"], False
-            return self._bracket(), True
-        if char == "(":
-            return self._group(depth)
-        self.at += 1
-        if char == "\\":
-            return self._escape()
-        if char == ".":
-            return ("[^\\n]" if self.flags.dots else "[\\s\\S]"), True
-        if char == "^":
-            return ("(?:^)" if not self.flags.anchors else "(?m:^)"), False
-        if char == "$":
-            return (r"\Z" if not self.flags.anchors else "(?m:$)"), False
-        return re.escape(char), True
+    def _matcher(self, data: bytes, effort: Effort) -> Matcher:
+        return Matcher(self._tree, self.groups, self._fold, data, effort, self._looks)
 
-    def _group(self, depth: int) -> tuple[str, bool]:
-        for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!"):
-            if self.text.startswith(opening, self.at):
-                self.at += len(opening)
-                return self._close(opening, depth, 0)
-        if self.text.startswith("(?#", self.at):
-            end = self.text.find(")", self.at)
-            if end < 0:
-                raise invalid("parentheses () not balanced")
-            self.at = end + 1
-            return "", False
-        if self.text.startswith("(?", self.at):
-            raise invalid("quantifier operand invalid")
-        self.at += 1
-        self.groups += 1
-        return self._close("(", depth, self.groups)
 
-    def _close(self, opening: str, depth: int, number: int) -> tuple[str, bool]:
-        inner = self._alternatives(depth + 1)
-        if self.text[self.at : self.at + 1] != ")":
-            raise invalid("parentheses () not balanced")
-        self.at += 1
-        if number:
-            self.closed.add(number)
-        return f"{opening}{inner})", opening in ("(", "(?:")
+def _checked(value: str) -> str:
+    """54000 for subjects beyond the limit."""
+    if len(value) > MAX_SUBJECT:
+        raise PgError("54000", "string is too long for a regular expression")
+    return value
 
-    def _escape(self) -> tuple[str, bool]:
-        if self.at >= len(self.text):
-            raise invalid("invalid escape \\ sequence")
-        char = self.text[self.at]
-        self.at += 1
-        if char.lower() in _SHORTHANDS and char in "dswDSW":
-            return f"[{'^' if char.isupper() else ''}{_SHORTHANDS[char.lower()]}]", True
-        if char in _CONSTRAINTS:
-            return _CONSTRAINTS[char], False
-        if char in "123456789":
-            number = int(char)
-            while self.text[self.at : self.at + 1].isdigit() and number * 10 <= self.groups:
-                number = number * 10 + int(self.text[self.at])
-                self.at += 1
-            if number not in self.closed:
-                raise invalid("invalid backreference number")
-            return f"(?:\\{number})", True
-        return re.escape(self._character(char)), True
 
-    def _character(self, char: str) -> str:
-        """The character that an escape means."""
-        if char in _ESCAPES:
-            return _ESCAPES[char]
-        if char == "c" and self.at < len(self.text):
-            self.at += 1
-            return chr(ord(self.text[self.at - 1]) & 31)
-        digits = {"x": r"[0-9a-fA-F]{1,8}", "u": r"[0-9a-fA-F]{4}", "U": r"[0-9a-fA-F]{8}"}.get(char)
-        if digits is not None:
-            found = re.compile(digits).match(self.text, self.at)
-            if found is None or int(found[0], 16) > 0x10FFFF:
-                raise invalid("invalid escape \\ sequence")
-            self.at = found.end()
-            return chr(int(found[0], 16))
-        if char.isalnum() and char.isascii():
-            raise invalid("invalid escape \\ sequence")
-        return char
+def _plain(parsed: Alternatives) -> str | None:
+    """Python's syntax for a sequence of sets of fixed length whose last may repeat, perhaps after ^.
 
-    def _bracket(self) -> str:
-        """[...] with classes, equivalence classes, collating elements and escapes."""
-        self.at += 1
-        negated = self.text[self.at : self.at + 1] == "^"
-        self.at += negated
-        parts: list[str] = []
-        first = True
-        while True:
-            if self.at >= len(self.text):
-                raise invalid("brackets [] not balanced")
-            if self.text[self.at] == "]" and not first:
-                self.at += 1
-                break
-            first = False
-            parts.append(self._member())
-        body = "".join(parts)
-        if negated:
-            return f"[^{body}{chr(92)}n]" if self.flags.dots else f"[^{body}]"
-        return f"[{body}]"
-
-    def _member(self) -> str:
-        start, whole = self._element()
-        if whole:
-            return start
-        if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 : self.at + 2] not in ("]", ""):
-            self.at += 1
-            end, whole = self._element()
-            if whole or ord(start) > ord(end):
-                raise invalid("invalid character range")
-            return f"{re.escape(start)}-{re.escape(end)}"
-        return re.escape(start)
-
-    def _element(self) -> tuple[str, bool]:
-        """(one character, False), or (a set's body, True)."""
-        for opening in ("[:", "[.", "[="):
-            if self.text.startswith(opening, self.at):
-                end = self.text.find(opening[1] + "]", self.at + 2)
-                if end < 0:
-                    raise invalid("brackets [] not balanced")
-                name, self.at = self.text[self.at + 2 : end], end + 2
-                if opening == "[:":
-                    return self._class(name)
-                named = _COLLATING.get(name, name)
-                if len(named) != 1:
-                    raise invalid("invalid collating element")
-                return named, False
-        char = self.text[self.at]
-        self.at += 1
-        if char == "\\":
-            if self.at >= len(self.text):
-                raise invalid("invalid escape \\ sequence")
-            escaped = self.text[self.at]
-            self.at += 1
-            if escaped in _SHORTHANDS:
-                return _SHORTHANDS[escaped], True
-            return self._character(escaped), False
-        return char, False
-
-    def _class(self, name: str) -> tuple[str, bool]:
-        if name not in _CLASSES:
-            raise invalid("invalid character class")
-        if self.flags.ignore_case and name in ("lower", "upper"):
-            name = "alpha"
-        return _CLASSES[name], True
+    Nothing in it can be divided in two ways, so `re` neither backtracks nor differs from POSIX.
+    """
+    if len(parsed.branches) != 1:
+        return None
+    pieces = parsed.branches[0]
+    made: list[str] = []
+    width = 0
+    for index, piece in enumerate(pieces):
+        atom = piece.atom
+        if isinstance(atom, Constraint) and atom.kind == "A" and not index:
+            made.append(r"\A")
+            continue
+        if not isinstance(atom, Set) or not atom.members or piece.greedy is False:
+            return None
+        last = index == len(pieces) - 1
+        width += max(piece.low, 0 if piece.high == INFINITY else piece.high)
+        if width > _PLAIN_WIDTH or (piece.low != piece.high and not last):
+            return None
+        made.append(chars.python_source(atom.members))
+        if piece.low != piece.high or piece.low != 1:
+            made.append(f"{{{piece.low},{'' if piece.high == INFINITY else piece.high}}}")
+    return "".join(made)
 
 
 @lru_cache(maxsize=512)
-def compiled(pattern: str, options: str = "") -> "re.Pattern[str]":
+def compiled(pattern: str, options: str = "") -> Regex:
     """The pattern under option letters; 2201B, 22023."""
     flags = Flags()
     for letter in options:
@@ -370,17 +215,4 @@ def compiled(pattern: str, options: str = "") -> "re.Pattern[str]":
             raise PgError("22023", f'invalid regular expression option: "{letter}"')
     if len(pattern) > MAX_PATTERN:
         raise invalid("regular expression is too complex")
-    try:
-        source = _Translator(pattern, flags).run()
-        return re.compile(source, re.IGNORECASE if flags.ignore_case else 0)
-    except RecursionError:
-        raise invalid("regular expression is too complex") from None
-    except (re.error, OverflowError):
-        raise invalid("quantifier operand invalid") from None
-
-
-def check_subject(value: str) -> str:
-    """54000 for subjects beyond the limit."""
-    if len(value) > MAX_SUBJECT:
-        raise PgError("54000", "string is too long for a regular expression")
-    return value
+    return Regex(pattern, flags)
