@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from journal.record import LockClass, Write
-from server.catalog import store
+from server.catalog import privileges, store
 from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
 from server.errors import PgError
 from server.sql import ast, types
@@ -103,7 +103,7 @@ class Change:
 
     @property
     def user_oid(self) -> Oid:
-        return self.catalog.role_names[self.env.user]
+        return privileges.role_oid(self.catalog, self.env.user)
 
 
 def _space(descriptor: Table | Schema | Role) -> int:
@@ -135,19 +135,20 @@ def creation_schema(catalog: Catalog, env: Env, names: ast.Names) -> Schema:
     raise PgError("3F000", "no schema has been selected to create in")
 
 
+def find_role(change: Change, name: str) -> Role:
+    """A role by name; PgError 42704."""
+    return change.catalog.roles[privileges.role_oid(change.catalog, name)]
+
+
 def require_create(catalog: Catalog, env: Env, schema: Schema) -> None:
     """PgError 42501 unless the user may create objects in the schema (only admin in public)."""
-    user = catalog.role_names[env.user]
-    if env.user == "admin" or schema.owner == user:
-        return
-    if any(grantee in (0, user) and "C" in letters for grantee, letters, _grantor in schema.acl):
-        return
-    raise PgError("42501", f"permission denied for schema {schema.name}")
+    if not privileges.may_in_schema(catalog, env.user, schema, "CREATE"):
+        raise PgError("42501", f"permission denied for schema {schema.name}")
 
 
 def require_owner(catalog: Catalog, env: Env, owner: Oid, what: str) -> None:
-    """PgError 42501 unless the user owns it (admin owns everything)."""
-    if env.user != "admin" and catalog.role_names[env.user] != owner:
+    """PgError 42501 unless the user owns it, itself or as a member of the owner (admin owns everything)."""
+    if not privileges.is_owner(catalog, env.user, owner):
         raise PgError("42501", f"must be owner of {what}")
 
 

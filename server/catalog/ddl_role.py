@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from server.catalog.ddl import Change, Result, find_schema, find_table, require_owner
+from server.catalog.ddl import Change, Result, find_role, find_schema, find_table, require_owner
 from server.catalog.descriptor import Oid, Role, Schema, Table
-from server.catalog.privileges import LETTERS, PUBLIC
+from server.catalog.privileges import LETTERS, PUBLIC, roles_of
 from server.errors import PgError
 from server.sql import ast
 
@@ -65,35 +65,24 @@ def _drop(change: Change, statement: ast.RoleStmt, name: str) -> None:
     if name == "admin":
         raise PgError("0A000", "feature not supported on system entity")
     found = find_role(change, name)
-    owned = [table for table in change.catalog.tables.values() if table.owner == found.oid]
-    granted = [
-        table
-        for table in change.catalog.tables.values()
-        if any(grantee == found.oid for grantee, _letters, _grantor in table.acl)
-    ]
-    if owned or granted or any(schema.owner == found.oid for schema in change.catalog.schemas.values()):
-        detail = "\n".join(
-            [f"owner of table {table.name}" for table in owned]
-            + [f"privileges for table {table.name}" for table in granted]
-        )
+    depending = []
+    for kind, objects in (("table", change.catalog.tables), ("schema", change.catalog.schemas)):
+        for each in objects.values():
+            if each.owner == found.oid:
+                depending.append(f"owner of {kind} {each.name}")
+            if any(grantee == found.oid for grantee, _letters, _grantor in each.acl):
+                depending.append(f"privileges for {kind} {each.name}")
+    if depending:
         raise PgError(
             "2BP01",
             f'role "{name}" cannot be dropped because some objects depend on it',
-            detail=detail or None,
+            detail="\n".join(depending),
         )
     for other in change.catalog.roles.values():
         if found.oid in other.member_of:
             member_of = tuple(oid for oid in other.member_of if oid != found.oid)
             change.put(msgspec.structs.replace(other, member_of=member_of))
     change.drop(found)
-
-
-def find_role(change: Change, name: str) -> Role:
-    """A role by name; PgError 42704."""
-    oid = change.catalog.role_names.get(name)
-    if oid is None:
-        raise PgError("42704", f'role "{name}" does not exist')
-    return change.catalog.roles[oid]
 
 
 # --- GRANT and REVOKE ---
@@ -171,13 +160,13 @@ _order: Callable[[str], int] = "arwdDxtUC".index
 
 
 def _grant_roles(change: Change, statement: ast.GrantStmt) -> Result:
-    granted = [find_role(change, names[-1]) for names in statement.objects]
+    granted = [find_role(change, name) for name, _columns in statement.privileges]
     if change.env.user != "admin":
         raise PgError("42501", f'permission denied to grant role "{granted[0].name}"')
     for name in statement.grantees:
         for each in granted:
             member = find_role(change, name)
-            if statement.grant and (each.oid == member.oid or member.oid in each.member_of):
+            if statement.grant and member.oid in roles_of(change.catalog, each.oid, inherited=False):
                 raise PgError("0LP01", f'role "{each.name}" is a member of role "{member.name}"')
             kept = tuple(oid for oid in member.member_of if oid != each.oid)
             member_of = (*kept, each.oid) if statement.grant else kept

@@ -15,6 +15,7 @@ from server.catalog.ddl import (
     Result,
     choose_name,
     creation_schema,
+    find_role,
     find_schema,
     lookup,
     require_create,
@@ -340,7 +341,10 @@ def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
         return Result("CREATE SCHEMA")
     if statement.elements:
         raise PgError("0A000", "CREATE SCHEMA with elements not supported")
-    change.put(Schema(change.new_oid(), name, change.user_oid))
+    owner = change.user_oid
+    if statement.authorization is not None:
+        owner = find_role(change, statement.authorization).oid
+    change.put(Schema(change.new_oid(), name, owner))
     return Result("CREATE SCHEMA")
 
 

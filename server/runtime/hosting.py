@@ -8,6 +8,7 @@ So a process id names the process that a cancel request is meant for (DESIGN §1
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,7 @@ from server.errors import PgError
 from server.runtime.page import SharedPage
 from server.session.preparing import Plans
 from server.session.session import SqlSession
+from server.session.work import Wait
 from server.sql.limits import Limits
 
 PLAN_CACHES = 64
@@ -94,6 +96,12 @@ class SessionHost:
     def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None:
         """PgError 42501 unless the user may do all of it."""
         privileges.check(catalog, user, needed)
+
+    def sleep(self, seconds: float) -> Wait[None]:
+        """Done after that time."""
+        wait: Wait[None] = Wait()
+        asyncio.get_running_loop().call_later(seconds, wait.finish, None)
+        return wait
 
     def enter(self, session: SqlSession) -> int:
         """A session begins; its process id. Raises PgError FATAL 53300.

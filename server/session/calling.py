@@ -31,11 +31,10 @@ def call(
         raise PgError("42883", f"procedure {'.'.join(function.names)}() does not exist")
     if isinstance(function.args[0], ast.SubLink):
         raise PgError("0A000", "cannot use subquery in CALL argument")
-    txn = session.txn or session._begin(implicit=True)
+    txn = session.txn or session.begin(implicit=True)
     bound = bind_scalar(function.args[0], None, session.env, txn.catalog, (types.TEXT, -1), "call")
     job_id = compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise PgError("22P02", "Unable to convert text to UUID")
-    wait = session.node.jobs.wait_for(session.cluster, job_id)
-    yield wait  # type: ignore[misc]
-    return [(wait.value(),)]
+    completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job_id))
+    return [(completed,)]

@@ -105,6 +105,7 @@ class CopyIn:
 
     def feed(self, data: bytes, last: bool = False) -> Work:
         """Insert the rows that are whole now. Raises PgError."""
+        self.ctx.tick()
         lines = self._reader.feed(data, last)
         if self._header and lines:
             self._header = False
@@ -193,17 +194,12 @@ def _start_in(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
         raise PgError("42601", "COPY query FROM is not supported")
     if statement.where is not None:
         raise PgError("0A000", "COPY FROM with WHERE not supported")
+    session.meet(txn.catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
     table = ddl.find_table(txn.catalog, session.env, statement.relation)
-    session._meet(txn.catalog, ast.ParsedStatement(statement, ""))
     session.node.check_privileges(txn.catalog, session.user, ((table.oid, "INSERT"),))
-    if txn.ddl:
-        raise PgError("0A000", "ddl and dml are not supported in the same transaction")
-    if txn.read_only:
-        raise PgError("25006", "cannot execute COPY FROM in a read-only transaction")
+    session.count_writing([table.oid], "COPY FROM", txn)
     places = _columns(table, statement.columns)
-    txn.used.add(table.oid)
-    txn.dml = True
-    ctx = session._context(txn, ())
+    ctx = session.new_context(txn, ())
     session.copy = CopyIn(session, table, places, options, ctx)
     session.copying = True
     session.out.append(codec.copy_in_response(False, len(places)))
@@ -213,15 +209,17 @@ def _start_in(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
 
 
 def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> Work:
+    if statement.relation is not None:
+        session.meet(txn.catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
     parsed = _query_of(session, statement, txn)
-    session._meet(txn.catalog, parsed)
+    session.meet(txn.catalog, parsed)
     prepared = preparing.prepare(parsed, txn.catalog, session.env)
     if not prepared.columns:
         raise PgError("0A000", "COPY query must have a RETURNING clause")
     assert prepared.plan is not None
-    session._check_privileges(prepared)
-    session._count_statement(prepared, txn)
-    ctx = session._context(txn, ())
+    session.check_privileges(prepared)
+    session.count_statement(prepared, txn)
+    ctx = session.new_context(txn, ())
     names = [column.name for column in prepared.columns]
     write = csv_writer(options, names) if options.csv else text_writer(options)
     outputs = [column.type.output for column in prepared.columns]
@@ -237,14 +235,16 @@ def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
             fields = [None if value is None else output(value, env) for value, output in zip(row, outputs)]
             session.out.append(codec.copy_data(write(fields).encode()))
         sent += len(batch)
-        if time.monotonic() > until:
-            ctx.tick()
-            yield SLICE
+        if ctx.pause or time.monotonic() > until:
+            yield from session.rest(ctx)
             until = time.monotonic() + SLICE_S
+        ctx.tick()
+    if ctx.pause:
+        yield from session.rest(ctx)
     session.ctx = None
     session.out.append(codec.COPY_DONE)
     txn.end_statement()
-    session._complete_with(f"COPY {sent}", txn)
+    session.complete(f"COPY {sent}")
 
 
 def _query_of(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> ast.ParsedStatement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,3 +61,8 @@ class SessionEnv(Env):
         """A transaction begins: its catalog, and what now() shows."""
         self.catalog = catalog
         self.now = now_ns // 1000 - _EPOCH_US
+        self.statement_now = None
+
+    def start_statement(self) -> None:
+        """Another statement of the same transaction: what statement_timestamp() shows."""
+        self.statement_now = time.time_ns() // 1000 - _EPOCH_US

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from server.errors import PgError
 from server.session import preparing
 from server.session.transaction import Transaction
-from server.session.work import SLICE, Slice, Wait
+from server.session.work import Slice, Wait
 from server.sql import ast
 
 if TYPE_CHECKING:
@@ -53,17 +53,18 @@ def explain(
     lines: list[str] = prepared.plan.explain(options.get("verbose", False), options.get("costs", True))
     if not options.get("analyze"):
         return lines
-    session._check_privileges(prepared)
-    session._count_statement(prepared, txn)
-    ctx = session._context(txn, ())
+    session.check_privileges(prepared)
+    session.count_statement(prepared, txn)
+    ctx = session.new_context(txn, ())
     rows = 0
     until = time.monotonic() + SLICE_S
     for batch in prepared.plan.run(ctx):
         rows += len(batch)
-        if time.monotonic() > until:
-            ctx.tick()
-            yield SLICE
+        if ctx.pause or time.monotonic() > until:
+            yield from session.rest(ctx)
             until = time.monotonic() + SLICE_S
+    if ctx.pause:
+        yield from session.rest(ctx)
     session.ctx = None
     txn.end_statement()
     ended = time.perf_counter()

@@ -23,8 +23,11 @@ class Executable(Protocol):
     """A plan: of a query, or of INSERT, UPDATE, DELETE.
 
     `run` yields batches of result rows, empty ones as heartbeats; plans that modify count in `ctx.affected`.
-    `point`, where there is one, does the whole statement in one call.
+    `point`, where there is one, does the whole statement in one call. `locks`: a query that locks rows.
     """
+
+    @property
+    def locks(self) -> bool: ...
 
     @property
     def point(self) -> Callable[[Context], list[tuple[Any, ...]]] | None: ...
@@ -42,7 +45,7 @@ class Prepared:
         "_descriptions",
         "_encoders",
         "_names_objects",
-        "_reads_names",
+        "_reads_moment",
         "catalog",
         "columns",
         "is_query",
@@ -88,10 +91,25 @@ class Prepared:
         client = param_types[: len(param_types) - lifted]
         self.parameter_description = codec.parameter_description([each.oid for each in client])
         self._names_objects = any(_is_name(column.type) for column in columns)
-        self._reads_names = any(map(_is_name, client))
+        self._reads_moment = any(_is_name(each) or each.category == "D" for each in client)
+        """A parameter may name an object, or say 'now'."""
         self._decoders: dict[tuple[int, ...], list[Decoder]] = {}
         self._encoders: dict[tuple[int, ...], Encoder] = {}
         self._descriptions: dict[tuple[int, ...], bytes] = {}
+
+    def stale(self) -> Prepared:
+        """The same statement, to be bound again before its next use: settings changed that its plan depends on."""
+        return Prepared(
+            self.parsed,
+            _NOWHERE,
+            plan=self.plan,
+            columns=self.columns,
+            param_types=self.param_types,
+            lifted=self.lifted,
+            tag=self.tag,
+            tables=self.tables,
+            modifies=self.modifies,
+        )
 
     def row_description(self, formats: tuple[int, ...]) -> bytes:
         """RowDescription for these result formats, or NoData."""
@@ -126,9 +144,11 @@ class Prepared:
         if not client:
             return []
         key = tuple(formats)
-        decoders = None if self._reads_names else self._decoders.get(key)
+        decoders = self._decoders.get(key)
         if decoders is None:
-            decoders = self._decoders[key] = self._make_decoders(key, client, env)
+            decoders = self._make_decoders(key, client, env)
+            if not self._reads_moment or 0 not in expand_formats(key, client):
+                self._decoders[key] = decoders
         return [None if raw is None else decoder(raw) for decoder, raw in zip(decoders, values)]
 
     def _make_decoders(self, formats: tuple[int, ...], count: int, env: Env) -> list[Decoder]:
@@ -137,6 +157,10 @@ class Prepared:
             types.binary_decoder(each, -1, env) if binary else types.text_decoder(each, -1, env)
             for each, binary in zip(self.param_types, spread)
         ]
+
+
+_NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
+"""No session's catalog."""
 
 
 def _is_name(kind: Type) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,8 +33,14 @@ OPTIMIZABLE = (
 Plans = dict[str, Prepared]
 
 
+_OF_THE_MOMENT = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORECASE)
+"""Words that a date or time literal may hold: its value is that of the moment when it is bound."""
+
+
 def remember(plans: Plans, key: str, prepared: Prepared) -> None:
-    """Put into a bounded cache."""
+    """Put into a bounded cache, unless the plan may hold a value that the next session must not get."""
+    if not prepared.lifted and _OF_THE_MOMENT.search(key):
+        return
     if len(plans) >= CACHE_SIZE:
         del plans[next(iter(plans))]
     plans[key] = prepared

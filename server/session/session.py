@@ -7,15 +7,16 @@ one. An implicit transaction begins with a statement outside a block and ends at
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from server.catalog.descriptor import Catalog
-from server.errors import PgError, schema_changed
+from server.catalog.descriptor import Catalog, Oid
+from server.catalog.privileges import role_oid, roles_of
+from server.errors import PgError
 from server.pgwire import codec
-from server.session import preparing
+from server.session import preparing, rebase
 from server.session.environment import SessionEnv
+from server.session.portal import Portal, complete_later, run_at_once, run_portal
 from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
@@ -27,30 +28,13 @@ if TYPE_CHECKING:
     from server.session.copying import CopyIn
     from server.session.host import Host
 
-SLICE_S = 0.001
-"""How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
+T = TypeVar("T")
+
+LONGEST_SLEEP_S = 60.0
+"""A timer lives no longer, also that of a pg_sleep which was cancelled."""
 MAX_STATEMENTS = 10_000
 _ABORTED = PgError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 _EMPTY: tuple[()] = ()
-
-
-class Portal:
-    """A bound statement, and where its execution stands."""
-
-    __slots__ = ("ctx", "done", "formats", "params", "prepared", "rest", "rows", "sent", "tag")
-
-    def __init__(self, prepared: Prepared, params: list[Any], formats: tuple[int, ...]) -> None:
-        self.prepared = prepared
-        self.params = params
-        self.formats = formats
-        self.ctx: Context | None = None
-        self.rows: Iterator[Sequence[Any]] | None = None
-        """Batches of result rows, once it runs."""
-        self.rest: list[Any] = []
-        """Rows of the last batch that the row limit held back."""
-        self.sent = 0
-        self.done = False
-        self.tag = ""
 
 
 class SqlSession:
@@ -79,6 +63,8 @@ class SqlSession:
         self.ctx: Context | None = None
         self.process_id = node.enter(self)
         self.secret = os.urandom(4)
+        self._waiting: Wait[Any] | None = None
+        """What the running statement waits for, if a cancel request may end it."""
         self._complete: bytes | None = None
         """CommandComplete of the implicit transaction's last statement, retracted if its commit fails."""
         self.state = "idle"
@@ -94,6 +80,8 @@ class SqlSession:
         """Running work raises 57014 at its next batch."""
         if self.ctx is not None:
             self.ctx.cancelled = True
+        if self._waiting is not None and not self._waiting.done:
+            self._waiting.fail(PgError("57014", "canceling statement due to user request"))
 
     def close(self) -> None:
         """The connection is gone: its transaction ends without effect."""
@@ -125,13 +113,15 @@ class SqlSession:
         """Run every statement of `sql`."""
         self.query_text = sql
         self.portals.pop("", None)
+        self.statements.pop("", None)
+        if self.txn is not None:
+            self.env.start_statement()
         found = self._cached(sql)
         if found is not None:
             prepared, params = found
             plan = prepared.plan
             if plan is not None and plan.point is not None and self.txn is None and not prepared.modifies:
-                self._query_at_once(prepared, params)
-                return None
+                return self._query_at_once(prepared, params)
             return self._query_work([(prepared, params)])
         return self._query_text(sql)
 
@@ -148,30 +138,35 @@ class SqlSession:
             return None
         prepared = self.plans.get(lifted.key)
         if prepared is None or prepared.catalog is not catalog:
-            prepared = preparing.prepare_lifted(lifted, catalog, self.env) if self.txn is not None else None
             return None
         try:
             return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
         except PgError:
             return None
 
-    def _query_at_once(self, prepared: Prepared, params: list[Any]) -> None:
+    def _query_at_once(self, prepared: Prepared, params: list[Any]) -> Work | None:
         """A read by key outside a transaction block: no generator, no commit."""
-        txn = self._begin(implicit=True)
-        ctx = self._context(txn, params)
-        self._check_privileges(prepared)
+        txn = self.begin(implicit=True)
+        ctx = self.new_context(txn, params)
+        self.check_privileges(prepared)
         formats = (0,) * len(prepared.columns)
         rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
-        self.ctx = None
         out = self.out
         out.append(prepared.row_description(formats))
         encode = prepared.encoder(formats, self.env)
         for row in rows:
             out.append(encode(row))
-        out.append(codec.command_complete(f"{prepared.tag} {len(rows)}"))
-        if txn.locks:
-            raise AssertionError("a direct read locks nothing")
+        tag = f"{prepared.tag} {len(rows)}"
+        if txn.locks or ctx.pause or self.settings.changed:
+            return self._finish_later(tag, ctx, txn)
+        self.ctx = None
+        out.append(codec.command_complete(tag))
         self._end(committed=True)
+        return None
+
+    def _finish_later(self, tag: str, ctx: Context, txn: Transaction) -> Work:
+        yield from complete_later(self, tag, ctx, txn)
+        yield from self._finish_implicit()
 
     def _query_text(self, sql: str) -> Work:
         """Parse, then run one statement after the other; all of them are one implicit transaction."""
@@ -195,15 +190,15 @@ class SqlSession:
     def _run_parsed(
         self, parsed: ast.ParsedStatement, text: str | None, lifted: scanner.Lifted | None
     ) -> Work:
-        self._refuse_aborted(parsed.statement)
+        self.refuse_aborted(parsed.statement)
         if not isinstance(parsed.statement, preparing.OPTIMIZABLE):
             yield from self._utility(parsed)
             return
-        txn = self.txn or self._begin(implicit=True)
+        txn = self.txn or self.begin(implicit=True)
         txn.check_age()
         if parsed.parameters:
             raise preparing.no_parameter(parsed.statement)
-        self._meet(txn.catalog, parsed)
+        self.meet(txn.catalog, parsed)
         prepared, params = self._prepare_query(parsed, txn.catalog, text, lifted)
         yield from self._run_whole(prepared, params)
 
@@ -227,11 +222,11 @@ class SqlSession:
 
     def _query_work(self, found: list[tuple[Prepared, list[Any]]]) -> Work:
         for prepared, params in found:
-            self._refuse_aborted(prepared.parsed.statement)  # type: ignore[union-attr]
+            self.refuse_aborted(prepared.parsed.statement)  # type: ignore[union-attr]
             if prepared.plan is None:
                 yield from self._utility(prepared.parsed)  # type: ignore[arg-type]
             else:
-                txn = self.txn or self._begin(implicit=True)
+                txn = self.txn or self.begin(implicit=True)
                 txn.check_age()
                 yield from self._run_whole(prepared, params)
         if self.copying:
@@ -244,7 +239,7 @@ class SqlSession:
         portal = Portal(prepared, params, (0,) * len(prepared.columns))
         if prepared.returns_rows:
             self.out.append(prepared.row_description(portal.formats))
-        yield from self._run(portal, 0)
+        yield from run_portal(self, portal, 0)
 
     # --- extended protocol ---
 
@@ -274,11 +269,11 @@ class SqlSession:
         if not statements:
             return Prepared(None, catalog)
         parsed = statements[0]
-        self._refuse_aborted(parsed.statement)
+        self.refuse_aborted(parsed.statement)
         if txn is None:
-            txn = self._begin(implicit=True)
+            txn = self.begin(implicit=True)
         if isinstance(parsed.statement, preparing.OPTIMIZABLE):
-            self._meet(txn.catalog, parsed)
+            self.meet(txn.catalog, parsed)
         prepared = preparing.prepare(parsed, txn.catalog, self.env, oids)
         if not txn.ddl:
             preparing.remember(self.plans, key, prepared)
@@ -307,9 +302,9 @@ class SqlSession:
             raise PgError("42P03", f'cursor "{portal}" already exists')
         if prepared.parsed is not None:
             if self.status == b"E":
-                self._refuse_aborted(prepared.parsed.statement)
+                self.refuse_aborted(prepared.parsed.statement)
             if prepared.plan is not None:
-                txn = self.txn or self._begin(implicit=True)
+                txn = self.txn or self.begin(implicit=True)
                 if prepared.catalog is not txn.catalog:
                     prepared = self._again(statement, prepared, txn.catalog)
         params = prepared.decode(formats, values, self.env)
@@ -322,7 +317,7 @@ class SqlSession:
         """The catalog moved since the statement was prepared: OC001 by the rule, else bind and plan again."""
         parsed = prepared.parsed
         assert parsed is not None
-        self._meet(catalog, parsed, prepared)
+        self.meet(catalog, parsed, prepared)
         client = prepared.param_types[: len(prepared.param_types) - prepared.lifted]
         fresh = preparing.prepare(parsed, catalog, self.env, [each.oid for each in client])
         if [(c.name, c.type) for c in fresh.columns] != [(c.name, c.type) for c in prepared.columns]:
@@ -357,32 +352,19 @@ class SqlSession:
             self.out.append(codec.EMPTY_QUERY)
             return None
         if self.status == b"E":
-            self._refuse_aborted(prepared.parsed.statement)
+            self.refuse_aborted(prepared.parsed.statement)
+        if found.done and not prepared.is_query:
+            raise PgError("55000", f'portal "{portal}" cannot be run')
+        if self.txn is not None:
+            self.env.start_statement()
         if prepared.plan is None:
+            found.done = True
             return self._utility(prepared.parsed, found)
-        txn = self.txn or self._begin(implicit=True)
+        txn = self.txn or self.begin(implicit=True)
         txn.check_age()
         if prepared.plan.point is not None and found.rows is None and not max_rows and not found.done:
-            self._execute_at_once(found, txn)
-            return None
-        return self._run(found, max_rows)
-
-    def _execute_at_once(self, portal: Portal, txn: Transaction) -> None:
-        prepared = portal.prepared
-        ctx = self._context(txn, portal.params)
-        self._check_privileges(prepared)
-        self._count_statement(prepared, txn)
-        rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
-        self.ctx = None
-        portal.done = True
-        out = self.out
-        if rows:
-            encode = prepared.encoder(portal.formats, self.env)
-            for row in rows:
-                out.append(encode(row))
-        portal.sent = len(rows)
-        txn.end_statement()
-        self._complete_with(_tag(prepared, ctx, len(rows)), txn)
+            return run_at_once(self, found, txn)
+        return run_portal(self, found, max_rows)
 
     def close_statement(self, name: str) -> None:
         self.statements.pop(name, None)
@@ -422,7 +404,7 @@ class SqlSession:
         txn = self.txn
         assert txn is not None
         txn.end_statement()
-        self._complete_with(f"COPY {copy.rows}", txn)
+        self.complete(f"COPY {copy.rows}")
         if copy.simple_rest is not None:
             yield from self._run_statements(copy.simple_rest, None, None)
 
@@ -432,72 +414,68 @@ class SqlSession:
 
     # --- running ---
 
-    def _context(self, txn: Transaction, params: Sequence[Any]) -> Context:
+    def new_context(self, txn: Transaction, params: Sequence[Any]) -> Context:
         ctx = Context(txn, params, self.env, txn.catalog, txn.limits.query_memory_bytes)
         self.ctx = ctx
         return ctx
 
-    def _check_privileges(self, prepared: Prepared) -> None:
+    def check_privileges(self, prepared: Prepared) -> None:
         if prepared.tables and self.user != "admin":
             self.node.check_privileges(self.env.catalog, self.user, prepared.tables)
 
-    def _count_statement(self, prepared: Prepared, txn: Transaction) -> None:
+    def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
-        for oid, _privilege in prepared.tables:
-            txn.used.add(oid)
-        if txn.read_only and (command := preparing.locking_command(prepared)):
-            raise PgError("25006", f"cannot execute {command} in a read-only transaction")
+        used = [oid for oid, _privilege in prepared.tables]
         if prepared.modifies:
-            if txn.ddl:
-                raise PgError("0A000", "ddl and dml are not supported in the same transaction")
-            if txn.read_only:
-                raise PgError("25006", f"cannot execute {prepared.tag} in a read-only transaction")
-            txn.dml = True
+            self.count_writing(used, prepared.tag, txn)
+        else:
+            self._count_tables(used, txn)
 
-    def _run(self, portal: Portal, max_rows: int) -> Work:
-        """Send rows until the portal's end or the limit, giving the loop a turn every slice."""
-        prepared = portal.prepared
-        txn = self.txn
-        assert txn is not None and prepared.plan is not None
-        if portal.rows is None and not portal.done:
-            self._check_privileges(prepared)
-            self._count_statement(prepared, txn)
-            portal.ctx = self._context(txn, portal.params)
-            portal.rows = prepared.plan.run(portal.ctx)
-        self.ctx = ctx = portal.ctx
-        encode = prepared.encoder(portal.formats, self.env)
-        sent = 0
-        until = time.monotonic() + SLICE_S
-        while not portal.done:
-            batch = portal.rest or next(portal.rows, None)  # type: ignore[arg-type]
-            portal.rest = []
-            if batch is None:
-                portal.done = True
-                break
-            if max_rows and sent + len(batch) >= max_rows:
-                keep = max_rows - sent
-                batch, portal.rest = batch[:keep], list(batch[keep:])
-            self.out.extend(map(encode, batch))
-            sent += len(batch)
-            if max_rows and sent >= max_rows:
-                break
-            if time.monotonic() > until:
-                yield SLICE
-                until = time.monotonic() + SLICE_S
-            if ctx is not None:
-                ctx.tick()
-        self.ctx = None
-        portal.sent += sent
-        if not portal.done:
-            self.out.append(codec.PORTAL_SUSPENDED)
-            return
-        txn.end_statement()
-        self._complete_with(_tag(prepared, ctx, sent), txn)
+    def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
+        """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
+        if txn.ddl:
+            raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+        if txn.read_only:
+            raise PgError("25006", f"cannot execute {tag} in a read-only transaction")
+        txn.dml = True
+        self._count_tables(used, txn)
 
-    def _complete_with(self, tag: str, txn: Transaction) -> None:
+    def _count_tables(self, used: Sequence[Oid], txn: Transaction) -> None:
+        txn.used.update(used)
+        if self.user != "admin" and not txn.roles:
+            txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))
+
+    def rest(self, ctx: Context) -> Work:
+        """Give the others a turn, or wait as long as pg_sleep wants; PgError 57014 when cancelled meanwhile."""
+        seconds, ctx.pause = ctx.pause, 0.0
+        if not seconds > 0:
+            yield SLICE
+        while seconds > 0:
+            yield from self.wait_for(self.node.sleep(min(seconds, LONGEST_SLEEP_S)))
+            seconds -= LONGEST_SLEEP_S
+        ctx.tick()
+
+    def wait_for(self, wait: Wait[T]) -> Generator[Slice | Wait[Any], None, T]:
+        """The outcome of `wait`; PgError 57014 when the statement is cancelled before."""
+        self._waiting = wait
+        try:
+            yield wait
+        finally:
+            self._waiting = None
+        return wait.value()
+
+    def suspend(self) -> None:
+        """PortalSuspended: the rest of the rows is for another Execute."""
+        self.out.append(codec.PORTAL_SUSPENDED)
+        self._complete = None
+
+    def complete(self, tag: str) -> None:
+        """CommandComplete; that of an implicit transaction's last statement may have to be taken back."""
         message = codec.command_complete(tag)
         self.out.append(message)
-        self._complete = message if txn.implicit else None
+        self._complete = message if self.txn is not None and self.txn.implicit else None
+        if self.settings.changed:
+            self.apply_settings()
 
     def _utility(self, parsed: ast.ParsedStatement, portal: Portal | None = None) -> Work:
         from server.session.utility import run_utility
@@ -506,7 +484,7 @@ class SqlSession:
 
     # --- transactions ---
 
-    def _begin(self, *, implicit: bool) -> Transaction:
+    def begin(self, *, implicit: bool) -> Transaction:
         node = self.node
         catalog = node.catalog(self.cluster)
         txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
@@ -520,7 +498,7 @@ class SqlSession:
     def begin_block(self, read_only: bool) -> None:
         """BEGIN: open a block, or turn the implicit transaction into one."""
         if self.txn is None:
-            self._begin(implicit=False)
+            self.begin(implicit=False)
         assert self.txn is not None
         self.txn.implicit = False
         self.txn.read_only = read_only
@@ -546,7 +524,7 @@ class SqlSession:
         else:
             if in_block:
                 txn.check_age()
-            self._check_rebase(txn)
+            rebase.check_reader(self, txn)
         self._end(committed=True)
 
     def rollback(self) -> None:
@@ -593,15 +571,17 @@ class SqlSession:
             if ALL[key].reported:
                 self.out.append(codec.parameter_status(ALL[key].name, self.settings[key]))
         changed.clear()
-        catalog, now = self.env.catalog, self.env.now
-        self.env = SessionEnv(self.settings, self.user, self.database, catalog, self)
-        self.env.now = now
+        before = self.env
+        self.env = SessionEnv(self.settings, self.user, self.database, before.catalog, self)
+        self.env.now, self.env.statement_now = before.now, before.statement_now
+        if self.env.key == before.key:
+            return
         self.plans = self.node.plans(self.env.key)
         for name, prepared in self.statements.items():
             if prepared.parsed is not None and prepared.plan is not None:
-                self.statements[name] = _stale(prepared)
+                self.statements[name] = prepared.stale()
 
-    def _refuse_aborted(self, statement: ast.Statement) -> None:
+    def refuse_aborted(self, statement: ast.Statement) -> None:
         if self.status == b"E" and not (
             isinstance(statement, ast.TransactionStmt) and statement.kind in ("commit", "rollback")
         ):
@@ -609,68 +589,10 @@ class SqlSession:
 
     # --- catalog ---
 
-    def _meet(self, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None) -> None:
-        """The session meets a catalog: OC001 when an object that the statement uses changed since the last one.
-
-        The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3, DESIGN §6.7).
-        """
-        old = self.catalog
-        if old is catalog or (self.txn is not None and self.txn.ddl):
-            return
-        self.catalog = catalog
-        if not self.node.rebase:
-            raise schema_changed()
-        used = prepared.tables if prepared is not None else self._tables_in(old, parsed)
-        for oid, _privilege in used:
-            before, now = old.tables.get(oid), catalog.tables.get(oid)
-            if before is not None and (now is None or now.version != before.version):
-                raise schema_changed()
-
-    def _tables_in(self, catalog: Catalog, parsed: ast.ParsedStatement) -> tuple[tuple[int, str], ...]:
-        """The tables that a statement meant in an older catalog; none when it meant nothing there."""
-        try:
-            return preparing.prepare(parsed, catalog, self.env).tables
-        except PgError:
-            return ()
-
-    def _check_rebase(self, txn: Transaction) -> None:
-        """A transaction that only read commits locally, unless what it used changed meanwhile."""
-        current = self.node.catalog(self.cluster)
-        if current is txn.catalog or txn.ddl:
-            return
-        self.catalog = current
-        for oid in txn.used:
-            before, now = txn.catalog.tables.get(oid), current.tables.get(oid)
-            if before is not None and (now is None or now.version != before.version):
-                raise schema_changed()
-        if not self.node.rebase:
-            raise schema_changed()
+    def meet(self, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None) -> None:
+        """The session meets a catalog: see `rebase.meet`."""
+        if self.catalog is not catalog:
+            rebase.meet(self, catalog, parsed, prepared)
 
 
-def _stale(prepared: Prepared) -> Prepared:
-    """The same statement, to be bound again before its next use: settings changed that its plan depends on."""
-    return Prepared(
-        prepared.parsed,
-        _NOWHERE,
-        plan=prepared.plan,
-        columns=prepared.columns,
-        param_types=prepared.param_types,
-        lifted=prepared.lifted,
-        tag=prepared.tag,
-        tables=prepared.tables,
-        modifies=prepared.modifies,
-    )
-
-
-_NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
-
-
-def _tag(prepared: Prepared, ctx: Context | None, rows: int) -> str:
-    """The command tag: what was modified, or how many rows were sent."""
-    if prepared.tag == "SELECT":
-        return f"SELECT {rows}"
-    affected = ctx.affected if ctx is not None else 0
-    return f"INSERT 0 {affected}" if prepared.tag == "INSERT" else f"{prepared.tag} {affected}"
-
-
-__all__ = ["Generator", "Portal", "Slice", "SqlSession", "Wait"]
+__all__ = ["Portal", "SqlSession"]

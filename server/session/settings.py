@@ -20,6 +20,8 @@ class Setting:
     """None: SHOW knows it, SET does not (DSQL's allow-list)."""
     description: str = ""
     is_list: bool = False
+    is_quoted: bool = False
+    """A list of names: SET quotes them where they need it (GUC_LIST_QUOTE)."""
     reported: bool = False
     """A change is told to the client in ParameterStatus."""
 
@@ -130,6 +132,7 @@ def _timezone(value: str) -> str:
 
 
 def _search_path(value: str) -> str:
+    parse_path(value)
     return value
 
 
@@ -153,7 +156,9 @@ ALL: dict[str, Setting] = {
         Setting("extra_float_digits", "1", _extra_float_digits, "Digits displayed for floats."),
         Setting("IntervalStyle", "postgres", _intervalstyle, "Display format of intervals.", reported=True),
         Setting("TimeZone", "UTC", _timezone, "Time zone of timestamps.", reported=True),
-        Setting("search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True),
+        Setting(
+            "search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True, is_quoted=True
+        ),
         *(Setting(f"enable_{name}", "on", _boolean(f"enable_{name}"), "Planner hint.") for name in _ENABLES),
         Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
         Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
@@ -284,6 +289,7 @@ class Settings:
         for key in list(self._values):
             if self._before is not None:
                 self._before.setdefault(key, self._values[key])
+                self._local.pop(key, None)
             self._assign(key, None)
 
     def _assign(self, key: str, value: str | None) -> None:

@@ -26,13 +26,14 @@ import itertools
 import os
 import time
 from bisect import bisect_left
+from copy import copy
 from itertools import repeat
 from typing import Protocol
 
 from adjudicator.messages import CommitRequest
 from journal.record import Lock, LockClass, Write
 from server.catalog.descriptor import Catalog, Oid
-from server.catalog.store import TABLES, object_key, version_key
+from server.catalog.store import ROLES, TABLES, object_key, version_key
 from server.errors import PgError
 from server.sql.limits import Limits
 
@@ -65,6 +66,7 @@ class Transaction:
 
     __slots__ = (
         "_begun",
+        "_is_viewed",
         "_keys",
         "catalog",
         "cluster",
@@ -77,6 +79,7 @@ class Transaction:
         "locks",
         "now",
         "read_only",
+        "roles",
         "row_keys",
         "start_ts",
         "txid",
@@ -106,9 +109,13 @@ class Transaction:
         """Keys of the table rows written: what the row limit counts."""
         self.used: set[Oid] = set()
         """Tables whose descriptors this transaction relied on."""
+        self.roles: set[Oid] = set()
+        """Roles that give the user its privileges; admin needs none."""
         self.ddl = False
         self.dml = False
         self._keys: list[bytes] | None = None
+        self._is_viewed = False
+        """A view shares `writes`, so it is replaced rather than changed."""
         self.txid = b""
 
     # --- reads: the snapshot, overlaid with the buffer ---
@@ -224,9 +231,19 @@ class Transaction:
     def end_statement(self) -> None:
         """What the statement wrote becomes visible to the next one."""
         if self.fresh:
+            if self._is_viewed:
+                self.writes, self._is_viewed = dict(self.writes), False
             self.writes.update(self.fresh)
             self.fresh = {}
             self._keys = None
+
+    def view(self) -> "Transaction":
+        """The transaction as it is now: a portal that is read in parts doesn't see what is written meanwhile.
+
+        What it locks, the transaction has locked.
+        """
+        self._is_viewed = True
+        return copy(self)
 
     # --- ends ---
 
@@ -282,6 +299,7 @@ class Transaction:
         kept = [Lock(key, lock) for key, lock in locks.items() if key not in self.writes]
         if rebase:
             checks = [object_key(self.cluster, TABLES, oid) for oid in self.used]
+            checks += [object_key(self.cluster, ROLES, oid) for oid in self.roles]
         else:
             checks = [version_key(self.cluster)]
         return CommitRequest(self.txid, self.start_ts, writes, kept, checks, self.guards)

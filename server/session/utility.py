@@ -29,7 +29,7 @@ _NO_TRANSACTION = PgError("25P01", "there is no transaction in progress")
 def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal | None) -> Work:
     """Run one utility statement; its rows, if any, and CommandComplete are appended. Raises PgError."""
     statement = parsed.statement
-    session._refuse_aborted(statement)
+    session.refuse_aborted(statement)
     if isinstance(statement, ast.Unsupported):
         raise PgError("0A000", statement.message)
     handler = _HANDLERS.get(type(statement))
@@ -63,10 +63,6 @@ def send(session: SqlSession, portal: Portal | None, columns: tuple[OutputColumn
     session.out.extend(map(encode, rows))
 
 
-def complete(session: SqlSession, tag: str) -> None:
-    session.out.append(codec.command_complete(tag))
-
-
 def warn(session: SqlSession, error: PgError, severity: str = "WARNING") -> None:
     session.out.append(codec.notice_response(error, severity))
 
@@ -79,7 +75,7 @@ def _transaction(session: SqlSession, statement: ast.TransactionStmt, portal: Po
     options = dict(statement.options)
     if kind in ("begin", "start"):
         _begin(session, options)
-        complete(session, "BEGIN" if kind == "begin" else "START TRANSACTION")
+        session.complete("BEGIN" if kind == "begin" else "START TRANSACTION")
     elif kind == "commit":
         yield from _commit(session, options)
     elif kind == "rollback":
@@ -109,13 +105,13 @@ def _commit(session: SqlSession, options: dict[str, object]) -> Work:
         raise PgError("0A000", "COMMIT AND CHAIN not supported")
     if session.status == b"E":
         session.rollback()
-        complete(session, "ROLLBACK")
+        session.complete("ROLLBACK")
         return
     if session.status == b"I":
         warn(session, _NO_TRANSACTION)
     if session.txn is not None:
         yield from session.commit()
-    complete(session, "COMMIT")
+    session.complete("COMMIT")
 
 
 def _rollback(session: SqlSession, options: dict[str, object]) -> None:
@@ -125,13 +121,13 @@ def _rollback(session: SqlSession, options: dict[str, object]) -> None:
         warn(session, _NO_TRANSACTION)
     if session.txn is not None:
         session.rollback()
-    complete(session, "ROLLBACK")
+    session.complete("ROLLBACK")
 
 
 def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, portal: Portal | None) -> Work:
     if session.status == b"I":
         warn(session, PgError("25P01", "SET CONSTRAINTS can only be used in transaction blocks"))
-    complete(session, "SET CONSTRAINTS")
+    session.complete("SET CONSTRAINTS")
     return
     yield
 
@@ -146,26 +142,25 @@ def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | N
         check_isolation(options.get("isolation"))
         raise PgError("0A000", f'setting configuration parameter "{name}" not supported')
     if kind == "reset all":
+        if session.txn is None:
+            session.begin(implicit=True)
         session.settings.reset_all()
     else:
         value: str | None = None
         if kind == "value":
             setting = ALL.get(name.lower())
-            is_list = setting is not None and setting.is_list
-            value = (
-                quote_list(statement.args)
-                if is_list and len(statement.args) != 1
-                else ", ".join(statement.args)
-            )
-            if is_list and len(statement.args) == 1 and name.lower() == "search_path":
+            if setting is not None and setting.is_quoted:
                 value = quote_list(statement.args)
-        if statement.local and session.status == b"I" and session.txn is None:
+            elif len(statement.args) > 1 and setting is not None and not setting.is_list:
+                raise PgError("22023", f"SET {name} takes only one argument")
+            else:
+                value = ", ".join(statement.args)
+        if statement.local and session.txn is None:
             warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
-        else:
-            session.settings.set(name, value, local=statement.local)
-    if session.settings.changed:
-        session.apply_settings()
-    complete(session, "RESET" if kind in ("reset", "reset all") else "SET")
+        if session.txn is None:
+            session.begin(implicit=True)
+        session.settings.set(name, value, local=statement.local)
+    session.complete("RESET" if kind in ("reset", "reset all") else "SET")
     return
     yield
 
@@ -191,7 +186,7 @@ def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal |
             raise unrecognized(name)
         rows = [(value,)]
     send(session, portal, _show_columns(name), rows)
-    complete(session, "SHOW")
+    session.complete("SHOW")
     return
     yield
 
@@ -202,11 +197,11 @@ def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal |
 def _explain(session: SqlSession, statement: ast.ExplainStmt, portal: Portal | None) -> Work:
     from server.session.explaining import explain
 
-    txn = session.txn or session._begin(implicit=True)
-    session._meet(txn.catalog, ast.ParsedStatement(statement.query, ""))
+    txn = session.txn or session.begin(implicit=True)
+    session.meet(txn.catalog, ast.ParsedStatement(statement.query, ""))
     lines = yield from explain(session, statement, txn)
     send(session, portal, _QUERY_PLAN, [(line,) for line in lines])
-    complete(session, "EXPLAIN")
+    session.complete("EXPLAIN")
     if portal is None:
         return
 
@@ -216,10 +211,10 @@ def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | No
         raise PgError("0A000", "unsupported VACUUM statement")
     if session.status == b"T":
         raise PgError("25001", "ANALYZE cannot run inside a transaction block")
-    txn = session.txn or session._begin(implicit=True)
+    txn = session.txn or session.begin(implicit=True)
     for relation in statement.relations:
         ddl.find_table(txn.catalog, session.env, relation)
-    complete(session, "ANALYZE")
+    session.complete("ANALYZE")
     return
     yield
 
@@ -232,17 +227,17 @@ def _call(session: SqlSession, statement: ast.CallStmt, portal: Portal | None) -
 
     rows = yield from call(session, statement)
     send(session, portal, _CALL_COLUMNS, rows)
-    complete(session, "CALL")
+    session.complete("CALL")
 
 
 def _copy(session: SqlSession, statement: ast.CopyStmt, portal: Portal | None) -> Work:
-    txn = session.txn or session._begin(implicit=True)
+    txn = session.txn or session.begin(implicit=True)
     txn.check_age()
     yield from copying.start(session, statement, txn)
 
 
 def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
-    txn = session.txn or session._begin(implicit=True)
+    txn = session.txn or session.begin(implicit=True)
     txn.check_age()
     if txn.read_only:
         raise PgError("25006", f"cannot execute {ddl.tag_of(statement)} in a read-only transaction")
@@ -256,7 +251,7 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
         warn(session, notice, "NOTICE")
     if result.columns:
         send(session, portal, result.columns, result.rows)
-    session._complete_with(result.tag, txn)
+    session.complete(result.tag)
     return
     yield
 
@@ -265,7 +260,7 @@ def _deallocate(session: SqlSession, statement: ast.DeallocateStmt, portal: Port
     if statement.name is not None:
         raise PgError("0A000", "unsupported statement: Deallocate")
     session.statements.clear()
-    complete(session, "DEALLOCATE ALL")
+    session.complete("DEALLOCATE ALL")
     return
     yield
 

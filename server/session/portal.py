@@ -1,0 +1,134 @@
+"""Portals: a bound statement, and how far its execution has come (PostgreSQL, chapter 55.2.3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from server.session.prepared import Prepared
+from server.session.transaction import Transaction
+from server.session.work import Work
+from server.sql.context import Context
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+SLICE_S = 0.001
+"""How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
+
+
+class Portal:
+    """A bound statement, and where its execution stands."""
+
+    __slots__ = ("ctx", "done", "formats", "params", "prepared", "rest", "rows")
+
+    def __init__(self, prepared: Prepared, params: list[Any], formats: tuple[int, ...]) -> None:
+        self.prepared = prepared
+        self.params = params
+        self.formats = formats
+        self.ctx: Context | None = None
+        self.rows: Iterator[Sequence[Any]] | None = None
+        """Batches of result rows, once it runs."""
+        self.rest: list[Any] = []
+        """Rows of the last batch that the row limit held back."""
+        self.done = False
+
+
+def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
+    """Send rows until the portal's end or the limit, giving the loop a turn every slice."""
+    prepared = portal.prepared
+    txn = session.txn
+    assert txn is not None and prepared.plan is not None
+    if portal.rows is None and not portal.done:
+        session.check_privileges(prepared)
+        session.count_statement(prepared, txn)
+        portal.ctx = session.new_context(txn.view() if max_rows else txn, portal.params)
+        portal.rows = prepared.plan.run(portal.ctx)
+        if max_rows and prepared.modifies:
+            yield from _run_to_end(session, portal, txn)
+    session.ctx = ctx = portal.ctx
+    encode = prepared.encoder(portal.formats, session.env)
+    sent = 0
+    until = time.monotonic() + SLICE_S
+    while not portal.done:
+        batch = portal.rest or next(portal.rows, None)  # type: ignore[arg-type]
+        portal.rest = []
+        if batch is None:
+            portal.done = True
+            break
+        if max_rows and sent + len(batch) >= max_rows:
+            keep = max_rows - sent
+            batch, portal.rest = batch[:keep], list(batch[keep:])
+        session.out.extend(map(encode, batch))
+        sent += len(batch)
+        if ctx is not None:
+            if ctx.pause or time.monotonic() > until:
+                yield from session.rest(ctx)
+                until = time.monotonic() + SLICE_S
+            ctx.tick()
+        if max_rows and sent >= max_rows:
+            break
+    if ctx is not None and ctx.pause:
+        yield from session.rest(ctx)
+    session.ctx = None
+    if not portal.done:
+        session.suspend()
+        return
+    txn.end_statement()
+    session.complete(tag_of(prepared, ctx, sent))
+
+
+def _run_to_end(session: SqlSession, portal: Portal, txn: Transaction) -> Work:
+    """A statement that modifies does all of it before its first row is given out (PORTAL_ONE_RETURNING)."""
+    ctx = portal.ctx
+    assert ctx is not None and portal.rows is not None
+    ctx.txn = txn
+    rows: list[Any] = []
+    until = time.monotonic() + SLICE_S
+    for batch in portal.rows:
+        rows.extend(batch)
+        if ctx.pause or time.monotonic() > until:
+            yield from session.rest(ctx)
+            until = time.monotonic() + SLICE_S
+        ctx.tick()
+    portal.rows, portal.rest = iter(()), rows
+    txn.end_statement()
+
+
+def run_at_once(session: SqlSession, portal: Portal, txn: Transaction) -> Work | None:
+    """A statement that is one call, with all its rows."""
+    prepared = portal.prepared
+    ctx = session.new_context(txn, portal.params)
+    session.check_privileges(prepared)
+    session.count_statement(prepared, txn)
+    rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
+    portal.done = True
+    out = session.out
+    if rows:
+        encode = prepared.encoder(portal.formats, session.env)
+        for row in rows:
+            out.append(encode(row))
+    tag = tag_of(prepared, ctx, len(rows))
+    if ctx.pause:
+        return complete_later(session, tag, ctx, txn)
+    session.ctx = None
+    txn.end_statement()
+    session.complete(tag)
+    return None
+
+
+def complete_later(session: SqlSession, tag: str, ctx: Context, txn: Transaction) -> Work:
+    """The statement has called pg_sleep."""
+    yield from session.rest(ctx)
+    session.ctx = None
+    txn.end_statement()
+    session.complete(tag)
+
+
+def tag_of(prepared: Prepared, ctx: Context | None, rows: int) -> str:
+    """The command tag: what was modified, or how many rows were sent."""
+    if prepared.tag == "SELECT":
+        return f"SELECT {rows}"
+    affected = ctx.affected if ctx is not None else 0
+    return f"INSERT 0 {affected}" if prepared.tag == "INSERT" else f"{prepared.tag} {affected}"

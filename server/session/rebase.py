@@ -1,0 +1,78 @@
+"""OC001: whether what a statement or a transaction relied on has changed in the catalog (DESIGN §6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from server.catalog.descriptor import Catalog, Oid
+from server.catalog.privileges import roles_of
+from server.errors import PgError, schema_changed
+from server.session import preparing
+from server.session.environment import SessionEnv
+from server.session.prepared import Prepared
+from server.session.transaction import Transaction
+from server.sql import ast
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+
+def meet(
+    session: SqlSession, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None
+) -> None:
+    """40001 OC001 when an object that the statement uses has changed since the catalog that the session last met.
+
+    The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3).
+    """
+    old = session.catalog
+    if session.txn is not None and session.txn.ddl:
+        return
+    session.catalog = catalog
+    if not session.node.rebase:
+        raise schema_changed()
+    if prepared is not None:
+        used = [oid for oid, _privilege in prepared.tables]
+    else:
+        used = tables_in(old, parsed, session.env)
+    if has_changed(old, catalog, used, session.user):
+        raise schema_changed()
+
+
+def check_reader(session: SqlSession, txn: Transaction) -> None:
+    """A transaction that only read commits locally: 40001 OC001 when what it used has changed meanwhile."""
+    current = session.node.catalog(session.cluster)
+    if current is txn.catalog or txn.ddl:
+        return
+    session.catalog = current
+    if not session.node.rebase or has_changed(txn.catalog, current, txn.used, session.user):
+        raise schema_changed()
+
+
+def has_changed(old: Catalog, new: Catalog, tables: Iterable[Oid], user: str) -> bool:
+    """Whether one of `tables`, as far as `old` has it, or a role of `user` is another one in `new`."""
+    for oid in tables:
+        before, now = old.tables.get(oid), new.tables.get(oid)
+        if before is not None and (now is None or now.version != before.version):
+            return True
+    return user != "admin" and _have_roles_changed(old, new, user)
+
+
+def _have_roles_changed(old: Catalog, new: Catalog, user: str) -> bool:
+    oid = old.role_names.get(user)
+    if oid is None:
+        return False
+    for role in roles_of(old, oid):
+        now = new.roles.get(role)
+        if now is None or now.version != old.roles[role].version:
+            return True
+    return False
+
+
+def tables_in(catalog: Catalog, parsed: ast.ParsedStatement, env: SessionEnv) -> list[Oid]:
+    """The tables that a statement meant in an older catalog; none when it meant nothing there."""
+    try:
+        prepared = preparing.prepare(parsed, catalog, env)
+    except PgError:
+        return []
+    return [oid for oid, _privilege in prepared.tables]
