@@ -489,6 +489,12 @@ def row_sources(layout: Layout, name: str = "r") -> dict[tuple[int, int], str]:
 
 def compile_expr(expr: Expr, layout: Layout, outer: Outer | None = None) -> Compiled:
     """(row, ctx) -> the expression's value over a row of `layout`."""
+    if type(expr) is tree.Const:
+        constant = expr.value
+        return lambda r, c: constant
+    if type(expr) is tree.Var and (expr.rel, expr.column) in layout:
+        position = layout[expr.rel, expr.column]
+        return lambda r, c: r[position]
     unit = Unit()
     code = Emitter(unit, row_sources(layout), outer).value(expr)
     return unit.finish("r, c", [f"return {code.src}"])

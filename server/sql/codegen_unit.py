@@ -3,12 +3,25 @@
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NamedTuple
 
 from server.sql import exec_value
 
 fresh = itertools.count(1).__next__
 """Keys of Context.slots and Context.memo: unique in the process, so plans in one Context never meet."""
+
+
+_ATTRIBUTES = {"p": "params", "e": "env", "s": "slots", "m": "memo"}
+"""Locals of generated code and what of the Context they hold."""
+_CONTEXT = re.compile(r"\b[pesm]\b")
+
+
+@lru_cache(4096)
+def _compiled(source: str) -> CodeType:
+    """Many plans have functions of the same shape: compiling is the dearest part of planning."""
+    return compile(source, "<plan>", "exec")
 
 
 class Code(NamedTuple):
@@ -47,13 +60,10 @@ class Unit:
     def finish(self, signature: str, lines: Sequence[str]) -> Callable[..., Any]:
         """Compile `def made(signature)` with `lines` (indented relative to it) as its body."""
         text = "\n".join(lines)
-        prologue = [
-            f"{name} = c.{attribute}"
-            for name, attribute in (("p", "params"), ("e", "env"), ("s", "slots"), ("m", "memo"))
-            if re.search(rf"\b{name}\b", text)
-        ]
+        used = set(_CONTEXT.findall(text))
+        prologue = [f"{name} = c.{_ATTRIBUTES[name]}" for name in sorted(used)]
         body = "\n".join("    " + line for line in [*prologue, *text.split("\n")])
-        exec(compile(f"def made({signature}):\n{body}\n", "<plan>", "exec"), self.names)
+        exec(_compiled(f"def made({signature}):\n{body}\n"), self.names)
         made: Callable[..., Any] = self.names["made"]
         return made
 

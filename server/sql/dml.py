@@ -36,6 +36,8 @@ class Modification:
     """The plan of a statement that modifies. `ctx.affected` counts what it did; rows are those of RETURNING."""
 
     __slots__ = ("_node", "_spools", "columns", "point")
+    locks = False
+    """Rows are written, not only locked."""
 
     def __init__(
         self,

@@ -96,6 +96,22 @@ class IndexFeed(Feed):
                 yield [value for key in keys if (value := get(key)) is not None]
 
 
+class PointScan(Node):
+    """At most one row, found by straight code; `label` makes EXPLAIN's lines."""
+
+    def __init__(
+        self, point: Callable[[Context], Rows], width: int, cost: float, label: Callable[[], list[str]]
+    ) -> None:
+        self.point, self.width, self.cost, self.label = point, width, cost, label
+        self.layout, self.rows = {}, 1.0
+
+    def run(self, c: Context) -> Iterator[Rows]:
+        yield self.point(c)
+
+    def describe(self) -> list[str]:
+        return self.label()
+
+
 class Scan(Node):
     """A table through a feed, with filter and projection in one generated loop."""
 

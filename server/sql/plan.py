@@ -124,7 +124,7 @@ class Planner:
 class Plan:
     """A compiled query. `run` yields batches of rows; `point`, where there is one, gives all rows at once."""
 
-    __slots__ = ("columns", "node", "point", "spools")
+    __slots__ = ("columns", "locks", "node", "point", "spools")
 
     def __init__(
         self,
@@ -132,9 +132,12 @@ class Plan:
         node: Node,
         point: Callable[[Context], list[tuple[Any, ...]]] | None,
         spools: Sequence[Node] = (),
+        locks: bool = False,
     ) -> None:
         self.columns, self.node, self.point = columns, node, point
         self.spools = spools
+        self.locks = locks
+        """It locks rows."""
 
     def run(self, ctx: Context) -> Iterator[Rows]:
         """Batches of at most about 256 rows; empty ones are heartbeats. Raises PgError."""
@@ -224,7 +227,7 @@ def plan_query(
             planner.needed.setdefault(lock.rel, set()).add(-2)
         node, point = SelectPlanner(planner, query, planner.top, False, extra).plan_with_point()
         spools = tuple(planner.modifying) if outermost else ()
-        return Plan(query.columns, node, point if not spools else None, spools)
+        return Plan(query.columns, node, point if not spools else None, spools, bool(query.locks))
     except RecursionError:
         raise PgError("54001", "stack depth limit exceeded") from None
 

@@ -169,14 +169,24 @@ class TableScan:
             return None
         return Count(bounds(path, self.outer), layout, path.cost * 0.3, self.describe())
 
-    def point(self, exprs: Sequence[Expr]) -> Callable[[Any], list[tuple[Any, ...]]] | None:
-        """Straight-line code for at most one row, found by its whole key."""
+    def point(
+        self,
+        exprs: Sequence[Expr],
+        locks: Sequence[int] = (),
+        skip: Callable[[Any], bool] | None = None,
+    ) -> Callable[[Any], list[tuple[Any, ...]]] | None:
+        """Straight-line code for at most one row, found by its whole key, which it locks in the classes `locks`.
+
+        None where the key is not known whole. `skip` tells before the read that no row is wanted.
+        """
         path = self.path
         if not path.single or self.late or any(has_node(expr, tree.SubLink) for expr in exprs):
             return None
         lines, unit, emitter, _ = self.loop(exprs)
-        head = self._point_key(unit)
+        head = [] if skip is None else [f"if {unit.bind(skip)}(c): return []"]
+        head += self._point_key(unit)
         body = [line.replace(": continue", ": return []") for line in lines]
+        body += [f"c.txn.lock(k, {lock_class})" for lock_class in locks]
         return unit.finish("c", [*head, *body, f"return [{tuple_source(emitter, exprs)}]"])
 
     def _point_key(self, unit: Unit) -> list[str]:

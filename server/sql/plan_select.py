@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from server.sql import tree
 from server.sql.codegen import compile_expr
 from server.sql.exec_node import Node
-from server.sql.exec_scan import FIRST_UNDER_LIMIT, Scan
+from server.sql.exec_scan import FIRST_UNDER_LIMIT, PointScan, Scan
 from server.sql.exec_sort import Distinct, Limit, LockRows, Sort, SortSpec, count_of, group_key
 from server.sql.exec_source import Append, Forget, ProjectSet, Rename, SetOperation
 from server.sql.explain import expr_text
@@ -21,6 +21,7 @@ from server.sql.types import BYTEA
 
 if TYPE_CHECKING:
     from server.sql.plan import Planner, Scope
+    from server.sql.plan_from import Source
 
 Point = Callable[[Any], list[tuple[Any, ...]]] | None
 
@@ -41,7 +42,7 @@ class SelectPlanner:
         self.exprs += self.extra
         self.lock_at = len(self.exprs)
         self.exprs += [tree.Var(BYTEA, lock.rel, KEY_COLUMN) for lock in query.locks]
-        self.point: Point = None
+        self._source: Source | None = None
         self.ordered = not query.order_by
         """Rows come in the right order already."""
 
@@ -52,7 +53,33 @@ class SelectPlanner:
 
     def plan_with_point(self) -> tuple[Node, Point]:
         """The plan and, when it reads at most one row by its key, the straight code for it."""
-        return self.plan(), self.point
+        query = self.query
+        blocked = query.grouped or query.windows or query.has_set_returning or query.set_op or query.ctes
+        if blocked or type(query.from_) is not int:
+            return self.plan(), None
+        source = self._source = self.planner.from_(query, self.outer)
+        shown = [self.exprs[i] for i in self.visible] + self.extra
+        if not isinstance(source, TableScan):
+            return self.plan(), None
+        locks = [lock.lock for lock in query.locks]
+        point = source.point(shown, locks, self._skip()) if source.path.single else None
+        if point is None:
+            return self.plan(), None
+        label = source.describe if not locks else lambda: ["LockRows", *source.describe()]
+        return PointScan(point, len(shown), source.path.cost, label), point
+
+    def _skip(self) -> Callable[[Any], bool] | None:
+        """Whether LIMIT and OFFSET leave nothing of a single row; None: they never do."""
+        limit, offset = self.query.limit, self.query.offset
+        if offset is None and (limit is None or (type(limit) is tree.Const and limit.value == 1)):
+            return None
+        most, first = self._count(limit, "LIMIT"), self._count(offset, "OFFSET")
+
+        def skip(c: Any) -> bool:
+            before = 0 if first is None else first(c)
+            return (most is not None and most(c) == 0) or bool(before)
+
+        return skip
 
     def plan(self) -> Node:
         """The whole query."""
@@ -73,7 +100,7 @@ class SelectPlanner:
 
     def _rows(self) -> Node:
         query = self.query
-        source = self.planner.from_(query, self.outer)
+        source = self._source or self.planner.from_(query, self.outer)
         order = self._wanted_order()
         if query.grouped:
             node, replaced = plan_group(self.planner, query, self.exprs, source, self.outer)
@@ -87,7 +114,6 @@ class SelectPlanner:
                 self.ordered = self.ordered or source.order_by(order, self.limited)
             if not query.windows and not query.has_set_returning:
                 node = source.build(self.exprs, self.keys)
-                self._make_point(source)
                 if self.limited and self.ordered and isinstance(node, Scan):
                     node.feed.first = FIRST_UNDER_LIMIT
                 return node
@@ -100,14 +126,6 @@ class SelectPlanner:
         if self.query.has_set_returning:
             node = self._project_sets(node)
         return project(node, self.exprs, self.keys, self.outer)
-
-    def _make_point(self, source: TableScan) -> None:
-        query = self.query
-        plain = query.limit is None and query.offset is None and not query.locks and not query.distinct_on
-        if not plain or query.distinct or query.ctes:
-            return
-        shown = [self.exprs[i] for i in self.visible] + self.extra
-        self.point = source.point(shown)
 
     def _wanted_order(self) -> list[tuple[int, bool, bool]] | None:
         """ORDER BY as columns of the only table, when it is that."""

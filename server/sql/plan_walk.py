@@ -70,7 +70,8 @@ def _nodes(value: Any) -> Iterator[Any]:
         yield value
 
 
-_KINDS = set(_CHILDREN) | {tree.Const, tree.Param, tree.Var, tree.ElementRef, tree.CaseArg, tree.GroupingCall}
+_LEAVES = {tree.Const, tree.Param, tree.Var, tree.ElementRef, tree.CaseArg, tree.GroupingCall}
+_KINDS = set(_CHILDREN) | _LEAVES
 
 
 def children(node: Any) -> Iterator[Any]:
@@ -85,9 +86,25 @@ def walk(node: Any, queries: bool = True) -> Iterator[Any]:
     while stack:
         found = stack.pop()
         yield found
-        stack.extend(children(found))
-        if queries and type(found) is tree.SubLink:
+        kind = type(found)
+        if kind in _LEAVES:
+            continue
+        for name in _CHILDREN.get(kind, ()):
+            value = getattr(found, name)
+            if type(value) is tuple:
+                _push(stack, value)
+            elif type(value) in _KINDS:
+                stack.append(value)
+        if queries and kind is tree.SubLink:
             stack.append(found.query)
+
+
+def _push(stack: list[Any], items: tuple[Any, ...]) -> None:
+    for item in items:
+        if type(item) in _KINDS:
+            stack.append(item)
+        elif type(item) is tuple:
+            _push(stack, item)
 
 
 def _rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -102,6 +119,8 @@ def _rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def _with_children(node: Any, change: Callable[[Any], Any]) -> Any:
     """`node` with every child `change`d; the very same node when nothing is different."""
+    if type(node) in _LEAVES:
+        return node
     names = _CHILDREN.get(type(node), ())
     if type(node) is tree.SubLink:
         names = (*names, "query")

@@ -206,3 +206,33 @@ def test_sleeping_is_left_to_the_driver() -> None:
     context = Context(reads(), (), Env(), CATALOG)
     assert plan("select pg_sleep(g) from generate_series(1, 3) g").rows(context) == [("",)] * 3
     assert context.pause == 6.0
+
+
+@pytest.mark.parametrize(
+    ("tail", "parameters", "found", "locked"),
+    [
+        ("for update", (), 1, 1),
+        ("and y > 100 for update", (), 0, 0),
+        ("limit 1", (), 1, 0),
+        ("limit $2", (2,), 1, 0),
+        ("limit $2 for update", (0,), 0, 0),
+        ("order by x limit null offset $2", (1,), 0, 0),
+        ("limit all offset 0 for key share", (), 1, 1),
+    ],
+)
+def test_locks_and_limits_keep_a_lookup_by_key_straight(
+    tail: str, parameters: tuple[int, ...], found: int, locked: int
+) -> None:
+    txn = reads()
+    key = run("select id from a limit 1")[0][0]
+    made = plan(f"select id from a where id = $1 {tail}", INT4, *([INT8] * len(parameters)))
+    assert made.point is not None
+    assert len(made.point(Context(txn, (key, *parameters), Env(), CATALOG))) == found
+    assert len(txn.locked) == locked
+
+
+def test_a_negative_limit_is_refused_before_anything_is_read() -> None:
+    made, txn = plan("select id from a where id = 1 limit $1", INT8), reads()
+    with pytest.raises(PgError, match="LIMIT must not be negative"):
+        made.rows(Context(txn, (-1,), Env(), CATALOG))
+    assert txn.gets == 0
