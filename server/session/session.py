@@ -120,7 +120,8 @@ class SqlSession:
         if found is not None:
             prepared, params = found
             plan = prepared.plan
-            if plan is not None and plan.point is not None and self.txn is None and not prepared.modifies:
+            at_once = plan is not None and plan.point is not None and not prepared.modifies and not plan.locks
+            if at_once and self.txn is None:
                 return self._query_at_once(prepared, params)
             return self._query_work([(prepared, params)])
         return self._query_text(sql)
