@@ -119,13 +119,13 @@ class Snapshots:
     async def _run(self) -> None:
         ticks, resting, seen = 0, 0, 0
         while True:
+            if self._waiting or self._is_due():
+                await self._cut_and_trim()
             try:
                 await asyncio.wait_for(self._wake.wait(), self.settings.tick_s)
             except TimeoutError:
                 ticks += 1
             self._wake.clear()
-            if self._waiting or self._is_due():
-                await self._cut_and_trim()
             position = self.stores.replica.applied_position
             resting = resting + 1 if position == seen else 0
             seen = position
