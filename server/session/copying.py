@@ -12,6 +12,7 @@ from server.catalog.descriptor import Table
 from server.errors import PgError
 from server.pgwire import codec
 from server.session import preparing
+from server.session.portal import rest
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Work
 from server.sql import ast, types
@@ -236,11 +237,11 @@ def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
             session.out.append(codec.copy_data(write(fields).encode()))
         sent += len(batch)
         if ctx.pause or time.monotonic() > until:
-            yield from session.rest(ctx)
+            yield from rest(session, ctx)
             until = time.monotonic() + SLICE_S
         ctx.tick()
     if ctx.pause:
-        yield from session.rest(ctx)
+        yield from rest(session, ctx)
     session.ctx = None
     session.out.append(codec.COPY_DONE)
     txn.end_statement()

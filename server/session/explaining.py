@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from server.errors import PgError
 from server.session import preparing
+from server.session.portal import rest
 from server.session.transaction import Transaction
 from server.session.work import Slice, Wait
 from server.sql import ast
@@ -61,10 +62,10 @@ def explain(
     for batch in prepared.plan.run(ctx):
         rows += len(batch)
         if ctx.pause or time.monotonic() > until:
-            yield from session.rest(ctx)
+            yield from rest(session, ctx)
             until = time.monotonic() + SLICE_S
     if ctx.pause:
-        yield from session.rest(ctx)
+        yield from rest(session, ctx)
     session.ctx = None
     txn.end_statement()
     ended = time.perf_counter()

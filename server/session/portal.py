@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.session.prepared import Prepared
 from server.session.transaction import Transaction
-from server.session.work import Work
+from server.session.work import SLICE, Work
 from server.sql.context import Context
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.001
 """How long a statement may hold the loop before the others have a turn (DESIGN §11)."""
+LONGEST_SLEEP_S = 60.0
+"""A timer lives no longer, also that of a pg_sleep which was cancelled."""
 
 
 class Portal:
@@ -64,13 +66,13 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
         sent += len(batch)
         if ctx is not None:
             if ctx.pause or time.monotonic() > until:
-                yield from session.rest(ctx)
+                yield from rest(session, ctx)
                 until = time.monotonic() + SLICE_S
             ctx.tick()
         if max_rows and sent >= max_rows:
             break
     if ctx is not None and ctx.pause:
-        yield from session.rest(ctx)
+        yield from rest(session, ctx)
     session.ctx = None
     if not portal.done:
         session.suspend()
@@ -89,7 +91,7 @@ def _run_to_end(session: SqlSession, portal: Portal, txn: Transaction) -> Work:
     for batch in portal.rows:
         rows.extend(batch)
         if ctx.pause or time.monotonic() > until:
-            yield from session.rest(ctx)
+            yield from rest(session, ctx)
             until = time.monotonic() + SLICE_S
         ctx.tick()
     portal.rows, portal.rest = iter(()), rows
@@ -120,10 +122,21 @@ def run_at_once(session: SqlSession, portal: Portal, txn: Transaction) -> Work |
 
 def complete_later(session: SqlSession, tag: str, ctx: Context, txn: Transaction) -> Work:
     """The statement has called pg_sleep."""
-    yield from session.rest(ctx)
+    yield from rest(session, ctx)
     session.ctx = None
     txn.end_statement()
     session.complete(tag)
+
+
+def rest(session: SqlSession, ctx: Context) -> Work:
+    """Give the others a turn, or wait as long as pg_sleep wants; PgError 57014 when cancelled meanwhile."""
+    seconds, ctx.pause = ctx.pause, 0.0
+    if not seconds > 0:
+        yield SLICE
+    while seconds > 0:
+        yield from session.wait_for(session.node.sleep(min(seconds, LONGEST_SLEEP_S)))
+        seconds -= LONGEST_SLEEP_S
+    ctx.tick()
 
 
 def tag_of(prepared: Prepared, ctx: Context | None, rows: int) -> str:

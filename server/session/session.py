@@ -20,7 +20,7 @@ from server.session.portal import Portal, complete_later, run_at_once, run_porta
 from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
-from server.session.work import SLICE, Slice, Wait, Work
+from server.session.work import Slice, Wait, Work
 from server.sql import ast, scanner
 from server.sql.context import Context
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONGEST_SLEEP_S = 60.0
-"""A timer lives no longer, also that of a pg_sleep which was cancelled."""
 MAX_STATEMENTS = 10_000
 _ABORTED = PgError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 _EMPTY: tuple[()] = ()
@@ -427,6 +425,8 @@ class SqlSession:
     def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
         used = [oid for oid, _privilege in prepared.tables]
+        if txn.read_only and (command := preparing.locking_command(prepared)):
+            raise PgError("25006", f"cannot execute {command} in a read-only transaction")
         if prepared.modifies:
             self.count_writing(used, prepared.tag, txn)
         else:
@@ -445,16 +445,6 @@ class SqlSession:
         txn.used.update(used)
         if self.user != "admin" and not txn.roles:
             txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))
-
-    def rest(self, ctx: Context) -> Work:
-        """Give the others a turn, or wait as long as pg_sleep wants; PgError 57014 when cancelled meanwhile."""
-        seconds, ctx.pause = ctx.pause, 0.0
-        if not seconds > 0:
-            yield SLICE
-        while seconds > 0:
-            yield from self.wait_for(self.node.sleep(min(seconds, LONGEST_SLEEP_S)))
-            seconds -= LONGEST_SLEEP_S
-        ctx.tick()
 
     def wait_for(self, wait: Wait[T]) -> Generator[Slice | Wait[Any], None, T]:
         """The outcome of `wait`; PgError 57014 when the statement is cancelled before."""
