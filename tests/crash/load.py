@@ -89,7 +89,8 @@ async def check(dsn: str, ledger: Ledger) -> None:
         if key in found:
             ledger.committed[key] = parts
     ledger.unknown.clear()
-    assert found == ledger.committed
+    differences = sorted(found.items() ^ ledger.committed.items())
+    assert differences == [], f"there, or acknowledged, but not both: {differences[:10]}"
     assert money == ACCOUNTS * MONEY
     for client, number in counters.items():
         assert number == max((each for owner, each in found if owner == client), default=0)
