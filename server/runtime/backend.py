@@ -157,11 +157,14 @@ class Backend:
         node.shared = Shared(self._page, self)
 
     async def start(self, front: Front) -> None:
-        """Returns when all workers accept connections. Raises `WorkerFailed`, TimeoutError, OSError."""
+        """Returns when all workers accept connections. Raises `WorkerFailed`, OSError."""
         self._front = front
         self._page.position = self._node.versions.applied_position
         peers = [await self._spawn(index) for index in range(1, self._count + 1)]
-        await asyncio.wait_for(asyncio.gather(*(peer.accepting for peer in peers)), START_LIMIT_S)
+        try:
+            await asyncio.wait_for(asyncio.gather(*(peer.accepting for peer in peers)), START_LIMIT_S)
+        except TimeoutError:
+            raise WorkerFailed(f"a worker did not accept connections in {START_LIMIT_S:.0f} s") from None
         self._keepers = [asyncio.create_task(self._keep(peer)) for peer in peers]
 
     async def stop(self, grace_s: float) -> None:
@@ -196,6 +199,14 @@ class Backend:
         for peer in self._peers.values():
             if peer is not source:
                 peer.frames.send(message)
+
+    def status(self) -> list[dict[str, int]]:
+        """The workers: index, process id of the system, sessions."""
+        return [
+            {"index": index, "pid": peer.process.pid, "sessions": len(peer.sessions)}
+            for index, peer in sorted(self._peers.items())
+            if peer.process is not None
+        ]
 
     # What the node tells of its own sessions
 

@@ -78,6 +78,8 @@ class Facts:
     endpoint: str
     started: float
     counters: Any
+    """Of the connections that this process itself has accepted."""
+    workers: Callable[[], list[dict[str, int]]] = list
 
 
 class Operations:
@@ -296,4 +298,5 @@ def _serving_status(facts: Facts) -> dict[str, Any]:
         "uptime_s": round(time.monotonic() - facts.started, 1),
         "internal_errors": facts.counters.internal_errors,
         "connections": msgspec.to_builtins(facts.counters),
+        "workers": facts.workers(),
     }

@@ -126,6 +126,8 @@ class Server:
         )
         await self._listen(self.listener)
         facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
+        if self.backend is not None:
+            facts.workers = self.backend.status
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
         await self.control.start()

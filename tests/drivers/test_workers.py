@@ -1,5 +1,6 @@
 """`opendsql serve --workers 2` as real processes: one database, whichever process a client meets."""
 
+import json
 import os
 import signal
 import threading
@@ -215,7 +216,7 @@ def test_a_cancel_request_that_arrives_at_any_process(server, index):
                 except psycopg.Error as error:
                     failures.append(error)
 
-            running = threading.Thread(target=run)
+            running = threading.Thread(target=run, daemon=True)
             running.start()
             shown = f"select 1 from pg_stat_activity where pid = {pid} and query like '%{count}%'"
             until(lambda shown=shown: neighbour.execute(shown).fetchone())
@@ -257,7 +258,9 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path):
         for connection in (other, main):
             assert connection.execute("select * from t").fetchall() == [(1,)]
         until(lambda: f"worker ended index=1 pid={victim} code=-9" in server.stderr)
-        until(lambda: other.execute("select count(*) from pg_stat_activity").fetchone() == (2,))
+        for connection in (other, main):
+            count = "select count(*) from pg_stat_activity"
+            until(lambda c=connection, count=count: c.execute(count).fetchone() == (2,))
         other.execute("insert into t values (3)")
         until(lambda: len(server.worker_pids()) == WORKERS)
 
@@ -284,9 +287,9 @@ def test_workers_end_with_main_and_the_data_stays(tmp_path):
                 two.execute("insert into t values (%s)", (value,))
                 acknowledged.append((value,))
             server.kill()
+            until(lambda: not any(map(is_running, workers)))
             with pytest.raises(psycopg.OperationalError):
                 two.execute("select 1")
-        until(lambda: not any(map(is_running, workers)))
     with (
         Workers(tmp_path / "data", "--workers", "1") as server,
         server.connect(1) as connection,
@@ -324,6 +327,28 @@ def test_passwords_and_tls_in_a_worker(tmp_path):
                 server.connect(password="wrong")
         for pid in server.worker_pids():
             assert b"SCRAM" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_status_counts_every_process(server):
+    with server.connect(1), server.connect(2), server.connect(0):
+
+        def counted() -> bool:
+            status = json.loads(opendsql("status", "--data", server.data, "--json").stdout)
+            assert [worker["pid"] for worker in status["workers"]] == server.worker_pids()
+            return status["sessions"] == 3 and [each["sessions"] for each in status["workers"]] == [1, 1]
+
+        until(counted)
+
+
+def test_workers_that_cannot_start(tmp_path):
+    patch = "import server.runtime.backend as backend; backend.ROOT = '/nonexistent'"
+    server = ServeProcess(tmp_path / "data", "--workers", "2", patch=patch)
+    server.start()
+    code, stderr = server.ended()
+    assert server.process.stdout.read() == ""
+    server.process.stdout.close()
+    assert code == 1
+    assert "opendsql: a worker ended before it accepted connections\n" in stderr
 
 
 def test_a_port_is_not_taken_twice(server, tmp_path):
