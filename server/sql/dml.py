@@ -236,8 +236,7 @@ class InsertNode(ModifyNode):
         action = self._action
         if action is not None:
             writer = self.writer
-            if not action.update:
-                writer.validate(ctx, row)
+            writer.validate(ctx, row)
             taken = writer.conflicting_key(ctx, row, action.arbiters)
             if taken is not None:
                 return self._on_conflict(ctx, action, taken, row, results)

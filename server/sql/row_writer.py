@@ -51,22 +51,19 @@ class RowWriter:
             key = reach.hidden_key(txn.new_row_id())
         entries = [self._new_entry(ctx, index, row, key) for index in reach.indexes]
         self._put_row(ctx, key, row, EXCLUSIVE)
-        for index, (entry_key, value, exclusive) in zip(reach.indexes, entries):
-            self._check_key(ctx, entry_key, index.index)
+        for entry_key, value, exclusive in entries:
+            self._check_key(ctx, entry_key, key, exclusive)
             txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
         return key
 
     def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> None:
         """Insert rows, as `insert` does one after the other."""
         reach, txn = self.access, ctx.txn
-        keys: list[bytes] = []
-        if reach.key_columns and not reach.indexes:
-            for row in rows:
-                self.validate(ctx, row)
+        if rows and reach.key_columns and not reach.indexes and self._are_valid(ctx, rows):
             keys = list(map(reach.key, rows))
             values = list(map(reach.pack, rows))
             limits = txn.limits
-            small = not rows or (
+            small = (
                 max(map(len, keys)) - PREFIX_LENGTH <= limits.key_bytes
                 and max(map(len, values)) <= limits.column_bytes
             )
@@ -75,6 +72,15 @@ class RowWriter:
                 return
         for row in rows:
             self.insert(ctx, row)
+
+    def _are_valid(self, ctx: Context, rows: Sequence[Row]) -> bool:
+        """Whether no constraint fails; which row's error comes first is for `insert` to find."""
+        try:
+            for row in rows:
+                self.validate(ctx, row)
+        except PgError:
+            return False
+        return True
 
     def update(self, ctx: Context, key: bytes, old: Row, new: list[Any], changed: Sequence[int]) -> bytes:
         """Replace the row at `key`; `changed` are the 0-based columns that were assigned. Returns the new key."""
@@ -190,7 +196,7 @@ class RowWriter:
         if before_key != after_key:
             if exclusive and txn.current(after_key) is not None:
                 raise self.duplicate(ctx, index.index, new)
-            self._check_key(ctx, after_key, index.index)
+            self._check_key(ctx, after_key, new_key, exclusive)
             txn.delete(before_key, EXCLUSIVE if index.is_exclusive(old) else BLIND)
         txn.put(after_key, after, EXCLUSIVE if exclusive else BLIND)
 
@@ -205,8 +211,9 @@ class RowWriter:
         txn.count_row(key)
         txn.put(key, value, lock)
 
-    def _check_key(self, ctx: Context, key: bytes, index: Index) -> None:
-        if len(key) - PREFIX_LENGTH > 2 * ctx.txn.limits.key_bytes:
+    def _check_key(self, ctx: Context, entry_key: bytes, row_key: bytes, exclusive: bool) -> None:
+        """An index's key and the primary key share the limit (dsql-reference §4)."""
+        if entry_size(entry_key, row_key, exclusive) > ctx.txn.limits.key_bytes:
             raise PgError("54000", "key size too large")
 
     def _check_sizes(self, row: Row, value: bytes, column_limit: int, row_limit: int) -> None:
@@ -221,6 +228,12 @@ class RowWriter:
                 )
         if len(value) > row_limit:
             raise PgError("54000", "maximum row size exceeded")
+
+
+def entry_size(entry_key: bytes, row_key: bytes, exclusive: bool) -> int:
+    """Bytes of an entry's own key and its row's key, which a unique entry keeps in its value."""
+    size = len(entry_key) - PREFIX_LENGTH
+    return size + len(row_key) - PREFIX_LENGTH if exclusive else size
 
 
 def _same(before: Any, after: Any) -> bool:
