@@ -223,22 +223,28 @@ class Backend:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
-            numbers = (theirs.fileno(), self._page.descriptor)
-            command = [sys.executable, "-P", "-m", "server.runtime.worker_process"]
-            peer.process = await asyncio.create_subprocess_exec(
-                *command,
-                *map(str, (*numbers, self._limit)),
-                pass_fds=numbers,
-                env=_environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-            )
+            try:
+                peer.process = await self._execute(theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
         await asyncio.get_running_loop().create_unix_connection(lambda: peer.frames, sock=ours)
         peer.frames.send(self._configuration(index))
         for session in self._node.sessions.values():
             peer.frames.send(_identity(session))
         self._peers[index] = peer
         return peer
+
+    async def _execute(self, descriptor: int) -> asyncio.subprocess.Process:
+        numbers = (descriptor, self._page.descriptor)
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "server.runtime.worker_process"),
+            *map(str, (*numbers, self._limit)),
+            pass_fds=numbers,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
 
     def _configuration(self, index: int) -> frames.Configure:
         front = self._front
@@ -268,10 +274,20 @@ class Backend:
             self._forget(peer)
             log.error("worker ended index=%d pid=%d code=%d", peer.index, peer.process.pid, code)
             rest = RESTART_S if loop.time() - began > SETTLED_S else min(2 * rest, RESTART_MOST_S)
+            peer = await self._spawn_again(peer.index, rest)
+
+    async def _spawn_again(self, index: int, rest: float) -> Peer:
+        while True:
             await asyncio.sleep(rest)
-            peer = await self._spawn(peer.index)
+            try:
+                peer = await self._spawn(index)
+            except OSError as error:
+                log.error("worker cannot be started index=%d error=%s", index, error)
+                rest = min(2 * rest, RESTART_MOST_S)
+                continue
             # Whoever waits for the first workers to accept is not there any more.
             peer.accepting.add_done_callback(lambda done: done.exception())
+            return peer
 
     def _forget(self, peer: Peer) -> None:
         peer.frames.close()
