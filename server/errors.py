@@ -29,7 +29,7 @@ class PgError(Exception):
         self.position = position
         self.severity = severity
         self.fields = dict(fields or {})
-        """Further protocol fields by their letter: s schema, t table, c column, d datatype, n constraint."""
+        """Further protocol fields by their letter: s schema, t table, c column, d datatype, n constraint, R routine."""
 
 
 def conflict() -> PgError:

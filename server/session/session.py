@@ -320,7 +320,8 @@ class SqlSession:
         client = prepared.param_types[: len(prepared.param_types) - prepared.lifted]
         fresh = preparing.prepare(parsed, catalog, self.env, [each.oid for each in client])
         if [(c.name, c.type) for c in fresh.columns] != [(c.name, c.type) for c in prepared.columns]:
-            raise PgError("0A000", "cached plan must not change result type")
+            message, routine = "cached plan must not change result type", {"R": "RevalidateCachedQuery"}
+            raise PgError("0A000", message, fields=routine)  # drivers know by the routine that they may prepare again
         self.statements[name] = fresh
         return fresh
 
