@@ -75,7 +75,12 @@ def rounds(
     return readings
 
 
-HEAD = f"{'':32} {'OpenDSQL':>10} {'PostgreSQL':>10} {'ratio':>6} {'mean ms':>15} {'p99 ms':>15} {'CPU us/txn':>13}  floor"
+HEAD = "".join(
+    (
+        f"{'':32} {'OpenDSQL':>10} {'PostgreSQL':>10} {'ratio':>6} ",
+        f"{'mean ms':>15} {'p99 ms':>15} {'CPU us/txn':>13}  floor",
+    )
+)
 
 
 def line(cell: Cell, ours: list[Reading], theirs: list[Reading]) -> str:

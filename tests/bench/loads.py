@@ -8,15 +8,20 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from tests.bench.servers import Target
 
 TRANSACTION_ROWS = 3_000
 INSERT_SCRIPT = (
     "\\set id random(1, 9000000000000000000)\n"
-    "INSERT INTO bench_insert VALUES (:id, 'eighty bytes of text, as the rows of a small table often have, more or less');\n"
+    "INSERT INTO bench_insert VALUES "
+    "(:id, 'eighty bytes of text, as the rows of a small table often have, more or less');\n"
 )
 
 
@@ -68,7 +73,7 @@ def load(target: Target, scale: int) -> None:
         copy_in(target, "pgbench_accounts", rows)
 
 
-def copy_in(target: Target, table: str, rows: "object") -> int:
+def copy_in(target: Target, table: str, rows: Iterable[str]) -> int:
     """COPY rows in, one statement per 3,000 of them; returns how many."""
     count = 0
     batch: list[str] = []
@@ -79,7 +84,7 @@ def copy_in(target: Target, table: str, rows: "object") -> int:
                 copy.write("".join(batch))
             batch.clear()
 
-        for row in rows:  # type: ignore[attr-defined]
+        for row in rows:
             batch.append(row)
             count += 1
             if len(batch) == TRANSACTION_ROWS:
@@ -174,10 +179,14 @@ def select_beside(target: Target, query: str, seconds: float) -> float:
     """99th percentile, in ms, of point selects on one connection while `query` runs on another."""
     stop = threading.Event()
 
+    running: list[psycopg.Connection[Any]] = []
+
     def run() -> None:
-        while not stop.is_set():
-            with target.connect() as connection, contextlib.suppress(Exception):
-                connection.execute(query)
+        with target.connect() as connection:
+            running.append(connection)
+            while not stop.is_set():
+                with contextlib.suppress(psycopg.errors.QueryCanceled):
+                    connection.execute(query)
 
     thread = threading.Thread(target=run, daemon=True)
     latencies: list[float] = []
@@ -191,19 +200,11 @@ def select_beside(target: Target, query: str, seconds: float) -> float:
             begun = time.perf_counter()
             connection.execute("SELECT abalance FROM pgbench_accounts WHERE aid = %s", (number,)).fetchall()
             latencies.append((time.perf_counter() - begun) * 1000)
-        stop.set()
-        with target.connect() as other:
-            _cancel_all(other, target)
+    stop.set()
+    for connection in running:
+        connection.cancel()
     thread.join(60)
     return quantile(latencies, 0.99)
-
-
-def _cancel_all(connection: "object", target: Target) -> None:
-    """The long query ends by itself on the side that has no way to be asked from outside."""
-    if target.name == "PostgreSQL":
-        connection.execute(  # type: ignore[attr-defined]
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        )
 
 
 def median(values: list[float]) -> float:
