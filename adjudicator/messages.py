@@ -32,6 +32,11 @@ class Reason(IntEnum):
     """The catalog marker `Aborted.key` was written after start_ts (OC001)."""
     TOO_OLD = 3
     """start_ts lies below the conflict floor: what was committed after it is no longer known (A5, A11)."""
+    BUSY = 4
+    """Another transaction on `Aborted.key` is being decided, or votes did not agree in time: repeat the commit
+    (several adjudicators only, AR §3.6)."""
+    MOVED = 5
+    """`Aborted.key` is not owned by the adjudicator that was asked: ask the one that does, and repeat."""
 
 
 class Committed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="committed"):

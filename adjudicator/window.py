@@ -109,6 +109,20 @@ class Window:
             self._touched += len(keys)
             self._since_ageing += len(keys)
 
+    def learn(self, touches: Iterable[Write | Lock], commit_ts: Timestamp) -> None:
+        """A transaction committed at `commit_ts`, in any order: from another owner's journal, or once more."""
+        tables = (None, self._key_share, self._non_key, self._exclusive)
+        keys: list[Key] = []
+        for touch in touches:
+            table = tables[touch.lock]
+            if table is not None and commit_ts > table.get(touch.key, 0):
+                table[touch.key] = commit_ts
+                keys.append(touch.key)
+        if keys:
+            self._touches.append((commit_ts, keys))
+            self._touched += len(keys)
+            self._since_ageing += len(keys)
+
     def age(self, applied_ts: Timestamp) -> None:
         """Move commits that are applied and too old, or too many, out of the exact tier.
 
@@ -137,7 +151,7 @@ class Window:
     def _retire(self, keys: list[Key], commit_ts: Timestamp) -> None:
         if not self._slots:
             self.forgotten += len(keys)
-            self.raise_floor(commit_ts)
+            self.raise_floor(max(self.floor, commit_ts))
         elif self._blurred is None:
             empty = bytes(8 * self._slots)
             self._blurred = (array("q", empty), array("q", empty), array("q", empty))
@@ -147,7 +161,9 @@ class Window:
                 if table.get(key) == commit_ts:
                     del table[key]
                     if self._blurred is not None:
-                        self._blurred[number][crc32(key) % self._slots] = commit_ts
+                        slots = self._blurred[number]
+                        slot = crc32(key) % self._slots
+                        slots[slot] = max(slots[slot], commit_ts)
 
     def _blurred_since(self, key: Key, lock: int, start_ts: Timestamp) -> bool:
         require(self._blurred is not None, "a blurred tier exists once something was moved to it")

@@ -14,6 +14,10 @@ Timestamp: TypeAlias = int
 Position: TypeAlias = int
 
 
+MARKERS: Key = b"\xff\xffmarker/"
+"""Begins the keys of catalog markers (AR §3.13): they lie in no range, every owner looks after its own copy."""
+
+
 class LockClass(IntEnum):
     """How a transaction touches a key, for the matrix of AR §1.11 (dsql-reference §5.2)."""
 

@@ -1,0 +1,519 @@
+"""One of many adjudicators: owns key ranges and one journal, votes, decides, announces closed times.
+
+Problem. A transaction may touch keys of several owners, owners fail and are replaced while old ones still
+talk, and messages are lost, doubled and late. Still the first committer must win on every key, each
+transaction must lie in exactly one journal, and nothing may appear at a time that was declared closed.
+
+    query processor       owner 1 (decider)            owner 2
+        | Prepare ------------>|                          |
+        | Prepare ------------------------------------->  | judges its keys, promises up to 330
+        |                      | judges its keys          |
+        |                      |<------- Vote(130..330) --|
+        |                      | commit_ts = max of times <= min of promises
+        |                      | append one record        |
+        |<-- Committed(130) ---| durable                  |
+        |                      |-------- Outcome(130) --->| knows; the promise ends
+
+One owner alone is the same with one vote. What makes it safe is stated at each small method whose name is a
+rule; the simulation switches them off one at a time and must notice (tests/sim/mutants.py).
+
+    too old      began below what is known of a range (after a take-over or a move)     AR §3.5
+    reservation  every time that is used lies below a durable bound                     AR §3.3
+    promise      a conflicting vote in doubt blocks, until the stream decides           AR §3.6
+    closed       announced times lie below every append in flight                       AR §3.3
+    epoch        a candidate is decided by the epoch that it names, once                AR §3.6
+
+Time. `now` is the early edge of this owner's clock (AR §3.2), in ns. No rule of isolation depends on it.
+Effects are returned in the order in which they must happen. Sources: AR §1.6, §1.7, §3.2 to §3.8, §3.12,
+§3.13, §3.15; DESIGN §6.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adjudicator.coordination import DEAD, Candidacy, Coordination
+from adjudicator.messages import Aborted, Committed, Reason
+from adjudicator.ownership import Range, Ranges, covers
+from adjudicator.promises import Promises
+from adjudicator.protocol import (
+    Announce,
+    Answer,
+    Append,
+    Ask,
+    Candidate,
+    Effect,
+    Outcome,
+    Prepare,
+    Replay,
+    ToCoordinator,
+    ToOwner,
+    Vote,
+)
+from adjudicator.window import Window
+from journal.appender import Appender, Control
+from journal.broken import require
+from journal.crossbar import FOREVER, Announcement, Item
+from journal.journal import Tail
+from journal.record import (
+    MARKERS,
+    Acquire,
+    Commit,
+    End,
+    Key,
+    Lock,
+    LockClass,
+    Note,
+    Position,
+    Release,
+    SetChange,
+    Timestamp,
+    Write,
+)
+
+RETENTION_NS = 310 * 10**9
+"""300 s, the longest transaction, and 10 s of slack: older ones are refused."""
+
+
+class Settings(NamedTuple):
+    """Durations, ns."""
+
+    promise: Timestamp = 200 * 10**6
+    """T of AR §3.6: 3 to 5 times the worst round trip; the same for all owners, past ones too."""
+    reserve: Timestamp = 1000 * 10**6
+    """How far ahead times are reserved; renewed at half of it."""
+    lead: Timestamp = 0
+    """How far commits are dated ahead (AR §3.3)."""
+    exact_keys: int = 1_000_000
+    """Bounds of the conflict memory (`adjudicator.window`)."""
+    slots: int = 1 << 20
+
+
+class RangeOwner:
+    """The adjudicator of one journal in one epoch. Made by `adjudicator.takeover`."""
+
+    def __init__(
+        self, journal: int, appender: Appender, safe: Timestamp, base: Timestamp, settings: Settings
+    ) -> None:
+        """`safe`: everything of earlier epochs lies at or below it; `base`: from where the stream is kept."""
+        self.journal = journal
+        self.epoch = appender.epoch
+        self.appender = appender
+        self.settings = settings
+        self.safe = safe
+        self.base = base
+        self.ranges = Ranges()
+        self.window = Window(exact_keys=settings.exact_keys, slots=settings.slots)
+        self.promises = Promises()
+        self.coordination = Coordination()
+        self.last_ts = max(appender.last_ts, safe)
+        self.closed: Timestamp = 0
+        """Announced: this owner appends nothing at or below it."""
+        self.outcomes: dict[bytes, Timestamp] = {}
+        """Of this journal, durable: txid -> commit_ts."""
+        self.acquired: dict[int, Position] = {}
+        """Per journal, the last release to this one that was acquired or is being acquired."""
+        self.is_stopped = False
+        self.horizon: Timestamp = base
+        self._undelivered: dict[bytes, Prepare] = {}
+
+    # --- messages
+
+    def prepare(self, message: Prepare, now: Timestamp) -> list[Effect]:
+        """Vote; a candidate without other participants is decided at once."""
+        candidate = message.candidate
+        if self.is_stopped:
+            return []
+        if candidate.journal != self.journal:
+            vote = self._vote(message, now)
+            return [ToOwner(candidate.journal, candidate.epoch, vote), *self._flush()]
+        if not self._is_mine(candidate):
+            return []
+        if self.coordination.decision(candidate) is not None:
+            return self._repeat(message)
+        candidacy = self.coordination.open(message, now)
+        if self.journal not in candidacy.votes:
+            self.coordination.add(self._vote(message, now), now)
+        return self._decide_if_ready(candidate, candidacy, now)
+
+    def vote(self, message: Vote, now: Timestamp) -> list[Effect]:
+        """A participant's vote on a candidate of this owner."""
+        if self.is_stopped or not self._is_mine(message.candidate):
+            return []
+        decision = self.coordination.decision(message.candidate)
+        if decision == DEAD:
+            return [ToOwner(message.journal, message.epoch, Outcome(message.candidate, DEAD))]
+        if decision is not None:
+            return []
+        candidacy = self.coordination.add(message, now)
+        return self._decide_if_ready(message.candidate, candidacy, now)
+
+    def outcome(self, message: Outcome) -> list[Effect]:
+        """What became of a candidate that this owner voted for; only its decider says so."""
+        promise = self.promises.get(message.candidate)
+        if promise is not None:
+            if message.commit_ts:
+                self._learn_promised(promise.touches, promise.written, message.commit_ts)
+            self.promises.end(message.candidate)
+        return []
+
+    def ask(self, message: Ask, now: Timestamp) -> list[Effect]:
+        """An outcome that got lost (AR §3.8): answered for good, or not at all yet."""
+        candidate = message.candidate
+        if self.is_stopped or candidate.journal != self.journal or candidate.epoch > self.epoch:
+            return []
+        commit_ts = self.outcomes.get(candidate.txid)
+        if commit_ts is not None:
+            return [_answer(message.coordinator, candidate, Committed(commit_ts))]
+        effects: list[Effect] = []
+        if candidate.epoch == self.epoch:
+            decision = self.coordination.decision(candidate)
+            if decision is None:
+                effects = self._abandon(candidate, None, now)
+            elif decision != DEAD:
+                return []
+        return [*effects, _answer(message.coordinator, candidate, Aborted(Reason.BUSY, b""))]
+
+    # --- the journal and the stream
+
+    def appended(self, tail: Tail, now: Timestamp) -> list[Effect]:
+        """The record in flight is durable."""
+        effects: list[Effect] = []
+        for item in self.appender.appended(tail):
+            if isinstance(item, Commit):
+                effects += self._committed(item)
+            else:
+                effects += self._controlled(item)
+        return [*effects, *self._flush()]
+
+    def refused(self) -> None:
+        """Somebody else claimed the journal: this epoch appends, votes and answers nothing more (J5)."""
+        self.is_stopped = True
+
+    def feed(
+        self,
+        items: Sequence[Item],
+        notes: Sequence[tuple[int, Position, Note]],
+        complete: Timestamp,
+        now: Timestamp,
+    ) -> list[Effect]:
+        """The next part of the stream of all journals, complete up to `complete`."""
+        for item in items:
+            if isinstance(item.content, Commit):
+                self._learn(item.journal, item.content)
+        for journal, position, note in notes:
+            if isinstance(note, Release) and note.to == self.journal:
+                self._acquire(journal, position, note)
+        self.promises.settle(self._settled_upto(complete, now))
+        for each in self.ranges:
+            if each.floor > self.base and self._is_rebuilt(each, complete):
+                self.ranges.rebuilt(each, self.base)
+        self.window.age(complete)
+        if complete - RETENTION_NS > self.horizon:
+            self.horizon = complete - RETENTION_NS
+            self.coordination.forget(self.horizon)
+            self.outcomes = {txid: ts for txid, ts in self.outcomes.items() if ts >= self.horizon}
+        return self._flush()
+
+    def tick(self, now: Timestamp) -> list[Effect]:
+        """Renew the reservation, give up on candidates without votes, announce; every few ms."""
+        if self.is_stopped:
+            return []
+        self._reserve(now)
+        effects: list[Effect] = []
+        for candidate in self.coordination.stale(now - self.settings.promise):
+            effects += self._abandon(candidate, Aborted(Reason.BUSY, b""), now)
+        effects += self._flush()
+        self.closed = max(self.closed, self._closable(now))
+        effects.append(Announce(self._announcement()))
+        return effects
+
+    # --- ranges and the set of journals
+
+    def release(self, lo: Key, hi: Key, to: int) -> list[Effect]:
+        """Hand [lo, hi) to the owner of journal `to` (AR §3.12); nothing when it is not owned as a whole."""
+        after = [each.after for each in self.ranges.overlapping(lo, hi)]
+        if self.is_stopped or to == self.journal or not self.ranges.remove(lo, hi):
+            return []
+        self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
+        return self._flush()
+
+    def change_set(self, journal: int, is_added: bool, now: Timestamp) -> list[Effect]:
+        """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation."""
+        ts = max(now, self.last_ts + 1, self.closed + 1)
+        if self.is_stopped or not self._may_use(ts):
+            return []
+        self.last_ts = ts
+        self.appender.add(Control([SetChange(journal, is_added)], ts))
+        return self._flush()
+
+    def end(self, now: Timestamp) -> list[Effect]:
+        """End this journal; nothing while it owns ranges or candidates are open."""
+        ts = max(now, self.last_ts + 1, self.closed + 1)
+        if self.is_stopped or len(self.ranges) or len(self.coordination) or not self._may_use(ts):
+            return []
+        self.last_ts = ts
+        self.appender.add(Control([End()], ts))
+        return self._flush()
+
+    # --- judging
+
+    def _vote(self, message: Prepare, now: Timestamp) -> Vote:
+        candidate = message.candidate
+        old = self.promises.get(candidate)
+        if old is not None:
+            return Vote(candidate, self.journal, self.epoch, old.upto - self.settings.promise, old.upto)
+        self.promises.supersede(candidate)
+        owned = self._owned(message)
+        if isinstance(owned, Aborted):
+            return Vote(candidate, self.journal, self.epoch, refusal=owned)
+        refusal = self._refusal(message, owned)
+        ts = self._time(message, owned, now)
+        if refusal is None and not self._may_vote(ts):
+            self.appender.reserve(ts + self.settings.reserve)
+            refusal = Aborted(Reason.BUSY, b"")
+        if refusal is not None:
+            return Vote(candidate, self.journal, self.epoch, refusal=refusal)
+        upto = ts + self.settings.promise
+        self.promises.add(message, upto)
+        covered = [(each.lo, each.hi) for each in owned]
+        return Vote(candidate, self.journal, self.epoch, ts, upto, None, covered if message.markers else [])
+
+    def _owned(self, message: Prepare) -> list[Range] | Aborted:
+        """The ranges that the message is about, or that one of its keys is not owned here."""
+        owned: list[Range] = []
+        keys = [touch.key for touch in message.touches]
+        for key in [*keys, *(check.key for check in message.checks), *message.guards]:
+            each = self.ranges.find(key)
+            if each is None:
+                return Aborted(Reason.MOVED, key)
+            owned.append(each)
+        for marker in message.markers:
+            owned += self.ranges.overlapping(marker.lo, marker.hi)
+        return owned
+
+    def _refusal(self, message: Prepare, owned: list[Range]) -> Aborted | None:
+        start_ts = message.start_ts
+        if self._is_too_old(start_ts, owned):
+            return Aborted(Reason.TOO_OLD, b"")
+        key = self._changed([check.marker for check in message.checks], start_ts)
+        if key is not None:
+            return Aborted(Reason.SCHEMA, key)
+        key = self.window.written(message.guards, start_ts) or self.window.conflict(message.touches, start_ts)
+        if key is not None:
+            return Aborted(Reason.CONFLICT, key)
+        key = self._in_doubt(message)
+        return Aborted(Reason.BUSY, key) if key is not None else None
+
+    def _time(self, message: Prepare, owned: list[Range], now: Timestamp) -> Timestamp:
+        """The earliest time for this candidate here."""
+        ts = max(now + self.settings.lead, message.start_ts + 1, *(self._not_before(each) for each in owned))
+        if message.markers:
+            ts = max(ts, self._not_before_checks(message, now))
+        if message.candidate.journal == self.journal:
+            ts = max(ts, self.last_ts + 1, self.closed + 1)
+        return ts
+
+    # --- deciding
+
+    def _decide_if_ready(self, candidate: Candidate, candidacy: Candidacy, now: Timestamp) -> list[Effect]:
+        if not self.coordination.ready(candidacy):
+            return self._flush()
+        body = candidacy.body
+        assert body is not None
+        votes = list(candidacy.votes.values())
+        refusal = next((vote.refusal for vote in votes if vote.refusal is not None), None)
+        if refusal is not None:
+            return [*self._abandon(candidate, refusal, now), *self._flush()]
+        pieces = [piece for vote in votes for piece in vote.covered]
+        for marker in body.markers:
+            if not covers(pieces, marker.lo, marker.hi):
+                return self._abandon(candidate, Aborted(Reason.MOVED, marker.lo), now)
+        commit_ts = max(self.last_ts + 1, self.closed + 1, *(vote.ts for vote in votes))
+        if not self._is_promised(commit_ts, votes) or not self._may_use(commit_ts):
+            return self._abandon(candidate, Aborted(Reason.BUSY, b""), now)
+        return [*self._commit(body, commit_ts), *self._flush()]
+
+    def _commit(self, body: Prepare, commit_ts: Timestamp) -> list[Effect]:
+        require(commit_ts > body.start_ts, "A2: commit_ts > start_ts")
+        require(commit_ts > self.closed, "A3: commit_ts lies above everything closed")
+        self.coordination.decide(body.candidate, commit_ts, body.start_ts)
+        self.last_ts = commit_ts
+        markers = [marker.marker for marker in body.markers]
+        self._learn_promised(body.touches, markers, commit_ts)
+        self.promises.end(body.candidate)
+        self._undelivered[body.candidate.txid] = body
+        writes = [*body.writes, *(Write(key, b"", LockClass.EXCLUSIVE) for key in markers)]
+        commit = Commit(body.candidate.txid, body.start_ts, commit_ts, writes, body.locks)
+        if not self._needs_record(commit):
+            return self._committed(commit)
+        self.appender.add(commit)
+        return []
+
+    def _committed(self, commit: Commit) -> list[Effect]:
+        """Durable: now, and not before, others may hear of it."""
+        self.outcomes[commit.txid] = commit.commit_ts
+        body = self._undelivered.pop(commit.txid)
+        answer = _answer(body.coordinator, body.candidate, Committed(commit.commit_ts))
+        return [answer, *self._tell(body, commit.commit_ts)]
+
+    def _abandon(self, candidate: Candidate, refusal: Aborted | None, now: Timestamp) -> list[Effect]:
+        """Decide that the candidate never takes effect, and end the promises made to it."""
+        candidacy = self.coordination.open_or_none(candidate)
+        body = candidacy.body if candidacy is not None else None
+        self.coordination.decide(candidate, DEAD, body.start_ts if body is not None else now)
+        self.promises.end(candidate)
+        if body is None:
+            return []
+        effects: list[Effect] = []
+        if refusal is not None:
+            effects.append(_answer(body.coordinator, candidate, refusal))
+        return [*effects, *self._tell(body, DEAD)]
+
+    def _repeat(self, message: Prepare) -> list[Effect]:
+        """A Prepare that was delivered once more meets the first decision."""
+        candidate = message.candidate
+        commit_ts = self.outcomes.get(candidate.txid)
+        if commit_ts is not None:
+            return [_answer(message.coordinator, candidate, Committed(commit_ts))]
+        if self.coordination.decision(candidate) == DEAD:
+            return [_answer(message.coordinator, candidate, Aborted(Reason.BUSY, b""))]
+        return []
+
+    def _tell(self, body: Prepare, commit_ts: Timestamp) -> list[Effect]:
+        others = [journal for journal in body.participants if journal != self.journal]
+        return [ToOwner(journal, 0, Outcome(body.candidate, commit_ts)) for journal in others]
+
+    # --- learning
+
+    def _learn(self, journal: int, commit: Commit) -> None:
+        """A record of any journal: what it did to keys of this owner."""
+        if self._learns_from(journal):
+            touches = [*(Lock(write.key, write.lock) for write in commit.writes), *commit.locks]
+            mine = [touch for touch in touches if self._concerns(touch.key)]
+            self.window.learn(mine, commit.commit_ts)
+        self.promises.seen(commit.txid)
+
+    def _concerns(self, key: Key) -> bool:
+        return key.startswith(MARKERS) or self.ranges.find(key) is not None
+
+    def _learn_promised(self, touches: list[Lock], markers: list[Key], commit_ts: Timestamp) -> None:
+        self.window.learn(touches, commit_ts)
+        self.window.learn([Lock(key, LockClass.EXCLUSIVE) for key in markers], commit_ts)
+
+    def _acquire(self, source: int, position: Position, note: Release) -> None:
+        if position <= self.acquired.get(source, 0):
+            return
+        self.acquired[source] = position
+        self.appender.add(Control([Acquire(note.lo, note.hi, note.at, source, position)]))
+
+    def _controlled(self, control: Control) -> list[Effect]:
+        effects: list[Effect] = []
+        for note in control.notes:
+            if isinstance(note, Acquire):
+                self.ranges.add(note.lo, note.hi, note.at, self._floor_of(note))
+                effects += self._history_of(note)
+            elif isinstance(note, End):
+                self.closed = FOREVER
+                self.is_stopped = True
+        return effects
+
+    def _reserve(self, now: Timestamp) -> None:
+        base = max(now, self.safe, self.last_ts)
+        if self.appender.reserving < base + self.settings.reserve // 2:
+            self.appender.reserve(base + self.settings.reserve)
+
+    def _flush(self) -> list[Effect]:
+        if self.is_stopped:
+            return []
+        record = self.appender.next()
+        return [Append(record)] if record is not None else []
+
+    def _announcement(self) -> Announcement:
+        return Announcement(self.journal, self.epoch, self.appender.tail.position, self.closed)
+
+    # --- the rules
+
+    def _is_too_old(self, start_ts: Timestamp, owned: list[Range]) -> bool:
+        """A5: what was committed between the start and the floor is not known here (AR §3.5)."""
+        floor = max((each.floor for each in owned), default=0)
+        return start_ts < max(floor, self.window.floor, self.horizon)
+
+    def _may_vote(self, ts: Timestamp) -> bool:
+        """A7: a vote's time lies within the durable reservation, or a successor could not know of it."""
+        return ts <= self.appender.reserved
+
+    def _may_use(self, ts: Timestamp) -> bool:
+        """The same for the time of a record."""
+        return ts <= self.appender.reserved
+
+    def _changed(self, markers: list[Key], start_ts: Timestamp) -> Key | None:
+        """K1: no schema change between the version used and the commit."""
+        return self.window.written(markers, start_ts)
+
+    def _in_doubt(self, message: Prepare) -> Key | None:
+        """A8: a promise blocks what conflicts with it."""
+        return self.promises.blocking(message)
+
+    def _not_before(self, each: Range) -> Timestamp:
+        """A1: the previous owner of the range may have used times up to `after`."""
+        return each.after + 1
+
+    def _not_before_checks(self, message: Prepare, now: Timestamp) -> Timestamp:
+        """K1 from the other side: above every promise to a transaction that checked the marker.
+
+        With several participants every one of them dates the change ahead by the length of a promise: else
+        the one with such a promise alone would, and the others' promises would end before its time.
+        """
+        ahead = now + self.settings.promise if len(message.participants) > 1 else 0
+        return max(ahead, *(self.promises.checked_upto(each.marker) + 1 for each in message.markers))
+
+    def _settled_upto(self, complete: Timestamp, now: Timestamp) -> Timestamp:
+        """A promise is forgotten when the stream proves that its record is in or never comes (AR §3.6)."""
+        return complete
+
+    def _is_mine(self, candidate: Candidate) -> bool:
+        """A vote counts only at the epoch that the candidate names (AR §3.6)."""
+        return candidate.journal == self.journal and candidate.epoch == self.epoch
+
+    def _is_promised(self, commit_ts: Timestamp, votes: list[Vote]) -> bool:
+        """A7: a participant's promise holds no longer than it said."""
+        return all(commit_ts <= vote.upto for vote in votes)
+
+    def _needs_record(self, commit: Commit) -> bool:
+        """DESIGN §6.2: locks alone are appended too; the append is the fence."""
+        return True
+
+    def _learns_from(self, journal: int) -> bool:
+        """A key's history lies in all journals (AR §3.5)."""
+        return True
+
+    def _is_rebuilt(self, each: Range, complete: Timestamp) -> bool:
+        """Late decisions on old votes must be in before the memory is trusted (AR §3.5)."""
+        return complete >= each.after
+
+    def _floor_of(self, note: Acquire) -> Timestamp:
+        """A range that was moved is as unknown as after a take-over."""
+        return note.at
+
+    def _history_of(self, note: Acquire) -> list[Effect]:
+        """What was committed on the range before: the stream must pass again to lower its floor."""
+        return [Replay()]
+
+    def _used_upto(self) -> Timestamp:
+        """A released range is given away above every time used or promised on it (AR §3.12)."""
+        return max(self.safe, self.last_ts, self.promises.latest())
+
+    def _closable(self, now: Timestamp) -> Timestamp:
+        """A3: what may be closed: reserved durably, and below everything in flight (AR §3.3)."""
+        return min(self._reserved_close(now), self._below_pending())
+
+    def _reserved_close(self, now: Timestamp) -> Timestamp:
+        return min(now + self.settings.lead, self.appender.reserved or self.safe)
+
+    def _below_pending(self) -> Timestamp:
+        oldest = self.appender.oldest_pending
+        return oldest - 1 if oldest else FOREVER
+
+
+def _answer(coordinator: int, candidate: Candidate, verdict: Committed | Aborted) -> ToCoordinator:
+    return ToCoordinator(coordinator, Answer(candidate, verdict))

@@ -1,0 +1,113 @@
+"""Taking a journal over: claim first, then trust nothing that the claim does not prove (AR §3.5).
+
+Liveness (who should try) is not decided here; any number may try at any time. The steps:
+
+    1. read the journal to its tail: the newest time, the highest reservation U, the ranges, what was decided
+    2. claim: a conditional append behind that tail; refused when something follows: read on, try again
+    3. from now on the old epoch appends nothing. It may still vote, within its reservation: no vote of it is
+       above U, no transaction decided with such a vote above U + T, T the length of a promise
+    4. so `safe` = max(U, newest time) + T: all new times lie above it, and transactions that began below it
+       are refused until the stream of all journals (not this one alone: a transaction on these keys may lie in
+       the journal of another decider) has been read up to it
+
+Two take-overs in quick succession work: a claim repeats U and the ranges, so the second finds them.
+"""
+
+from adjudicator.range_owner import RangeOwner, Settings
+from journal.appender import Appender, claim_record
+from journal.broken import require
+from journal.encoding import Sealed
+from journal.journal import EMPTY, Entry, Tail
+from journal.record import Acquire, Adopted, Key, Note, Owned, Position, Release, Timestamp
+
+
+class Takeover:
+    """One process's attempt to become the owner of a journal."""
+
+    def __init__(
+        self,
+        journal: int,
+        owner: str,
+        settings: Settings,
+        initial: list[tuple[Key, Key]] | None = None,
+        after: Timestamp = 0,
+    ) -> None:
+        """`initial`: ranges of a journal that is empty; `after`: the time at which it was added to the set."""
+        self.journal = journal
+        self.owner = owner
+        self.settings = settings
+        self.tail: Tail = EMPTY
+        self.reserved: Timestamp = after
+        self.outcomes: dict[bytes, Timestamp] = {}
+        self._owned = dict.fromkeys(initial or [], after)
+        self._acquired: dict[int, Position] = {}
+
+    @property
+    def next_position(self) -> Position:
+        """Where to read on."""
+        return self.tail.position + 1
+
+    def read(self, entries: list[Entry]) -> None:
+        """The journal's records, in order, from the oldest that is kept."""
+        for record, digest in entries:
+            header = record.header
+            require(header.position == self.tail.position + 1, "J1: a journal is read without gaps")
+            last_ts = record.commits[-1].commit_ts if record.commits else record.ts
+            last_ts = max(last_ts, self.tail.last_ts)
+            self.tail = Tail(header.position, header.epoch, digest, last_ts)
+            self.reserved = max(self.reserved, record.reserved)
+            for commit in record.commits:
+                self.outcomes[commit.txid] = commit.commit_ts
+            if record.kind == "claim":
+                self._owned = {}
+            for note in record.notes:
+                self._take_in(note)
+
+    def claim(self, request_id: bytes) -> Sealed:
+        """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
+        notes: list[Note] = [Owned(lo, hi, after) for (lo, hi), after in sorted(self._owned.items())]
+        notes += [Adopted(journal, position) for journal, position in sorted(self._acquired.items())]
+        return claim_record(self.tail, self.tail.epoch + 1, self.owner, request_id, notes, self.reserved)
+
+    def owner_of(self, claimed: Tail, base: Timestamp = 0) -> RangeOwner:
+        """The new owner, once `claim` was accepted at `claimed`; `base`: from where the stream is kept."""
+        require(claimed.position == self.tail.position + 1, "J1: the claim follows what was read")
+        safe = self._safe()
+        appender = Appender(claimed.epoch, self.owner, claimed)
+        owner = RangeOwner(self.journal, appender, safe, base, self.settings)
+        for (lo, hi), after in sorted(self._owned.items()):
+            owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
+        owner.outcomes = dict(self.outcomes)
+        owner.acquired = dict(self._acquired)
+        return owner
+
+    def _take_in(self, note: Note) -> None:
+        if isinstance(note, Owned):
+            self._owned[note.lo, note.hi] = note.after
+        elif isinstance(note, Adopted):
+            self._acquired[note.journal] = note.position
+        elif isinstance(note, Acquire):
+            self._owned[note.lo, note.hi] = note.at
+            self._acquired[note.source] = note.position
+        elif isinstance(note, Release):
+            self._cut(note.lo, note.hi)
+
+    def _cut(self, lo: Key, hi: Key) -> None:
+        kept: dict[tuple[Key, Key], Timestamp] = {}
+        for (start, end), after in self._owned.items():
+            if end <= lo or hi <= start:
+                kept[start, end] = after
+                continue
+            if start < lo:
+                kept[start, lo] = after
+            if end > hi:
+                kept[hi, end] = after
+        self._owned = kept
+
+    def _safe(self) -> Timestamp:
+        """F1: above every time that an earlier epoch used, voted for or promised."""
+        return max(self.reserved, self.tail.last_ts) + self.settings.promise
+
+    def _floor(self, after: Timestamp) -> Timestamp:
+        """What was committed at or below `after` is not known yet."""
+        return after

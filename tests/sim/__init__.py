@@ -1,0 +1,1 @@
+"""A whole cluster of real cores under one seed, one thread and virtual time."""

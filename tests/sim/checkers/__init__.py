@@ -1,0 +1,40 @@
+"""One small module per invariant; all of them see everything, after every step."""
+
+from tests.sim.checkers.acknowledged import Acknowledged
+from tests.sim.checkers.bank_total import BankTotal
+from tests.sim.checkers.base import Checker, History, Observers, Violation
+from tests.sim.checkers.closed_times import ClosedTimes
+from tests.sim.checkers.completeness import Completeness
+from tests.sim.checkers.first_committer import FirstCommitter
+from tests.sim.checkers.journal_order import JournalOrder
+from tests.sim.checkers.list_append import ListAppend
+from tests.sim.checkers.one_record import OneRecord
+from tests.sim.checkers.ownership import Ownership
+from tests.sim.checkers.promised_times import PromisedTimes
+from tests.sim.checkers.real_time import RealTime
+from tests.sim.checkers.replicas import Replicas
+from tests.sim.checkers.schema import Schema
+from tests.sim.checkers.snapshot_reads import SnapshotReads
+from tests.sim.checkers.true_aborts import TrueAborts
+from tests.sim.checkers.write_skew import WriteSkew
+
+ALL = (
+    JournalOrder,
+    ClosedTimes,
+    FirstCommitter,
+    OneRecord,
+    PromisedTimes,
+    Ownership,
+    Completeness,
+    SnapshotReads,
+    Replicas,
+    Acknowledged,
+    TrueAborts,
+    RealTime,
+    Schema,
+    BankTotal,
+    ListAppend,
+    WriteSkew,
+)
+
+__all__ = ["ALL", "Checker", "History", "Observers", "Violation"]

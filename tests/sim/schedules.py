@@ -1,0 +1,352 @@
+"""Directed schedules: for each rule the shortest script of events in which its absence does harm.
+
+With the rules as written every script ends without a violation; with its rule switched off, none does.
+Times are milliseconds. A stage begins at 2000; owners have reserved times up to about 3000.
+"""
+
+from adjudicator.messages import Aborted, Committed, Reason
+from adjudicator.protocol import Answer, Candidate, ToOwner, Vote
+from adjudicator.takeover import Takeover
+from journal.journal import Tail
+from journal.memory_log import MemoryLog
+from journal.record import Write
+from server.session.coordinator import Coordinator, WriteSet
+from storage.shard import Bounds, Shard
+from tests.sim.rows import MemoryRows
+from tests.sim.stage import END, MARKER, MS, SETTINGS, Actor, E, Stage, at
+
+SCHEDULES = {}
+
+
+def schedule(*rules):
+    """Registers a script for the rules whose absence it shows."""
+
+    def register(script):
+        for rule in rules:
+            SCHEDULES[rule] = script
+        return script
+
+    return register
+
+
+def began_before_takeover(stage: Stage):
+    """Y commits, the owner is replaced, X began before Y and comes to the successor."""
+    stage.advance(at(2020))
+    assert isinstance(stage.commit("y", 2010, {b"a": E}), Committed)
+    stage.take_over(0)
+    stage.advance(at(4000))
+    stage.tick(stage.actor(0))
+    return stage.commit("x", 2005, {b"a": E})
+
+
+@schedule("floor")
+def floor(stage):
+    began_before_takeover(stage)
+
+
+@schedule("vote-reservation")
+def zombie_votes_late(stage):
+    """A superseded owner votes for X above its reservation; the successor has committed Z there."""
+    zombie = stage.actor(0)
+    stage.take_over(0)
+    stage.advance(at(4000))
+    stage.settle()
+    prepares = stage.prepares("x", 3980, {b"a": E, b"n": E}, decider=1)
+    assert isinstance(stage.commit("z", 3990, {b"a": E}), Committed)
+    stage.advance(at(4001))
+    votes = stage.hand(zombie, prepares[0])
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+
+
+@schedule("promise-blocks")
+def conflicting_vote(stage):
+    """Owner 0 promised to X; Y wants the same key before X is decided."""
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(stage.actor(0), prepares[0])
+    stage.commit("y", 1991, {b"a": E})
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+
+
+@schedule("in-doubt")
+def outcome_lost(stage):
+    """X is in journal 1; owner 0 voted for it, hears nothing, and its promise runs out."""
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(stage.actor(0), prepares[0])
+    stage.hand(stage.actor(1), prepares[1])
+    stage.hand(stage.actor(1), votes[0].message)
+    assert isinstance(stage.verdict("x"), Committed)
+    stage.advance(at(2500))
+    stage.feed(stage.actor(0), [0])
+    stage.commit("y", 1991, {b"a": E})
+
+
+@schedule("promised-time")
+def decided_too_late(stage):
+    """Owner 0's promise to X ran out and Y went ahead; the decider gets round to X only now."""
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(stage.actor(0), prepares[0])
+    stage.advance(at(2500))
+    stage.settle()
+    assert isinstance(stage.commit("y", 2010, {b"a": E}), Committed)
+    stage.advance(at(2600))
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+
+
+@schedule("close-reservation")
+def zombie_closes(stage):
+    """A superseded owner announces the time on its clock, above what it had reserved."""
+    zombie = stage.actor(0)
+    stage.take_over(0)
+    stage.advance(at(4000))
+    stage.settle()
+    assert isinstance(stage.commit("z", 3990, {b"a": E}), Committed)
+    stage.advance(at(5000))
+    stage.tick(zombie)
+
+
+@schedule("close-pending")
+def closed_over_flight(stage):
+    """X is decided and its append is under way when the owner announces."""
+    actor = stage.actor(0)
+    actor.held = []
+    stage.commit("x", 1990, {b"a": E})
+    stage.advance(at(2100))
+    stage.tick(actor)
+    stage.release_appends(actor)
+
+
+@schedule("all-journals")
+def history_elsewhere(stage):
+    """X wrote a key of owner 0 but lies in journal 1; owner 0 is replaced and rebuilt."""
+    assert isinstance(stage.commit("x", 1990, {b"a": E, b"n": E}, decider=1), Committed)
+    stage.take_over(0)
+    stage.advance(at(4000))
+    stage.settle()
+    stage.settle()
+    verdict = stage.commit("y", 1991, {b"a": E})
+    assert verdict == Aborted(Reason.CONFLICT, b"a")
+
+
+@schedule("rebuild-complete")
+def trusted_too_early(stage):
+    """X was decided with a vote of the old owner; the successor has not seen journal 1 yet."""
+    assert isinstance(stage.commit("x", 1990, {b"a": E, b"n": E}, decider=1), Committed)
+    stage.take_over(0)
+    stage.advance(at(4000))
+    stage.tick(stage.actor(0))
+    stage.feed(stage.actor(0), [0])
+    stage.commit("y", 1991, {b"a": E})
+
+
+@schedule("vote-epoch")
+def decided_by_successor(stage):
+    """The old decider gives X up and frees the promise; copies of its messages reach the new one."""
+    zombie = stage.actor(1)
+    old = stage.current[1]
+    stage.take_over(1)
+    stage.advance(at(4000))
+    stage.settle()
+    prepares = stage.prepares("x", 3990, {b"a": E, b"n": E}, decider=1, epoch=old)
+    votes = stage.hand(stage.actor(0), prepares[0])
+    stage.deliver(stage.hand(zombie, prepares[1]))
+    stage.commit("y", 3991, {b"a": E})
+    stage.hand(stage.actor(1), prepares[1])
+    assert isinstance(votes[0].message, Vote)
+    stage.hand(stage.actor(1), votes[0].message)
+
+
+@schedule("lock-record")
+def locks_alone(stage):
+    """X only locked a row: told that it committed, it must be in a journal for the next owner to know."""
+    verdict = stage.commit("x", 1990, {}, locks=((b"a", E),))
+    assert isinstance(verdict, Committed)
+    stage.observers.tell("on_result", "c", b"x".rjust(16, b"\0"), verdict, stage.now + MS, True)
+
+
+@schedule("safe-time")
+def successor_too_low(stage):
+    """The old owner's vote, within its reservation, decides X above a time that the successor already used."""
+    zombie = stage.actor(0)
+    stage.take_over(0)
+    stage.advance(at(2100))
+    stage.settle()
+    stage.settle()
+    prepares = stage.prepares("x", 2050, {b"a": E, b"n": E}, decider=1)
+    stage.commit("z", 2060, {b"a": E})
+    votes = stage.hand(zombie, prepares[0])
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+
+
+@schedule("adopt-position")
+def announced_ahead(stage):
+    """An announcement overtakes the record that it follows."""
+    stage.commit("x", 1990, {b"a": E})
+    stage.advance(at(2050))
+    for actor in stage.present():
+        stage.tick(actor)
+    stage.feed_shard([1])
+    stage.read(b"a", at(2040))
+
+
+@schedule("set-change")
+def journal_added(stage):
+    """A reader is complete beyond the time at which a journal was added, without having it."""
+    stage.logs[2] = MemoryLog()
+    first = stage.actor(0)
+    stage.perform(first, first.owner.change_set(2, True, stage.now))
+    assert isinstance(stage.logs[0].tail, Tail)
+    added = stage.logs[0].tail.last_ts
+    takeover = Takeover(2, "owner", SETTINGS, [(b"\xf1", b"\xf2")], after=added)
+    claimed = stage.logs[2].append(takeover.claim(b"n" * 16))
+    assert isinstance(claimed, Tail)
+    stage.logs[2].sync()
+    stage.observers.tell("on_record", 2, stage.logs[2].read(1)[0])
+    stage.actors[2, 1] = Actor(takeover.owner_of(claimed), stage.journals)
+    stage.current[2] = 1
+    stage.advance(at(2400))
+    stage.tick(stage.actor(2), announce=False)
+    stage.tick(stage.actor(2), announce=False)
+    stage.advance(at(2600))
+    stage.tick(stage.actor(0))
+    stage.tick(stage.actor(1))
+    stage.feed_shard()
+    stage.commit("x", 2590, {b"\xf1a": E})
+    assert isinstance(stage.verdict("x"), Committed)
+
+
+@schedule("read-complete")
+def stale_read(stage):
+    """A client reads at a time that the shard has not reached, and a commit below it follows."""
+    stage.read(b"a", at(2100))
+    stage.advance(at(2050))
+    stage.commit("x", 1990, {b"a": E})
+
+
+@schedule("read-horizon")
+def trimmed_read(stage):
+    """The version that an old reader needs is gone."""
+    stage.shard = Shard(MemoryRows(), b"", END, Bounds(retention=at(100)))
+    stage.crossbar = type(stage.crossbar)([0, 1])
+    stage.commit("x", 1990, {b"a": E})
+    stage.advance(at(2100))
+    stage.settle()
+    stage.commit("y", 2090, {b"a": E})
+    stage.advance(at(2900))
+    stage.settle()
+    stage.shard.tick(stage.now)
+    stage.read(b"a", at(2050))
+
+
+class Fixed:
+    """Routing of a stage."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    def journal_of(self, key):
+        return self.stage.journal_of(key)
+
+    def journals_of(self, lo, hi):
+        return sorted(self.stage.current)
+
+    def epoch_of(self, journal):
+        return self.stage.current[journal]
+
+
+@schedule("commit-wait")
+def acknowledged_early(stage):
+    """The commit is dated ahead of the client's clock."""
+    coordinator = Coordinator(9, write_set("x", 1990), Fixed(stage))
+    coordinator.begin(stage.now)
+    stage.deliver(coordinator.begin(stage.now))
+    stage.advance(at(1999))
+    verdict = stage.verdict("x")
+    candidate = Candidate(b"x".rjust(16, b"\0"), coordinator.attempt, 0, stage.current[0])
+    coordinator.answer(Answer(candidate, verdict), stage.now)
+    if coordinator.result is not None:
+        stage.observers.tell("on_result", "c", candidate.txid, coordinator.result, stage.now, True)
+
+
+@schedule("dead-first")
+def repeated_in_doubt(stage):
+    """The append is slow, the coordinator hears nothing."""
+    actor = stage.actor(0)
+    actor.held = []
+    coordinator = Coordinator(9, write_set("x", 1990), Fixed(stage))
+    stage.deliver(coordinator.begin(stage.now))
+    stage.advance(at(2900))
+    messages = coordinator.tick(stage.now)
+    stage.deliver(messages)
+    verdict = stage.verdict("x")
+    if verdict is not None:
+        candidate = messages[0].message.candidate
+        coordinator.answer(Answer(candidate, verdict), stage.now)
+    if coordinator.result is not None:
+        stage.observers.tell("on_result", "c", b"x".rjust(16, b"\0"), coordinator.result, stage.now, True)
+    stage.release_appends(actor)
+
+
+def write_set(name, start):
+    return WriteSet(name.encode().rjust(16, b"\0"), at(start), [Write(b"a", b"v", E)])
+
+
+def move(stage, lo, hi, source, to):
+    """The range goes from one owner to the other; nobody has read its history again yet."""
+    stage.perform(stage.actor(source), stage.actor(source).owner.release(lo, hi, to))
+    target = stage.actor(to)
+    target.crossbar.feed(source, stage.logs[source].read(dict(target.crossbar.wanted())[source], 10**6))
+    notes = target.crossbar.take_notes()
+    stage.perform(target, target.owner.feed([], notes, 0, stage.now))
+
+
+@schedule("release-time")
+def moved_under_promise(stage):
+    """Owner 0 promised to X and hands the range over before X is decided."""
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(stage.actor(0), prepares[0])
+    move(stage, b"", b"c", 0, 1)
+    stage.advance(at(2001))
+    stage.settle()
+    stage.commit("y", 1991, {b"a": E})
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+
+
+@schedule("acquire-floor")
+def moved_without_floor(stage):
+    """Z changed the range before it moved; X, older than Z, comes to the new owner at once."""
+    stage.commit("z", 1990, {b"a": E})
+    move(stage, b"", b"c", 0, 1)
+    stage.advance(at(2010))
+    stage.commit("x", 1991, {b"a": E})
+
+
+@schedule("acquire-history")
+def moved_without_history(stage):
+    """The same, after the new owner has read on."""
+    stage.commit("z", 1990, {b"a": E})
+    stage.advance(at(2010))
+    stage.settle()
+    move(stage, b"", b"c", 0, 1)
+    stage.advance(at(2300))
+    stage.settle()
+    stage.settle()
+    assert stage.commit("x", 1991, {b"a": E}) == Aborted(Reason.CONFLICT, b"a")
+
+
+@schedule("marker-check")
+def schema_changed(stage):
+    """X began before the schema change and commits after it."""
+    assert isinstance(stage.commit("ddl", 1990, {b"cat": E}, marker=(b"", END)), Committed)
+    stage.advance(at(2600))
+    assert stage.commit("x", 1991, {b"a": E}, checks=(b"a",)) == Aborted(Reason.SCHEMA, MARKER)
+
+
+@schedule("marker-time")
+def schema_changed_in_doubt(stage):
+    """The schema change comes while X, which used the old schema, is being decided."""
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1, checks=(b"a",))
+    votes = stage.hand(stage.actor(0), prepares[0])
+    assert isinstance(stage.commit("ddl", 1991, {b"cat": E}, marker=(b"", b"m"), decider=0), Committed)
+    stage.advance(at(2010))
+    stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
+    assert isinstance(stage.verdict("x"), Committed)
