@@ -18,7 +18,7 @@ from pathlib import Path
 
 from journal.broken import Broken
 from server.pgwire.connection import Counters
-from server.runtime import tls
+from server.runtime import process, tls
 from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
@@ -192,6 +192,7 @@ async def serve(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopped.set)
     await server.start()
+    process.tune()
     print(ready_line(options.host, server.port), flush=True)  # noqa: T201 - the contract of DESIGN §12
     await server.stopped.wait()
     await server.stop()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from journal.broken import Broken
 from server.pgwire.connection import Counters
-from server.runtime import frames, tls
+from server.runtime import frames, process, tls
 from server.runtime.gate import CatalogGate
 from server.runtime.hosting import Entered
 from server.runtime.listener import Limits, Listener
@@ -60,6 +60,7 @@ class Worker:
     async def run(self) -> int:
         """Serve until told to stop or main is gone; the exit code."""
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
+        process.tune()
         self._frames.send(frames.Accepting())
         await self.stopped.wait()
         if self.failed:
