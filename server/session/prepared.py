@@ -12,6 +12,7 @@ from server.pgwire import codec
 from server.sql import ast, types
 from server.sql.context import Context
 from server.sql.env import Env
+from server.sql.exec_node import Node
 from server.sql.tree import OutputColumn
 from server.sql.types import Type
 
@@ -34,7 +35,8 @@ class Executable(Protocol):
 
     def run(self, ctx: Context) -> Iterator[list[tuple[Any, ...]]]: ...
 
-    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]: ...
+    @property
+    def root(self) -> Node: ...
 
 
 class Prepared:

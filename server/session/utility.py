@@ -10,6 +10,7 @@ from server.errors import PgError
 from server.pgwire import codec
 from server.session import copying, preparing
 from server.session.environment import SessionEnv
+from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
 from server.session.settings import ALL, quote_list, unrecognized
 from server.session.work import Slice, Wait, Work
@@ -23,6 +24,7 @@ Handler = Callable[["SqlSession", Any, "Portal | None"], Work]
 Rows = Sequence[tuple[Any, ...]]
 
 _QUERY_PLAN = (OutputColumn("QUERY PLAN", types.TEXT),)
+_JSON_PLAN = (OutputColumn("QUERY PLAN", types.JSON),)
 _NO_TRANSACTION = PgError("25P01", "there is no transaction in progress")
 
 
@@ -44,7 +46,7 @@ def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal
 def columns_of(statement: ast.Statement, env: SessionEnv) -> tuple[OutputColumn, ...]:
     """The result columns of a utility statement, for Describe; empty when it returns no rows."""
     if isinstance(statement, ast.ExplainStmt):
-        return _QUERY_PLAN
+        return _JSON_PLAN if is_json(statement) else _QUERY_PLAN
     if isinstance(statement, ast.VariableShowStmt):
         return _show_columns(statement.name)
     if isinstance(statement, ast.CallStmt):
@@ -195,12 +197,11 @@ def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal |
 
 
 def _explain(session: SqlSession, statement: ast.ExplainStmt, portal: Portal | None) -> Work:
-    from server.session.explaining import explain
-
     txn = session.txn or session.begin(implicit=True)
     session.meet(txn.catalog, ast.ParsedStatement(statement.query, ""))
     lines = yield from explain(session, statement, txn)
-    send(session, portal, _QUERY_PLAN, [(line,) for line in lines])
+    columns = _JSON_PLAN if is_json(statement) else _QUERY_PLAN
+    send(session, portal, columns, [(line,) for line in lines])
     session.complete("EXPLAIN")
     if portal is None:
         return

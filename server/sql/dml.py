@@ -19,7 +19,6 @@ from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
-from server.sql.explain import explain_lines
 from server.sql.parse import parse_expression
 from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
 from server.sql.plan_relation import plan_ctes
@@ -59,9 +58,10 @@ class Modification:
         yield from self._node.run(ctx)
         ctx.affected = ctx.memo[self._node.key]
 
-    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]:
-        """EXPLAIN's lines."""
-        return explain_lines(self._node, verbose, costs)
+    @property
+    def root(self) -> Node:
+        """The topmost operator."""
+        return self._node
 
 
 def plan_modification(statement: Statement, catalog: Catalog) -> Modification:

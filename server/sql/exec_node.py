@@ -1,13 +1,27 @@
 """The form of every operator of a plan: a layout of its rows and an iterator of batches (DESIGN §11)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from server.sql.context import Context
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 BATCH = 256
 """Rows per batch, and input rows that an operator consumes between two turns."""
+
+
+class Part(NamedTuple):
+    """Something below an operator that EXPLAIN shows and that is no operator: what storage does."""
+
+    head: str
+    details: "Lines"
+    rows: float
+    passes: bool = True
+    """It gives as many rows as the operator."""
+
+
+Lines: TypeAlias = Sequence[str | Part]
+"""The head of an operator, then its properties and parts."""
 
 
 class Node:
@@ -31,6 +45,10 @@ class Node:
     def describe(self) -> list[str]:
         """The line of EXPLAIN, then its properties."""
         return [type(self).__name__]
+
+    def details_of(self, verbose: bool) -> Lines:
+        """As `describe`, with what only EXPLAIN VERBOSE shows."""
+        return self.describe()
 
 
 def batches(rows: Sequence[Any]) -> Iterator[Any]:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from server.sql.context import Context
-from server.sql.exec_node import BATCH, Node, Rows
+from server.sql.exec_node import BATCH, Lines, Node, Rows
 from storage import rowcode
 
 Range: TypeAlias = tuple[bytes, bytes]
 Bounds: TypeAlias = Callable[[Context], list[Range]]
 Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
 """(stored values or (key, value) pairs, ctx, out): appends what passes."""
+
+Label: TypeAlias = Callable[[bool], Lines]
+"""(verbose) -> EXPLAIN's lines."""
 
 FIRST_UNDER_LIMIT = 16
 """Values in the first batch of a scan that a LIMIT may stop."""
@@ -96,20 +99,34 @@ class IndexFeed(Feed):
                 yield [value for key in keys if (value := get(key)) is not None]
 
 
+class Fused(Node):
+    """A scan that runs inside its reader, for EXPLAIN."""
+
+    def __init__(self, label: Label, cost: float) -> None:
+        self.label, self.cost = label, cost
+        self.layout, self.width, self.rows = {}, 0, 1.0
+
+    def details_of(self, verbose: bool) -> Lines:
+        return self.label(verbose)
+
+
 class PointScan(Node):
     """At most one row, found by straight code; `label` makes EXPLAIN's lines."""
 
     def __init__(
-        self, point: Callable[[Context], Rows], width: int, cost: float, label: Callable[[], list[str]]
+        self, point: Callable[[Context], Rows], width: int, cost: float, label: Label, locks: bool
     ) -> None:
-        self.point, self.width, self.cost, self.label = point, width, cost, label
+        self.point, self.width, self.cost, self.label, self.locks = point, width, cost, label, locks
         self.layout, self.rows = {}, 1.0
 
     def run(self, c: Context) -> Iterator[Rows]:
         yield self.point(c)
 
-    def describe(self) -> list[str]:
-        return self.label()
+    def inputs(self) -> Sequence[Node]:
+        return (Fused(self.label, self.cost),) if self.locks else ()
+
+    def details_of(self, verbose: bool) -> Lines:
+        return ["LockRows"] if self.locks else self.label(verbose)
 
 
 class Scan(Node):
@@ -123,7 +140,7 @@ class Scan(Node):
         width: int,
         rows: float,
         cost: float,
-        label: Sequence[str],
+        label: Label,
     ) -> None:
         self.feed, self.loop, self.layout, self.width = feed, loop, layout, width
         self.rows, self.cost, self.label = rows, cost, label
@@ -135,8 +152,8 @@ class Scan(Node):
             loop(values, c, out)
             yield out
 
-    def describe(self) -> list[str]:
-        return list(self.label)
+    def details_of(self, verbose: bool) -> Lines:
+        return self.label(verbose)
 
 
 class Accumulate(Node):
@@ -153,10 +170,11 @@ class Accumulate(Node):
         final: Callable[[list[Any], Context], tuple[Any, ...]],
         layout: dict[tuple[int, int], int],
         cost: float,
-        label: Sequence[str],
+        label: Label,
     ) -> None:
         self.feed, self.start, self.loop, self.final = feed, start, loop, final
-        self.layout, self.width, self.rows, self.cost, self.label = layout, len(layout), 1, cost, label
+        self.layout, self.width, self.rows, self.cost = layout, len(layout), 1, cost
+        self.scan = Fused(label, cost)
 
     def run(self, c: Context) -> Iterator[Rows]:
         state = self.start(c)
@@ -166,18 +184,19 @@ class Accumulate(Node):
             yield []
         yield [self.final(state, c)]
 
+    def inputs(self) -> Sequence[Node]:
+        return (self.scan,)
+
     def describe(self) -> list[str]:
-        return ["Aggregate", *self.label]
+        return ["Aggregate"]
 
 
 class Count(Node):
     """count(*) of key ranges: nothing is decoded."""
 
-    def __init__(
-        self, bounds: Bounds, layout: dict[tuple[int, int], int], cost: float, label: Sequence[str]
-    ) -> None:
+    def __init__(self, bounds: Bounds, layout: dict[tuple[int, int], int], cost: float, label: Label) -> None:
         self.bounds, self.layout, self.width = bounds, layout, len(layout)
-        self.rows, self.cost, self.label = 1, cost, label
+        self.rows, self.cost, self.scan = 1, cost, Fused(label, cost)
 
     def run(self, c: Context) -> Iterator[Rows]:
         count = c.txn.count
@@ -191,5 +210,8 @@ class Count(Node):
                 yield []
         yield [(total,) * self.width]
 
+    def inputs(self) -> Sequence[Node]:
+        return (self.scan,)
+
     def describe(self) -> list[str]:
-        return ["Aggregate", *self.label]
+        return ["Aggregate"]

@@ -1,36 +1,13 @@
-"""EXPLAIN: the lines of a plan, in DSQL's look (dsql-reference §1.9), and expressions as text."""
+"""Expressions as text, for EXPLAIN."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from server.sql import tree
 from server.sql.env import Env
-from server.sql.exec_node import Node
 from server.sql.tree import Expr
 
 _ENV = Env()
-
-
-def explain_lines(node: Node, verbose: bool = False, costs: bool = True) -> list[str]:
-    """The tree below `node`, one line per operator and property."""
-    lines: list[str] = []
-    _explain(node, 0, costs, lines)
-    return lines
-
-
-def _explain(node: Node, depth: int, costs: bool, lines: list[str]) -> None:
-    head, *details = node.describe()
-    numbers = (
-        f"  (cost={0:.2f}..{node.cost:.2f} rows={max(round(node.rows), 0)} width={8 * node.width})"
-        if costs
-        else ""
-    )
-    indent = "" if depth == 0 else " " * (6 * depth - 4) + "->  "
-    lines.append(f"{indent}{head}{numbers}")
-    for detail in details:
-        lines.append(" " * (2 if depth == 0 else 6 * depth + 2) + detail)
-    for child in node.inputs():
-        _explain(child, depth + 1, costs, lines)
 
 
 def condition_lines(label: str, conditions: Sequence[Expr]) -> list[str]:

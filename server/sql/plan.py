@@ -10,7 +10,6 @@ from server.sql import tree, types
 from server.sql.codegen import Code, Emitter, Layout, compile_row, fold, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node, Rows
-from server.sql.explain import explain_lines
 from server.sql.plan_from import FromPlanner, Source
 from server.sql.plan_relation import plan_relation, push_down, renamed
 from server.sql.plan_scan import filtered, project
@@ -159,9 +158,10 @@ class Plan:
             found += batch
         return found
 
-    def explain(self, verbose: bool = False, costs: bool = True) -> list[str]:
-        """EXPLAIN's lines."""
-        return explain_lines(self.node, verbose, costs)
+    @property
+    def root(self) -> Node:
+        """The topmost operator."""
+        return self.node
 
 
 def prepare(node: Any) -> Any:

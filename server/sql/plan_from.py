@@ -150,8 +150,8 @@ class FromPlanner:
         rel = self.rels[rel_id]
         if isinstance(rel, tree.TableRel):
             needed = self.planner.needed.setdefault(rel_id, set())
-            cluster = self.planner.cluster
-            return Item({rel_id}, lambda filters: TableScan(rel, cluster, filters, needed, self.outer))
+            catalog = self.planner.catalog
+            return Item({rel_id}, lambda filters: TableScan(rel, catalog, filters, needed, self.outer))
         made = Item({rel_id}, lambda filters: make(filters), depends=self._depends(rel))
 
         def make(filters: list[Expr]) -> Source:

@@ -242,7 +242,7 @@ def _accumulate(made: Grouping, source: TableScan, outer: "Scope") -> Node:
         "st, c", [f"return {_final(made, other, Emitter(other, {}, outer), lambda i: f'st[{i}]')}"]
     )
     made_feed = feed(source.path, source.outer, keyed)
-    return Accumulate(made_feed, start, loop, final, made.layout(), source.path.cost * 1.1, source.describe())
+    return Accumulate(made_feed, start, loop, final, made.layout(), source.path.cost * 1.1, source.label())
 
 
 def _step(

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from server.catalog.descriptor import Catalog
 from server.sql import tree, types
 from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
-from server.sql.exec_scan import Count, Scan
-from server.sql.explain import condition_lines, expr_text
+from server.sql.exec_scan import Count, Label, Scan
+from server.sql.explain import condition_lines
 from server.sql.plan_path import Path, bounds, feed, paths
 from server.sql.plan_walk import has_node
+from server.sql.scan_text import scan_lines
 from server.sql.tree import Expr
 from storage import keycode, rowcode
 
@@ -25,14 +27,14 @@ class TableScan:
     """One table of FROM with the conditions that concern only it (and what is known outside of it)."""
 
     def __init__(
-        self, rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set[int], outer: Outer
+        self, rel: tree.TableRel, catalog: Catalog, filters: Sequence[Expr], needed: set[int], outer: Outer
     ) -> None:
-        self.rel, self.outer, self.needed, self.cluster = rel, outer, needed, cluster
+        self.rel, self.outer, self.needed, self.catalog = rel, outer, needed, catalog
         self.filters = list(filters)
         self.late = [expr for expr in filters if has_node(expr, tree.SubLink)]
         """Filters with subqueries run above the scan, few rows per turn."""
         self.early = [expr for expr in filters if not has_node(expr, tree.SubLink)]
-        self.paths = paths(rel, cluster, self.early, needed)
+        self.paths = paths(rel, catalog.cluster, self.early, needed)
         self.path = min(self.paths, key=lambda path: path.cost)
 
     @property
@@ -42,7 +44,7 @@ class TableScan:
 
     def with_filters(self, more: Sequence[Expr], outer: Outer) -> "TableScan":
         """The same scan under more conditions."""
-        return TableScan(self.rel, self.cluster, [*self.filters, *more], self.needed, outer)
+        return TableScan(self.rel, self.catalog, [*self.filters, *more], self.needed, outer)
 
     def order_by(self, wanted: Order, limited: bool) -> bool:
         """Choose a path whose order is `wanted` (column, descending, nulls first), if one is worth it."""
@@ -90,10 +92,10 @@ class TableScan:
         loop = _finish_loop(unit, body, keyed, ["append = out.append"], [])
         made = feed(self.path, self.outer, keyed)
         layout = {key: position for position, key in enumerate(keys)}
-        return Scan(made, loop, layout, len(keys), self.path.rows, self.path.cost, self.describe())
+        return Scan(made, loop, layout, len(keys), self.path.rows, self.path.cost, self.label(exprs))
 
     def _build_late(self, exprs: Sequence[Expr], keys: Keys) -> Node:
-        below = TableScan(self.rel, self.cluster, self.early, self.needed, self.outer)
+        below = TableScan(self.rel, self.catalog, self.early, self.needed, self.outer)
         below.path = self.path
         return project(filtered(below.node(), self.late, self.outer), exprs, keys, self.outer)
 
@@ -167,7 +169,7 @@ class TableScan:
         path = self.path
         if path.residual or self.late or path.unique or KEY_COLUMN in self.needed:
             return None
-        return Count(bounds(path, self.outer), layout, path.cost * 0.3, self.describe())
+        return Count(bounds(path, self.outer), layout, path.cost * 0.3, self.label())
 
     def point(
         self,
@@ -221,24 +223,10 @@ class TableScan:
             ]
         return lines
 
-    def describe(self) -> list[str]:
-        """Lines of EXPLAIN (dsql-reference §1.9)."""
-        path, alias = self.path, self.rel.alias
-        table = self.rel.table.name
-        shown = f"{table} {alias}" if alias != table else table
-        conditions = [sarg.source for sarg in [*path.equal, path.lower, path.upper] if sarg is not None]
-        backward = " Backward" if path.reverse else ""
-        filters = condition_lines("Filter", path.residual)
-        if path.index is not None:
-            kind = "Index Only Scan" if path.index_only else "Index Scan"
-            lines = [f"{kind}{backward} using {path.index.index.name} on {shown}"]
-        elif self.rel.table.primary_key is not None and (conditions or path.reverse):
-            lines = [f"Index Only Scan{backward} using {self.rel.table.primary_key.name} on {shown}"]
-        else:
-            return [f"Full Scan (btree-table) on {shown}", *filters]
-        if conditions:
-            lines.append("Index Cond: (" + " AND ".join(expr_text(expr) for expr in conditions) + ")")
-        return [*lines, *filters]
+    def label(self, exprs: Sequence[Expr] = ()) -> Label:
+        """What makes EXPLAIN's lines of the scan that gives `exprs`."""
+        path, rel, needed = self.path, self.rel, self.needed
+        return lambda verbose: scan_lines(path, rel, self.catalog, needed, exprs, verbose)
 
 
 def _finish_loop(

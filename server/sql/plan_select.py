@@ -65,8 +65,7 @@ class SelectPlanner:
         point = source.point(shown, locks, self._skip()) if source.path.single else None
         if point is None:
             return self.plan(), None
-        label = source.describe if not locks else lambda: ["LockRows", *source.describe()]
-        return PointScan(point, len(shown), source.path.cost, label), point
+        return PointScan(point, len(shown), source.path.cost, source.label(shown), bool(locks)), point
 
     def _skip(self) -> Callable[[Any], bool] | None:
         """Whether LIMIT and OFFSET leave nothing of a single row; None: they never do."""
