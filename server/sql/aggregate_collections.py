@@ -8,6 +8,7 @@ from server.sql import fn_interval
 from server.sql.aggregates import define
 from server.sql.fn_array import same
 from server.sql.fn_json_make import json_text, json_value, key_text
+from server.sql.sizes import MAX_ELEMENTS, bytes_joined, elements_fit, text_joined
 from server.sql.type_array import Array
 from server.sql.type_json import Jsonb, object_of, quote
 from server.sql.type_record import Record
@@ -15,6 +16,8 @@ from server.sql.type_record import Record
 
 def _append(state: list[Any], value: Any) -> list[Any]:
     state.append(value)
+    if len(state) > MAX_ELEMENTS:
+        elements_fit(len(state))
     return state
 
 
@@ -22,6 +25,7 @@ def _append(state: list[Any], value: Any) -> list[Any]:
 
 
 def _array_of(state: list[Any], env: Any) -> Array | None:
+    elements_fit(len(state))
     return Array(state) if state else None
 
 
@@ -42,6 +46,7 @@ def _append_array(state: list[Any], value: Array | None) -> list[Any]:
 def _array_of_arrays(state: list[Array], env: Any) -> Array | None:
     if not state:
         return None
+    elements_fit(len(state) * len(state[0].elements))
     elements = [item for array in state for item in array.elements]
     return Array(elements, (len(state), *state[0].dims), (1, *state[0].lbounds))
 
@@ -59,11 +64,11 @@ def _add_piece(state: list[Any], value: Any, separator: Any) -> list[Any]:
 
 define(
     "3538 string_agg(text,text) text", _add_piece, init=list, strict=False,
-    final=lambda state, env: "".join(state) if state else None,
+    final=lambda state, env: text_joined(state) if state else None,
 )  # fmt: skip
 define(
     "3545 string_agg(bytea,bytea) bytea", _add_piece, init=list, strict=False,
-    final=lambda state, env: b"".join(state) if state else None,
+    final=lambda state, env: bytes_joined(state) if state else None,
 )  # fmt: skip
 
 # --- json -----------------------------------------------------------------------------------------------
@@ -82,7 +87,7 @@ def _json_item(state: tuple[Any, list[Any]], env: Any, value: Any) -> tuple[Any,
 
 define(
     "3175 json_agg(anyelement) json s", _json_item, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: "[" + ", ".join(state[1]) + "]" if state[1] else None,
+    final=lambda state, env: "[" + text_joined(state[1], ", ") + "]" if state[1] else None,
 )  # fmt: skip
 
 
@@ -107,7 +112,7 @@ def _json_pair(state: tuple[Any, list[Any]], env: Any, key: Any, value: Any) -> 
 
 define(
     "3197 json_object_agg(any,any) json s", _json_pair, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: "{ " + ", ".join(state[1]) + " }" if state[1] else None,
+    final=lambda state, env: "{ " + text_joined(state[1], ", ") + " }" if state[1] else None,
 )  # fmt: skip
 
 

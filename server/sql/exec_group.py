@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.sql.context import Context, Holding
+from server.sql.context import Context, Holding, row_size, row_size
 from server.sql.exec_node import Node, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
@@ -43,6 +43,7 @@ class Group(Node):
         tables: list[dict[Any, Any]] = [{} for _ in self.steps]
         pairs = list(zip(self.steps, tables))
         groups = 0
+        collects = any(map(grows, self.default(c)))
         for values in self.read(c):
             c.tick()
             for step, table in pairs:
@@ -51,6 +52,8 @@ class Group(Node):
             if now != groups:
                 held.add((now - groups) * GROUP_BYTES)
                 groups = now
+            if collects and values:
+                held.add(len(values) * value_size(values[0]))
             yield []
         final = self.final
         for table, empty in zip(tables, self.empty):
@@ -65,6 +68,30 @@ class Group(Node):
 
     def describe(self) -> list[str]:
         return ["HashAggregate" if self.details else "Aggregate", *self.details]
+
+
+def grows(state: Any) -> bool:
+    """Does an aggregate that begins so keep its rows? Those begin with an empty list."""
+    if isinstance(state, tuple):
+        return any(map(grows, state))
+    return isinstance(state, list) and not state
+
+
+def value_size(value: Any) -> int:
+    """Roughly the bytes of what a group is fed with: a row, or a stored one."""
+    return len(value) + 100 if isinstance(value, bytes) else row_size(value)
+
+
+def grows(state: Any) -> bool:
+    """Does an aggregate that begins so keep its rows? Those begin with an empty list."""
+    if isinstance(state, tuple):
+        return any(map(grows, state))
+    return isinstance(state, list) and not state
+
+
+def value_size(value: Any) -> int:
+    """Roughly the bytes of what a group is fed with: a row, or a stored one."""
+    return len(value) + 100 if isinstance(value, bytes) else row_size(value)
 
 
 def collected_final(

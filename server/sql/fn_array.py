@@ -7,7 +7,8 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql.functions import define, sql
-from server.sql.type_array import MAX_ELEMENTS, Array, too_many_dimensions
+from server.sql.sizes import MAX_ELEMENTS, elements_fit, text_joined
+from server.sql.type_array import Array, too_many_dimensions
 from server.sql.types import Type
 
 Types = Sequence[Type]
@@ -74,6 +75,7 @@ def array_append(value: Array | None, element: Any) -> Array:
     if len(value.dims) != 1:
         raise PgError("22000", "argument must be empty or one-dimensional array")
     _bound_check(value.lbounds[0] + value.dims[0])
+    elements_fit(value.dims[0] + 1)
     return Array([*value.elements, element], (value.dims[0] + 1,), value.lbounds)
 
 
@@ -84,6 +86,7 @@ def array_prepend(element: Any, value: Array | None) -> Array:
         return Array([element], (1,), (1,))
     if len(value.dims) != 1:
         raise PgError("22000", "argument must be empty or one-dimensional array")
+    elements_fit(value.dims[0] + 1)
     return Array([element, *value.elements], (value.dims[0] + 1,), value.lbounds)
 
 
@@ -101,6 +104,7 @@ def array_cat(left: Array | None, right: Array | None) -> Array | None:
     depth, other = len(left.dims), len(right.dims)
     if abs(depth - other) > 1:
         raise _incompatible(f"Arrays of {depth} and {other} dimensions are not compatible for concatenation.")
+    elements_fit(len(left.elements) + len(right.elements))
     elements = left.elements + right.elements
     if depth == other:
         if left.dims[1:] != right.dims[1:] or left.lbounds[1:] != right.lbounds[1:]:
@@ -216,7 +220,8 @@ def array_to_string(
     assert element is not None
     write = element.output
     texts = (null if item is None else write(item, env) for item in value.elements)
-    return separator.join(text for text in texts if text is not None)
+    kept = [text for text in texts if text is not None]
+    return text_joined(kept, separator)
 
 
 @sql("2331 unnest(anyarray) anyelement set")
@@ -266,7 +271,7 @@ def _filled(element: Any, sizes: Array, bounds: Array) -> Array:
         detail = "Low bound array has different size than dimensions array."
         raise PgError("2202E", "wrong number of array subscripts", detail=detail)
     size = prod(sizes.elements)
-    if any(one < 0 for one in sizes.elements) or size > MAX_ELEMENTS // 16:
+    if any(one < 0 for one in sizes.elements) or size > MAX_ELEMENTS:
         raise PgError("54000", f"array size exceeds the maximum allowed ({MAX_ELEMENTS})")
     if not size or not count:
         return Array([])

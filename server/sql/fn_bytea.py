@@ -8,6 +8,7 @@ import uuid
 from server.errors import PgError
 from server.sql.fn_text import slice_bounds
 from server.sql.functions import define, sql
+from server.sql.sizes import bytes_fit, scannable
 from server.sql.type_text import hex_decode
 
 define(
@@ -20,7 +21,7 @@ define(
 )
 define("1810 bit_length(bytea) int4", lambda value: 8 * len(value))
 define("6163 bit_count(bytea) int8", lambda value: int.from_bytes(value, "big").bit_count())
-define("2011 byteacat(bytea,bytea) bytea", lambda left, right: left + right, source="({0} + {1})")
+define("2011 byteacat(bytea,bytea) bytea", lambda left, right: bytes_fit(left + right))
 define("2014 position(bytea,bytea) int4", lambda value, part: value.find(part) + 1)
 define("2311 md5(text) text", lambda value: hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
 define("2321 md5(bytea) text", lambda value: hashlib.md5(value, usedforsecurity=False).hexdigest())
@@ -112,6 +113,7 @@ def encode(value: bytes, name: str) -> str:
         text = base64.b64encode(value).decode()
         return "\n".join(text[i : i + 76] for i in range(0, len(text), 76)) or ""
     if kind == "escape":
+        scannable(len(value))
         return "".join(
             f"\\{byte:03o}" if byte == 0 or byte > 127 else "\\\\" if byte == 92 else chr(byte)
             for byte in value
@@ -126,8 +128,10 @@ def decode(text: str, name: str) -> bytes:
     if kind == "hex":
         return hex_decode(text)
     if kind == "base64":
+        scannable(len(text))
         return _decode_base64(text)
     if kind == "escape":
+        scannable(len(text))
         return _decode_escape(text.encode())
     raise _unknown_encoding(name)
 

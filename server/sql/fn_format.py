@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.errors import PgError
-from server.sql.fn_text import MAX_BYTES, too_long
 from server.sql.functions import define, sql
 from server.sql.keywords import quote_ident as quoted_identifier
+from server.sql.sizes import MAX_LENGTH, text_joined, too_long
 from server.sql.types import Type
 
 Types = Sequence[Type]
@@ -16,7 +16,7 @@ Types = Sequence[Type]
 @sql("3058 concat(any) text s called variadic", env=True, types=True)
 def concat(env: Any, types: Types, *values: Any) -> str:
     """The texts of all arguments that are not NULL."""
-    return "".join(kind.output(value, env) for kind, value in zip(types, values) if value is not None)
+    return text_joined([kind.output(value, env) for kind, value in zip(types, values) if value is not None])
 
 
 @sql("3059 concat_ws(text,any) text s called variadic", env=True, types=True)
@@ -24,9 +24,8 @@ def concat_ws(env: Any, types: Types, separator: str | None, *values: Any) -> st
     """With a separator between those that are not NULL."""
     if separator is None:
         return None
-    return separator.join(
-        kind.output(value, env) for kind, value in zip(types[1:], values) if value is not None
-    )
+    texts = [kind.output(value, env) for kind, value in zip(types[1:], values) if value is not None]
+    return text_joined(texts, separator)
 
 
 define("1282 quote_ident(text) text", quoted_identifier)
@@ -115,7 +114,7 @@ class _Formatter:
             text = quote_nullable(value)
         else:
             text = value or ""
-        if abs(width) > MAX_BYTES:
+        if abs(width) > MAX_LENGTH:
             raise too_long()
         return text.ljust(-width) if width < 0 else text.rjust(width)
 
@@ -128,7 +127,7 @@ def format_(env: Any, types: Types, template: str | None, *values: Any) -> str |
         return None
     formatter = _Formatter(env, types[1:], values)
     made: list[str] = []
-    at = 0
+    at = size = 0
     while (start := template.find("%", at)) >= 0:
         made.append(template[at:start])
         if template[start + 1 : start + 2] == "%":
@@ -138,6 +137,9 @@ def format_(env: Any, types: Types, template: str | None, *values: Any) -> str |
         found = _SPECIFIER.match(template, start)
         assert found is not None
         made.append(formatter.replace(found))
+        size += len(made[-1])
+        if size > MAX_LENGTH:
+            raise too_long()
         at = found.end()
     made.append(template[at:])
     return "".join(made)

@@ -20,6 +20,7 @@ from server.sql.fn_datetime_parts import iso_week_start
 from server.sql.fn_interval import moment_of
 from server.sql.fn_to_char_time import DAYS, MONTHS, ROMAN, Node, nodes
 from server.sql.functions import sql
+from server.sql.sizes import scannable
 
 _LENGTHS = {
     "YYYY": 4,
@@ -72,6 +73,7 @@ class _Reader:
     """One text read by one template (DCH_from_char)."""
 
     def __init__(self, text: str, template: str) -> None:
+        scannable(len(text))
         self.text = text
         self.at = 0
         self.nodes = [

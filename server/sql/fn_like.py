@@ -11,27 +11,45 @@ from server.sql.functions import define, sql
 Matcher = Callable[[str], bool]
 
 
-class _Segment:
-    """What stands between two % signs: literal text, or a pattern of fixed length with _ in it."""
+MAX_WORK = 8 << 20
+"""Characters of a text times those of a part with _ inside that is looked for in it."""
 
-    __slots__ = ("length", "literal", "pattern")
+
+class _Segment:
+    """What stands between two % signs: literal text with _ around it, or with _ inside too (`pattern`)."""
+
+    __slots__ = ("after", "before", "length", "literal", "pattern")
 
     def __init__(self, chars: list[str | None]) -> None:
         self.length = len(chars)
-        self.literal = "".join(char for char in chars if char is not None) if None not in chars else None
-        text = "".join("." if char is None else re.escape(char) for char in chars)
-        self.pattern = re.compile(text, re.DOTALL)
+        inner = list(chars)
+        while inner and inner[-1] is None:
+            inner.pop()
+        self.after = len(chars) - len(inner)
+        self.before = next((i for i, char in enumerate(inner) if char is not None), 0)
+        del inner[: self.before]
+        self.literal = "".join(char or "" for char in inner)
+        text = "".join("." if char is None else re.escape(char) for char in inner)
+        self.pattern = re.compile(text, re.DOTALL) if None in inner else None
 
     def at(self, value: str, start: int) -> bool:
-        if self.literal is not None:
-            return value.startswith(self.literal, start)
-        return self.pattern.match(value, start) is not None
+        """Does it stand there?"""
+        if len(value) - start < self.length:
+            return False
+        if self.pattern is None:
+            return value.startswith(self.literal, start + self.before)
+        return self.pattern.match(value, start + self.before) is not None
 
     def find(self, value: str, start: int) -> int:
-        if self.literal is not None:
-            return value.find(self.literal, start)
-        found = self.pattern.search(value, start)
-        return found.start() if found else -1
+        """The first place from `start` on, or -1; 54000 when looking for it would take too long."""
+        if self.pattern is None:
+            place = value.find(self.literal, start + self.before, max(len(value) - self.after, 0))
+            fits = place >= 0 and place + len(self.literal) + self.after <= len(value)
+            return place - self.before if fits else -1
+        if (len(value) - start) * self.length > MAX_WORK:
+            raise PgError("54000", "LIKE pattern is too complex")
+        found = self.pattern.search(value, start + self.before, max(len(value) - self.after, 0))
+        return found.start() - self.before if found else -1
 
 
 def _split(pattern: str) -> tuple[list[_Segment], bool]:
@@ -78,8 +96,9 @@ def matcher(pattern: str) -> Matcher:
     segments, dangling = _split(pattern)
     if dangling:
         return _dangling(segments)
-    if len(segments) == 2 and segments[0].literal is not None and not segments[1].length:
-        prefix = segments[0].literal
+    first = segments[0]
+    if len(segments) == 2 and first.length == len(first.literal) and not segments[1].length:
+        prefix = first.literal
         return lambda value: value.startswith(prefix)
     return lambda value: _match(segments, value)
 

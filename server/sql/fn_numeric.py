@@ -234,8 +234,15 @@ def trim_scale(value: Decimal) -> Decimal:
     return value if scale is None else value.quantize(Decimal((0, (1,), -scale)), context=EXACT)
 
 
+_COMMON_DIGITS = 16_000
+"""Euclid's algorithm takes quadratic time."""
+
+
 def _whole(value: Decimal, scale: int) -> int:
-    return int(value.scaleb(scale, context=EXACT))
+    whole = value.scaleb(scale, context=EXACT)
+    if whole.adjusted() > _COMMON_DIGITS:
+        raise PgError("54000", "numeric has too many digits for a common divisor")
+    return int(whole)
 
 
 @sql("5048 gcd(numeric,numeric) numeric")
@@ -263,7 +270,15 @@ def factorial(value: int) -> Decimal:
         raise PgError("22003", "factorial of a negative number is undefined")
     if value > 32_177:
         raise overflow()
-    return Decimal(math.factorial(value))
+    return _product(1, value)
+
+
+def _product(low: int, high: int) -> Decimal:
+    """low * ... * high by halves: decimal multiplies long numbers of equal length fast."""
+    if high - low < 256:
+        return Decimal(math.prod(range(low, high + 1)))
+    middle = (low + high) // 2
+    return EXACT.multiply(_product(low, middle), _product(middle + 1, high))
 
 
 @sql("1767 numeric_larger(numeric,numeric) numeric")

@@ -23,6 +23,8 @@ from server.sql.numeric import EXACT, INFINITY, NAN, NEGATIVE_INFINITY, checked,
 _LOG10_E = 0.434294481903252
 _LN_10 = 2.302585092994046
 _GUARD = 12
+_MANY = 400
+"""Digits beyond which the rest of a logarithm's argument does not show in its result."""
 
 
 def _zero(scale: int) -> Decimal:
@@ -47,9 +49,16 @@ def sqrt(value: Decimal) -> Decimal:
         return value
     weight, _ = weight_and_digit(value)
     scale = clamp_scale(MIN_SIGNIFICANT - (_truncating_half((weight + 1) * 4) - 1), scale_of(value))
-    shifted = int(value.scaleb(2 * scale, context=EXACT).quantize(ONE, context=EXACT))
-    root = math.isqrt(4 * shifted)
-    return Decimal((root + 1) // 2).scaleb(-scale, context=EXACT)
+    precision = max(weight * 2 + 4, 1) + scale + _GUARD
+    root = rounded_to(sticky(precision).sqrt(value), scale)
+    half = Decimal((0, (5,), -scale - 1))
+    if root and _squared(EXACT.subtract(root, half)) > value:
+        return EXACT.subtract(root, half * 2)
+    return EXACT.add(root, half * 2) if _squared(EXACT.add(root, half)) <= value else root
+
+
+def _squared(value: Decimal) -> Decimal:
+    return EXACT.multiply(value, value)
 
 
 def _double(value: Decimal) -> float:
@@ -108,8 +117,18 @@ def _check_logarithm(value: Decimal) -> None:
 
 
 def _ln(value: Decimal, digits: int) -> Decimal:
-    """ln with `digits` significant digits."""
-    return sticky(max(digits, 1)).ln(value)
+    """ln with `digits` significant digits, at most about 1,100.
+
+    Very close to 1 it is its series: the general way would work with as many digits as the distance has zeros.
+    """
+    context = sticky(max(digits, 1) + _MANY)
+    rest = EXACT.subtract(value, ONE)
+    if rest and rest.adjusted() < -_MANY:
+        rest = context.plus(rest)
+        square = context.multiply(rest, rest)
+        cube = context.divide(context.multiply(square, rest), Decimal(3))
+        return context.add(context.subtract(rest, context.divide(square, Decimal(2))), cube)
+    return sticky(max(digits, 1)).ln(context.plus(value))
 
 
 @sql("""

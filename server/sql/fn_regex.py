@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from server.errors import PgError
-from server.sql.fn_text import MAX_BYTES, too_long
 from server.sql.functions import define, sql
 from server.sql.regex import Found, Regex, compiled
+from server.sql.sizes import MAX_LENGTH, elements_fit, too_long
 from server.sql.type_array import Array
 
 
@@ -213,7 +213,7 @@ def _replace(value: str, pattern: str, new: str, start: int, nth: int, options: 
     """The nth match replaced, every one for nth 0."""
     template = _template(new)
     regex = compiled(pattern, options)
-    fixed = start == 1 and nth in (0, 1) and len(new) * (len(value) + 1) <= MAX_BYTES
+    fixed = start == 1 and nth in (0, 1) and len(new) * (len(value) + 1) <= MAX_LENGTH
     if fixed and all(isinstance(piece, str) for piece in template):
         simply = regex.replaced(value, "".join(map(str, template)), nth)
         if simply is not None:
@@ -225,7 +225,7 @@ def _replace(value: str, pattern: str, new: str, start: int, nth: int, options: 
             continue
         filled = _filled(template, found)
         size += len(filled)
-        if size > MAX_BYTES:
+        if size > MAX_LENGTH:
             raise too_long()
         made += (value[at : found.start()], filled)
         at = found.end()
@@ -287,7 +287,9 @@ def regexp_split_to_array(value: str, pattern: str, flags: str = "") -> Array:
     """Pieces between matches."""
     regex = compiled(pattern, _options(flags, "regexp_split_to_array()", False)[0])
     simply = regex.split(value)
-    return Array(simply if simply is not None else list(_pieces(value, regex, False)))
+    pieces = simply if simply is not None else list(_pieces(value, regex, False))
+    elements_fit(len(pieces))
+    return Array(pieces)
 
 
 @sql("""

@@ -1,21 +1,17 @@
 """Functions of character strings (varlena.c, oracle_compat.c; chapter 9.4). Case is ASCII's (C locale)."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from server.errors import PgError
 from server.sql.functions import define, sql
+from server.sql.sizes import MAX_LENGTH, elements_fit, text_fits, too_long
 from server.sql.type_array import Array
 
-MAX_BYTES = 64 << 20
-"""No string function makes a longer result: one statement must not exhaust the server (DESIGN §11)."""
 _INT4_MAX = (1 << 31) - 1
-
-
-def too_long() -> PgError:
-    """54000"""
-    return PgError("54000", "requested length too large")
+_AFTER_DIGIT = re.compile(rb"(?<=[0-9])[A-Z]")
 
 
 def lower(value: str) -> str:
@@ -35,12 +31,8 @@ define("871 upper(text) text", upper)
 @sql("872 initcap(text) text")
 def initcap(value: str) -> str:
     """Each run of ASCII letters and digits starts with a capital."""
-    made = bytearray()
-    inside = False
-    for byte in value.encode():
-        made += bytes((byte,)).lower() if inside else bytes((byte,)).upper()
-        inside = byte < 128 and chr(byte).isalnum()
-    return made.decode()
+    titled = value.encode().title()
+    return _AFTER_DIGIT.sub(lambda found: found[0].lower(), titled).decode()
 
 
 define(
@@ -69,21 +61,21 @@ define(
     lambda value: len(value.encode()),
 )
 define("1811 bit_length(text) int4", lambda value: 8 * len(value.encode()))
-define("1258 textcat(text,text) text", lambda left, right: left + right, source="({0} + {1})")
+define("1258 textcat(text,text) text", lambda left, right: text_fits(left + right))
 
 
 @sql("2003 textanycat(text,anynonarray) text s", env=True, types=True)
 def text_any_concatenated(env: Any, types: Any, left: str, right: Any) -> str:
     """text || anything, by its output."""
     text: str = types[1].output(right, env)
-    return left + text
+    return text_fits(left + text)
 
 
 @sql("2004 anytextcat(anynonarray,text) text s", env=True, types=True)
 def any_text_concatenated(env: Any, types: Any, left: Any, right: str) -> str:
     """anything || text."""
     text: str = types[0].output(left, env)
-    return text + right
+    return text_fits(text + right)
 
 
 def slice_bounds(start: int, length: int | None) -> tuple[int, int | None]:
@@ -147,7 +139,7 @@ define(
 
 def _padding(value: str, length: int, fill: str) -> str:
     length = max(length, 0)
-    if length * 4 > MAX_BYTES:
+    if length > MAX_LENGTH:
         raise too_long()
     missing = length - len(value)
     return (fill * (missing // len(fill) + 1))[:missing] if missing > 0 and fill else ""
@@ -178,7 +170,7 @@ def rpad(value: str, length: int, fill: str = " ") -> str:
 @sql("1622 repeat(text,int4) text")
 def repeat(value: str, count: int) -> str:
     """`count` times; 54000."""
-    if count > 0 and len(value.encode()) * count > MAX_BYTES:
+    if count > 0 and len(value) * count > MAX_LENGTH:
         raise too_long()
     return value * count
 
@@ -188,7 +180,7 @@ def replace(value: str, old: str, new: str) -> str:
     """Every occurrence; nothing for an empty `old`."""
     if not value or not old:
         return value
-    if len(new) > len(old) and len(value) + value.count(old) * len(new) > MAX_BYTES:
+    if len(new) > len(old) and len(value) + value.count(old) * (len(new) - len(old)) > MAX_LENGTH:
         raise too_long()
     return value.replace(old, new)
 
@@ -260,7 +252,9 @@ def string_to_array(value: str | None, separator: str | None, null: str | None =
     """Pieces between separators; NULL as separator: characters; pieces equal to `null` are NULL."""
     if value is None:
         return None
-    return Array([None if piece == null else piece for piece in _pieces(value, separator)])
+    pieces = _pieces(value, separator)
+    elements_fit(len(pieces))
+    return Array([None if piece == null else piece for piece in pieces])
 
 
 @sql("""

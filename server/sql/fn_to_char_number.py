@@ -9,6 +9,7 @@ from server.sql.fn_numeric import divide
 from server.sql.fn_numeric_math import power
 from server.sql.functions import define, sql
 from server.sql.numeric import EXACT, parse, render, rounded_to
+from server.sql.sizes import scannable, template_fits
 
 _TOKEN = re.compile(
     r'"((?:[^"\\]|\\.)*)"?|(EEEE|FM|MI|PL|PR|RN|SG|SP|TH|[,.09BDGLSV])|(.)', re.IGNORECASE | re.DOTALL
@@ -293,6 +294,7 @@ def scientific(value: Decimal, digits: int) -> str:
 
 def formatted(value: Decimal, template: str, fit: Callable[[Decimal, _Format], str]) -> str:
     """The number in the template; `fit` gives its digits at the template's scale; 42601."""
+    template_fits(template)
     form = _Format(template)
     if "RN" in form.flags:
         return _roman(value, form)
@@ -369,6 +371,8 @@ def to_number(text: str, template: str) -> Decimal | None:
     """The number that a text of that template holds; 42601, 22P02."""
     if not template:
         return None
+    template_fits(template)
+    scannable(len(text))
     form = _Format(template)
     if "EEEE" in form.flags:
         raise PgError("0A000", '"EEEE" not supported for input')

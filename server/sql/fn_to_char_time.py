@@ -20,6 +20,7 @@ from server.sql.fn_interval import ENDLESS
 from server.sql.fn_to_char_number import ordinal
 from server.sql.functions import sql
 from server.sql.interval import Interval
+from server.sql.sizes import template_fits
 
 MONTHS = (
     "January",
@@ -166,7 +167,8 @@ class Node(NamedTuple):
 
 @lru_cache(maxsize=512)
 def nodes(template: str) -> tuple[Node, ...]:
-    """The template's pieces."""
+    """The template's pieces; 54000."""
+    template_fits(template)
     made = []
     for quoted, prefix, key, ending, escaped, other in _NODE.findall(template):
         if key:

@@ -2,19 +2,19 @@
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
 from server.sql.env import Env
+from server.sql.sizes import MAX_ELEMENTS, elements_fit, scannable, text_fits
 from server.sql.type_io import SPACES, Io
 
 if TYPE_CHECKING:
     from server.sql.types import Type
 
 MAX_DIMS = 6
-MAX_ELEMENTS = 134_217_727
 _HEAD = struct.Struct("!iiI")
 _DIM = struct.Struct("!ii")
 _LENGTH = struct.Struct("!i")
@@ -263,6 +263,10 @@ def parse(text: str) -> tuple[list[str | None], tuple[int, ...], tuple[int, ...]
 _NEEDS_QUOTES = re.compile(r'[{}",\\ \t\n\r\v\f]')
 
 
+_SIMPLE = re.compile(r"\{[0-9.+-]+(?:,[0-9.+-]+)*+\}")
+"""Numbers in one dimension: by far the most frequent long arrays."""
+
+
 def quote(text: str) -> str:
     """An element as array_out prints it."""
     if not text or _NEEDS_QUOTES.search(text) or text.upper() == "NULL":
@@ -287,9 +291,22 @@ def array_io(element: "Type") -> Io:
     """The functions of the array type that holds `element`."""
 
     def array_in(text: str, typmod: int, env: Env) -> Array:
-        items, dims, lowers = parse(text)
+        text_fits(text)
+        simple = _SIMPLE.fullmatch(text)
+        parts: Sequence[str | None]
+        dims: tuple[int, ...]
+        lowers: tuple[int, ...]
+        dims: tuple[int, ...]
+        lowers: tuple[int, ...]
+        if simple is not None:
+            elements_fit(text.count(",") + 1)
+            parts = text[1:-1].split(",")
+            dims, lowers = (len(parts),), (1,)
+        else:
+            scannable(len(text))
+            parts, dims, lowers = parse(text)
         read = element.input
-        return Array([None if item is None else read(item, typmod, env) for item in items], dims, lowers)
+        return Array([None if item is None else read(item, typmod, env) for item in parts], dims, lowers)
 
     def array_out(value: Array, env: Env) -> str:
         write = element.output

@@ -8,6 +8,7 @@ from typing import Any
 from server.errors import PgError
 from server.sql import numeric
 from server.sql.env import Env
+from server.sql.sizes import scannable, text_fits
 from server.sql.type_io import Io
 from server.sql.type_text import decode
 
@@ -262,10 +263,14 @@ def _same(text: str) -> str:
     return text
 
 
+def _integer(text: str) -> Decimal:
+    return Decimal(int(text)) if len(text) < 19 else numeric.parse(text)
+
+
 _validator = json.JSONDecoder(parse_float=_same, parse_int=_same, parse_constant=_no_constant)
 _parser = json.JSONDecoder(
     parse_float=numeric.parse,
-    parse_int=numeric.parse,
+    parse_int=_integer,
     parse_constant=_no_constant,
     object_pairs_hook=object_of,
 )
@@ -277,6 +282,7 @@ def _too_deep() -> PgError:
 
 def parse(text: str) -> Any:
     """The value of a JSON text with exact numbers (22P02, 22P05, 22003)."""
+    scannable(len(text))
     try:
         if "\\u" in text:
             _Checker(text, True).check()
@@ -292,7 +298,8 @@ def parse(text: str) -> Any:
 
 
 def validate(text: str) -> None:
-    """Raises 22P02 unless the text is JSON."""
+    """Raises 22P02 unless the text is JSON; 54000."""
+    text_fits(text)
     try:
         _validator.decode(text)
     except ValueError:

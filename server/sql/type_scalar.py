@@ -44,7 +44,7 @@ def _int_slow(text: str, name: str, limit: int) -> int:
     sign, *bodies = found.groups()
     base, body = next((base, body) for base, body in zip((16, 8, 2, 10), bodies) if body)
     digits = body.replace("_", "")
-    if int(digits[:-1] or "0", base) > limit // base:
+    if len(digits.lstrip("0")) > 64 or int(digits[:-1] or "0", base) > limit // base:
         raise out_of_range(name, text)
     if found.end() != len(stripped):
         raise bad_syntax(name, text)

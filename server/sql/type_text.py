@@ -4,6 +4,7 @@ import re
 
 from server.errors import PgError
 from server.sql.env import Env
+from server.sql.sizes import scannable
 from server.sql.type_io import Io
 
 NAME_BYTES = 63
@@ -143,6 +144,8 @@ def bytea_in(text: str, typmod: int, env: Env) -> bytes:
     """\\x and hexadecimal, or the escape format (chapter 8.4)."""
     if text.startswith("\\x"):
         return hex_decode(text[2:])
+    if "\\" in text:
+        scannable(len(text))
     return _ESCAPES.sub(_unescape, text.encode())
 
 
@@ -150,6 +153,7 @@ def bytea_out(value: bytes, env: Env) -> str:
     """As bytea_output says."""
     if env.bytea_output == "hex":
         return "\\x" + value.hex()
+    scannable(len(value))
     return _UNPRINTABLE.sub(_escape, value).decode("ascii")
 
 
