@@ -5,14 +5,13 @@ import contextlib
 import datetime
 import logging
 import os
-import secrets
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -220,10 +219,10 @@ def address(host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def memory_directory():  # type: ignore[no-untyped-def]
+def memory_directory() -> Iterator[Path]:
     """A private directory in memory, gone afterwards."""
     base = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    path = Path(tempfile.mkdtemp(prefix=f"opendsql-{secrets.token_hex(4)}-", dir=base))
+    path = Path(tempfile.mkdtemp(prefix=f"opendsql-{os.getpid()}-", dir=base))
     try:
         yield path
     finally:

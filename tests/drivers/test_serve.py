@@ -116,10 +116,8 @@ def test_a_data_directory_that_cannot_be(tmp_path):
 
 
 def test_memory_leaves_nothing_behind(tmp_path):
-    base = Path("/dev/shm")
-    before = set(base.glob("opendsql-*"))
     with ServeProcess(tmp_path / "data", "--memory") as server:
-        (mine,) = set(base.glob("opendsql-*")) - before
+        (mine,) = Path("/dev/shm").glob(f"opendsql-{server.process.pid}-*")
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("create table t (a int primary key)")
             connection.execute("insert into t values (1)")
