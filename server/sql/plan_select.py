@@ -1,6 +1,6 @@
 """One query level: from, where, group, having, windows, targets, distinct, order by, locks, offset, limit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from server.sql.explain import expr_text
 from server.sql.plan_group import plan_group, with_key_marks
 from server.sql.plan_relation import plan_ctes, renamed, set_values
 from server.sql.plan_scan import KEY_COLUMN, TableScan, filtered, project
-from server.sql.plan_walk import conjuncts, free_rels, rewrite, walk
+from server.sql.plan_walk import conjuncts, free_rels, is_volatile, rewrite, variables, walk
 from server.sql.plan_window import plan_windows
 from server.sql.tree import Expr
 from server.sql.types import BYTEA
@@ -43,13 +43,19 @@ class SelectPlanner:
         self.lock_at = len(self.exprs)
         self.exprs += [tree.Var(BYTEA, lock.rel, KEY_COLUMN) for lock in query.locks]
         self._source: Source | None = None
+        self._postponed: dict[int, Expr] = {}
+        """Targets that are computed after ORDER BY and LIMIT."""
+        self._carried: list[tree.Var] = []
+        """Columns that they read."""
         self.ordered = not query.order_by
         """Rows come in the right order already."""
 
     @property
     def keys(self) -> list[tuple[int, int]]:
         """Names of all computed columns, hidden ones too."""
-        return [(self.rel, position) for position in range(len(self.exprs))]
+        computed = len(self.exprs) - len(self._carried)
+        carried = [(var.rel, var.column) for var in self._carried]
+        return [*((self.rel, position) for position in range(computed)), *carried]
 
     def plan_with_point(self) -> tuple[Node, Point]:
         """The plan and, when it reads at most one row by its key, the straight code for it."""
@@ -112,6 +118,7 @@ class SelectPlanner:
             if order is not None and not query.windows and not query.has_set_returning:
                 self.ordered = self.ordered or source.order_by(order, self.limited)
             if not query.windows and not query.has_set_returning:
+                self._postpone({(source.rel.id, column) for column in source.needed})
                 node = source.build(self.exprs, self.keys)
                 if self.limited and self.ordered and isinstance(node, Scan):
                     node.feed.first = FIRST_UNDER_LIMIT
@@ -124,7 +131,25 @@ class SelectPlanner:
             node, self.exprs = plan_windows(self.planner, windows, self.exprs, node, self.outer)
         if self.query.has_set_returning:
             node = self._project_sets(node)
+        self._postpone(node.layout.keys())
         return project(node, self.exprs, self.keys, self.outer)
+
+    def _postpone(self, known: Collection[tuple[int, int]]) -> None:
+        """Volatile targets wait for ORDER BY and LIMIT, unless these need them (make_sort_input_target).
+
+        Until then a NULL stands for each, and the columns it reads come along as further columns.
+        """
+        query = self.query
+        if (self.ordered and query.limit is None) or query.distinct or query.distinct_on:
+            return
+        sorted_by = {index for index, _descending, _nulls_first in query.order_by}
+        for index in self.visible:
+            if index not in sorted_by and is_volatile(self.exprs[index]):
+                self._postponed[index] = self.exprs[index]
+                self.exprs[index] = tree.Const(query.targets[index].expr.type, None)
+        read = {(var.rel, var.column): var for expr in self._postponed.values() for var in variables(expr)}
+        self._carried = [var for key, var in read.items() if key in known]
+        self.exprs += self._carried
 
     def _wanted_order(self) -> list[tuple[int, bool, bool]] | None:
         """ORDER BY as columns of the only table, when it is that."""
@@ -225,9 +250,11 @@ class SelectPlanner:
     def _strip(self, node: Node) -> Node:
         """Only the visible columns, then the extra ones."""
         kept = [*self.visible, *range(len(self.query.targets), len(self.query.targets) + len(self.extra))]
-        if kept == list(range(node.width)):
+        if kept == list(range(node.width)) and not self._postponed:
             return node
-        sources: list[Expr] = [replace(_var(self.exprs[i]), rel=self.rel, column=i) for i in kept]
+        sources: list[Expr] = [
+            self._postponed.get(i) or replace(_var(self.exprs[i]), rel=self.rel, column=i) for i in kept
+        ]
         return project(node, sources, [(self.rel, i) for i in range(len(kept))], self.outer)
 
 

@@ -236,3 +236,20 @@ def test_a_negative_limit_is_refused_before_anything_is_read() -> None:
     with pytest.raises(PgError, match="LIMIT must not be negative"):
         made.rows(Context(txn, (-1,), Env(), CATALOG))
     assert txn.gets == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "times"),
+    [
+        ("select pg_sleep(1), id from a order by y limit 3", 3),
+        ("select pg_sleep(1) from a limit 2", 2),
+        ("select x, pg_sleep(1) from a group by x order by x limit 2", 2),
+        ("select pg_sleep(1), row_number() over (order by id) from a order by y limit 2", 2),
+        ("select pg_sleep(a.x - a.x + 1) from a, b where a.x = b.x order by a.y limit 4 offset 1", 4),
+        ("select (select pg_sleep(1)::text || a.id) from a order by y limit 1", 1),
+    ],
+)
+def test_volatile_targets_wait_for_order_and_limit(sql: str, times: int) -> None:
+    context = Context(reads(), (), Env(), CATALOG)
+    assert len(plan(sql).rows(context)) == times
+    assert context.pause == times
