@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.sql.context import Context, Holding, row_size, row_size
+from server.sql.context import Context, Holding, row_size
 from server.sql.exec_node import Node, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
@@ -68,18 +68,6 @@ class Group(Node):
 
     def describe(self) -> list[str]:
         return ["HashAggregate" if self.details else "Aggregate", *self.details]
-
-
-def grows(state: Any) -> bool:
-    """Does an aggregate that begins so keep its rows? Those begin with an empty list."""
-    if isinstance(state, tuple):
-        return any(map(grows, state))
-    return isinstance(state, list) and not state
-
-
-def value_size(value: Any) -> int:
-    """Roughly the bytes of what a group is fed with: a row, or a stored one."""
-    return len(value) + 100 if isinstance(value, bytes) else row_size(value)
 
 
 def grows(state: Any) -> bool:

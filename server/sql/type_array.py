@@ -296,8 +296,6 @@ def array_io(element: "Type") -> Io:
         parts: Sequence[str | None]
         dims: tuple[int, ...]
         lowers: tuple[int, ...]
-        dims: tuple[int, ...]
-        lowers: tuple[int, ...]
         if simple is not None:
             elements_fit(text.count(",") + 1)
             parts = text[1:-1].split(",")
