@@ -101,6 +101,7 @@ class _Builder:
     keys: list[tuple[ast.Constraint, tuple[str, ...]]] = field(default_factory=list)
     checks: list[tuple[ast.Constraint, str | None]] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    defaults: list[tuple[Column, ast.Expr]] = field(default_factory=list)
 
     def build(self, statement: ast.CreateStmt) -> Table:
         for element in statement.elements:
@@ -124,7 +125,8 @@ class _Builder:
             columns=tuple(self.columns),
             primary_key=primary,
         )
-        self._check_defaults(table)
+        for column, expr in self.defaults:
+            bind_default(self.change, column, expr)
         table = msgspec.structs.replace(table, indexes=self._uniques(table), checks=self._make_checks(table))
         ddl_index.check_index_count(self.change, table)
         return table
@@ -139,6 +141,7 @@ class _Builder:
         found, typmod = column_type(self.change, definition.type)
         not_null: bool | None = None
         default: str | None = None
+        default_expr: ast.Expr | None = None
         for constraint in definition.constraints:
             kind = constraint.kind
             if kind in ("not null", "null"):
@@ -158,7 +161,7 @@ class _Builder:
                         f'multiple default values specified for column "{definition.name}" of table "{self.name}"',
                         position=constraint.at + 1,
                     )
-                default = constraint.expr_text
+                default, default_expr = constraint.expr_text, constraint.expr
             elif kind in ("primary key", "unique"):
                 if kind == "primary key" and not_null is False:
                     raise PgError(
@@ -172,9 +175,10 @@ class _Builder:
                 self.checks.append((constraint, definition.name))
             else:
                 raise _unsupported_constraint(kind)
-        self.columns.append(
-            Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
-        )
+        made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
+        self.columns.append(made)
+        if default_expr is not None:
+            self.defaults.append((made, default_expr))
 
     def _table_constraint(self, constraint: ast.Constraint) -> None:
         if constraint.deferrable or constraint.initially_deferred:
@@ -259,11 +263,6 @@ class _Builder:
         self.taken.add(name)
         return name
 
-    def _check_defaults(self, table: Table) -> None:
-        for column in self.columns:
-            if column.default is not None:
-                bind_default(self.change, column)
-
     def _make_checks(self, table: Table) -> tuple[Check, ...]:
         made: list[Check] = []
         for constraint, column in self.checks:
@@ -285,12 +284,8 @@ def _unsupported_constraint(kind: str) -> PgError:
     return PgError("0A000", f"{names.get(kind, kind)} not supported for CREATE TABLE")
 
 
-def bind_default(change: Change, column: Column) -> None:
+def bind_default(change: Change, column: Column, expr: ast.Expr) -> None:
     """Check that a default is a proper expression of the column's type. Raises PgError."""
-    from server.sql.parse import parse_expression
-
-    assert column.default is not None
-    expr = parse_expression(column.default)
     target = (types.BY_OID[column.type_oid], column.typmod)
     bind_scalar(expr, None, change.env, change.catalog, target, f"default:{column.name}")  # type: ignore[arg-type]
 

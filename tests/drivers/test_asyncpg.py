@@ -276,6 +276,19 @@ def test_copy_in(server: Server, tmp_path: Path) -> None:
     run(main)
 
 
+def test_copy_of_records_is_binary_and_refused(server: Server) -> None:
+    """copy_records_to_table sends COPY ... (FORMAT binary), which DSQL does not take."""
+
+    async def main() -> None:
+        async with connected(server) as connection:
+            await connection.execute("CREATE TABLE records (id int PRIMARY KEY)")
+            with pytest.raises(asyncpg.FeatureNotSupportedError, match="COPY format binary not supported"):
+                await connection.copy_records_to_table("records", records=[(1,)])
+            assert await connection.fetchval("SELECT count(*) FROM records") == 0
+
+    run(main)
+
+
 def test_copy_out(server: Server, tmp_path: Path) -> None:
     async def main() -> None:
         async with connected(server) as connection:
@@ -377,7 +390,7 @@ def test_a_pool_survives_a_restart(tmp_path: Path) -> None:
 
     async def main() -> None:
         made = asyncpg.create_pool(
-            **options(servers[0]), min_size=1, max_size=2, connection_class=DsqlConnection
+            **options(servers[0]), min_size=0, max_size=2, connection_class=DsqlConnection
         )
         async with made as pool:
             await pool.execute("CREATE TABLE kept (id int PRIMARY KEY, v text)")
