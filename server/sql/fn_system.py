@@ -109,10 +109,11 @@ def random() -> float:
 
 
 @sql("1599 setseed(float8) void v")
-def setseed(seed: float) -> None:
+def setseed(seed: float) -> str:
     """The numbers that follow repeat; 22023."""
     if not -1 <= seed <= 1:
         raise PgError("22023", f"setseed parameter {seed:g} is out of allowed range [-1,1]")
+    return ""
     _random.seed(int(((1 << 52) - 1) * seed) & _MASK)
 
 

@@ -306,6 +306,67 @@ def test_copy_out(server: Server, tmp_path: Path) -> None:
     run(main)
 
 
+def test_an_index_is_complete_though_rows_changed_while_it_was_built(server: Server) -> None:
+    """Writers insert, move and delete rows during the builds; then index and table tell the same."""
+
+    async def main() -> None:
+        async with connected(server) as connection:
+            await connection.execute("CREATE TABLE busy (id int PRIMARY KEY, a int NOT NULL, b int NOT NULL)")
+            for start in range(0, 9000, 3000):
+                await connection.execute(
+                    "INSERT INTO busy SELECT n, n % 50, n FROM generate_series($1::int, $2::int) n",
+                    start,
+                    start + 2999,
+                )
+        built = asyncio.Event()
+
+        async def change(worker: int) -> int:
+            done = 0
+            async with connected(server) as connection:
+                while not built.is_set():
+                    key = (worker * 2003 + done * 37) % 9000
+                    for sql in (
+                        f"UPDATE busy SET a = a + 1 WHERE id = {key}",
+                        f"DELETE FROM busy WHERE id = {key + 1}",
+                        f"INSERT INTO busy VALUES ({key + 1}, 7, {key + 1}) ON CONFLICT DO NOTHING",
+                        f"UPDATE busy SET id = id + 100000, b = b + 100000 WHERE id = {key + 2}",
+                    ):
+                        try:
+                            await connection.execute(sql)
+                            done += 1
+                        except (asyncpg.SerializationError, asyncpg.UniqueViolationError):
+                            pass
+            return done
+
+        async def build() -> None:
+            async with connected(server) as connection:
+                for index in ("INDEX ASYNC busy_a ON busy (a)", "UNIQUE INDEX ASYNC busy_b ON busy (b)"):
+                    job = await connection.fetchval(f"CREATE {index}")
+                    assert (await connection.fetchrow(f"CALL sys.wait_for_job('{job}')"))[0] is True
+            built.set()
+
+        *changes, _none = await asyncio.gather(*(change(worker) for worker in range(4)), build())
+        assert all(changes)
+        async with connected(server) as connection:
+            rows = await retried_fetch(connection, "SELECT id, a, b FROM busy WHERE id >= 0")
+            for column in (1, 2):
+                name = "ab"[column - 1]
+                found = await connection.fetch(f"SELECT id, {name} FROM busy WHERE {name} >= 0")
+                assert sorted(map(tuple, found)) == sorted((row[0], row[column]) for row in rows)
+                plan = await connection.fetch(f"EXPLAIN SELECT id, {name} FROM busy WHERE {name} = 1")
+                assert f"busy_{name}" in str(plan)
+
+    run(main)
+
+
+async def retried_fetch(connection: asyncpg.Connection, sql: str) -> list[Any]:
+    """The rows, also when the catalog moved on since the connection's last statement."""
+    try:
+        return list(await connection.fetch(sql))
+    except asyncpg.SerializationError:
+        return list(await connection.fetch(sql))
+
+
 def test_two_hundred_connections(server: Server) -> None:
     async def main() -> None:
         async with connected(server) as connection:
