@@ -113,8 +113,8 @@ def setseed(seed: float) -> str:
     """The numbers that follow repeat; 22023."""
     if not -1 <= seed <= 1:
         raise PgError("22023", f"setseed parameter {seed:g} is out of allowed range [-1,1]")
-    return ""
     _random.seed(int(((1 << 52) - 1) * seed) & _MASK)
+    return ""
 
 
 @sql("6212 random_normal(mean:float8,stddev:float8) float8 v", defaults=(0.0, 1.0))

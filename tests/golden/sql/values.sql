@@ -67,3 +67,5 @@ SELECT random() BETWEEN 0 AND 1, setseed(0.5) IS NULL, pi(), degrees(pi()), radi
 SELECT count(*) FROM generate_series(timestamptz '2024-01-01 00:00+00', '2024-02-01 00:00+00', '1 day');
 SELECT * FROM generate_series(date '2024-01-30', date '2024-04-01', '1 month');
 SELECT x, x IS NULL FROM unnest(ARRAY[1, NULL, 3]) WITH ORDINALITY AS u(x, n) ORDER BY n DESC;
+SELECT setseed(0.25);
+SELECT random();
