@@ -407,12 +407,13 @@ FromItem: TypeAlias = RangeVar | RangeSubselect | RangeFunction | JoinExpr
 
 @dataclass(frozen=True, slots=True)
 class ResTarget:
-    """A select-list entry, or in INSERT a target column (`name`, with `indirection` refused later)."""
+    """A select-list entry, or in INSERT a target column (`name`)."""
 
     expr: Expr | None
     name: str | None = None
     at: int = -1
-    indirection: bool = False
+    indirection: str | None = None
+    """The field of the target column that was named; empty: an element of it."""
     """INSERT only: a field or an element of the column was named."""
 
 
@@ -519,8 +520,10 @@ class SetClause:
     expr: Expr
     multiple: bool = False
     at: int = -1
-    indirection: bool = False
-    """A field or an element of a column was named."""
+    places: tuple[int, ...] = ()
+    """Where each column stands."""
+    indirection: tuple[str | None, ...] = ()
+    """Per column the field of it that was named; empty: an element of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from server.sql import ast, tree
+from server.sql.aggregate_hypothetical import HYPOTHETICAL, Ordering
+from server.sql.aggregate_hypothetical import ordered as ordered_aggregate
 from server.sql.bind_call import call_name, pass_arguments
 from server.sql.bind_expr import binds, transform, transform_as
 from server.sql.bind_order import sort_key
-from server.sql.coerce import as_boolean, settle_unknown
+from server.sql.coerce import as_boolean, common_type, settle_unknown, to_common_type
 from server.sql.functions import Aggregate, WindowFunction
-from server.sql.resolve import Match
+from server.sql.resolve import Match, signature
 from server.sql.scope import Scope, error
 from server.sql.tree_walk import deep_walk, walk
 from server.sql.types import INT4, Type
@@ -107,19 +109,61 @@ def aggregate_call(
         keys = [sort_key(scope, item, expr) for item, expr in zip(node.order_by, passed)]
     else:
         passed, keys = _order(scope, node, passed)
+    if node.distinct:
+        _check_distinct(scope, node, passed, keys)
+    return _owned(
+        scope, node, tree.AggregateCall(match.result, entry, passed, node.distinct, tuple(keys), direct)
+    )
+
+
+def _owned(scope: Scope, node: ast.FuncCall, call: tree.AggregateCall) -> tree.Expr:
+    """The call with its FILTER, checked and given to the query that computes it."""
     condition = None
     if node.filter is not None:
         condition = as_boolean(scope, transform_as(scope, node.filter, "FILTER"), "FILTER")
-    if node.distinct:
-        _check_distinct(scope, node, passed, keys)
-    inside = [*direct, *passed, *(key.expr for key in keys), *([condition] if condition is not None else [])]
+    keys = [key.expr for key in call.order_by]
+    inside = [*call.direct_args, *call.args, *keys, *([condition] if condition is not None else [])]
     owner = owner_of(scope, inside)
     _check_inside(scope, owner, inside)
     _check_kind(owner, "aggregate functions", node.at)
-    made = tree.AggregateCall(match.result, entry, passed, node.distinct, tuple(keys), direct, condition)
+    made = replace(call, filter=condition)
     scope.state.aggregate_owners[id(made)] = owner
     owner.aggregates.append(made)
     return made
+
+
+def is_hypothetical(node: ast.FuncCall) -> bool:
+    """Whether it calls a hypothetical-set aggregate: a window function of the same name takes no arguments."""
+    known = node.names[-1] in HYPOTHETICAL and node.names[:-1] in ((), ("pg_catalog",))
+    return known and (node.within_group or (bool(node.args) and node.over is None))
+
+
+def hypothetical_call(
+    scope: Scope, node: ast.FuncCall, args: Sequence[tree.Expr], ordered: Sequence[tree.Expr]
+) -> tree.Expr:
+    """rank(...) WITHIN GROUP (ORDER BY ...) and the like; raises 42809, 42883, 42804."""
+    name = node.names[-1]
+    if not node.within_group:
+        raise error("42809", f"WITHIN GROUP is required for ordered-set aggregate {name}", node.at)
+    if node.over is not None:
+        raise error("0A000", f"OVER is not supported for ordered-set aggregate {name}", node.at)
+    if len(args) != len(ordered):
+        shown = signature(name, [arg.type for arg in (*args, *ordered)])
+        hint = (
+            f"To use the hypothetical-set aggregate {name}, the number of hypothetical direct arguments (here"
+            f" {len(args)}) must match the number of ordering columns (here {len(ordered)})."
+        )
+        raise error("42883", f"function {shown} does not exist", node.at, hint=hint)
+    rows, given, orderings = [], [], []
+    for item, column, arg in zip(node.order_by, ordered, args):
+        common = common_type(scope, [column, arg], "WITHIN GROUP")
+        rows.append(to_common_type(scope, column, common, "WITHIN GROUP"))
+        given.append(to_common_type(scope, arg, common, "WITHIN GROUP"))
+        key = sort_key(scope, item, rows[-1])
+        orderings.append(Ordering(key.descending, key.nulls_first, common.sort_key))
+    entry = ordered_aggregate(name, tuple(orderings))
+    call = tree.AggregateCall(entry.result, entry, tuple(rows), direct_args=tuple(given))
+    return _owned(scope, node, call)
 
 
 def _check_form(node: ast.FuncCall, entry: Aggregate, name: str) -> None:

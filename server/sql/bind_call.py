@@ -62,7 +62,12 @@ PROCEDURE = ("sys", "wait_for_job")
 
 @binds(ast.FuncCall)
 def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
-    from server.sql.bind_aggregate import aggregate_call, window_call
+    from server.sql.bind_aggregate import (
+        aggregate_call,
+        hypothetical_call,
+        is_hypothetical,
+        window_call,
+    )
 
     args = [transform(scope, arg) for arg in node.args]
     refuse_schema(scope, node.names[:-1], node.at)
@@ -78,6 +83,8 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
         ordered = [transform(scope, key.expr) for key in node.order_by]
     misplaced = len(node.order_by) > 1 and not node.within_group
     types = [arg.type for arg in (*args, *ordered)]
+    if is_hypothetical(node):
+        return hypothetical_call(scope, node, args, ordered)
     target = _cast_function(node, types)
     if target is not None:
         return cast_expression(scope, args[0], target, -1, node.at)

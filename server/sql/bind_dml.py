@@ -45,6 +45,22 @@ def column_index(table: Table, name: str, at: int) -> int:
     raise error("42703", f'column "{name}" of relation "{table.name}" does not exist', at)
 
 
+def refuse_part(table: Table, index: int, part: str | None, at: int, element_at: int) -> None:
+    """42804 when a statement assigns to a field (`part`) or an element (empty): no column is made of any."""
+    if part is None:
+        return
+    column = table.columns[index]
+    kind = BY_OID[column.type_oid].display
+    if not part:
+        message = f"cannot subscript type {kind} because it does not support subscripting"
+        raise error("42804", message, element_at)
+    message = (
+        f'cannot assign to field "{part}" of column "{column.name}" because its type {kind}'
+        " is not a composite type"
+    )
+    raise error("42804", message, at)
+
+
 def assign(scope: Scope, expr: tree.Expr, column: Column) -> tree.Expr:
     """An assignment cast to a column's type and modifier; raises 42804."""
     kind = BY_OID[column.type_oid]
@@ -64,8 +80,9 @@ def set_list(scope: Scope, table: Table, sets: Sequence[ast.SetClause]) -> list[
     made: list[tuple[int, tree.Expr]] = []
     for clause in sets:
         values = _sources(scope, table, clause)
-        for name, value in zip(clause.columns, values):
-            index = column_index(table, name, clause.at)
+        for name, value, at, part in zip(clause.columns, values, clause.places, clause.indirection):
+            index = column_index(table, name, at)
+            refuse_part(table, index, part, at, at)
             if any(known == index for known, _ in made):
                 raise error("42601", f'multiple assignments to same column "{name}"')
             column = table.columns[index]

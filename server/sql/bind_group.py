@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from server.sql import ast, tree
@@ -106,6 +106,8 @@ class GroupCheck:
     keys: tuple[tree.Expr, ...]
     common: tuple[tree.Expr, ...]
     """The keys that are in every grouping set: they decide functional dependency."""
+    direct: bool = False
+    """Inside the direct arguments of an ordered-set aggregate."""
 
     def check(self, expr: tree.Expr, subquery: bool = False) -> None:
         """Raises 42803 at the first column of this level that is neither grouped nor aggregated."""
@@ -115,7 +117,7 @@ class GroupCheck:
         if isinstance(expr, (tree.AggregateCall, tree.GroupingCall)) and owners.get(id(expr)) is self.scope:
             if isinstance(expr, tree.AggregateCall):
                 for arg in expr.direct_args:
-                    self.check(arg, subquery)
+                    replace(self, direct=True).check(arg, subquery)
             return
         if isinstance(expr, tree.Var):
             self._variable(expr, subquery)
@@ -139,7 +141,8 @@ class GroupCheck:
         if subquery:
             raise error("42803", f'subquery uses ungrouped column "{name}" from outer query', at)
         message = f'column "{name}" must appear in the GROUP BY clause or be used in an aggregate function'
-        raise error("42803", message, at)
+        detail = "Direct arguments of an ordered-set aggregate must use only grouped columns."
+        raise error("42803", message, at, detail=detail if self.direct else None)
 
     def _depends(self, rel: int) -> bool:
         """The primary key of the relation is grouped."""

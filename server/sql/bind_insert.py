@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from server.catalog.descriptor import Index, Table
 from server.sql import ast, tree
 from server.sql.bind_cte import finish_ctes, with_clause
-from server.sql.bind_dml import assign, column_index, set_list, target_table
+from server.sql.bind_dml import assign, column_index, refuse_part, set_list, target_table
 from server.sql.bind_expr import transform_as
 from server.sql.bind_missing import missing_column
 from server.sql.bind_scalar import column_default, table_checks
@@ -53,6 +53,7 @@ def _target_columns(table: Table, targets: Sequence[ast.ResTarget]) -> list[tupl
         index = column_index(table, target.name or "", target.at)
         if any(known == index for known, _ in made):
             raise error("42701", f'column "{target.name}" specified more than once', target.at)
+        refuse_part(table, index, target.indirection, target.at, -1)
         made.append((index, target.at))
     return made
 

@@ -2,6 +2,7 @@
 
 from server.sql import (
     aggregate_collections,
+    aggregate_hypothetical,
     aggregate_statistics,
     aggregates,
     fn_array,
@@ -51,6 +52,7 @@ MODULES = (
     fn_datetime_parts,
     operators,
     aggregate_collections,
+    aggregate_hypothetical,
     aggregate_statistics,
     aggregates,
     windows,

@@ -4,6 +4,7 @@ from server.sql.ast import (
     Alias,
     DeleteStmt,
     Expr,
+    FieldSelect,
     IndexElem,
     InsertStmt,
     Literal,
@@ -14,6 +15,7 @@ from server.sql.ast import (
     ResTarget,
     SetClause,
     Statement,
+    Subscript,
     Unsupported,
     UpdateStmt,
     WithClause,
@@ -103,11 +105,15 @@ class DataChanges(Queries):
         name = self.column_name()
         return ResTarget(None, name, at, self._indirection())
 
-    def _indirection(self) -> bool:
-        """opt_indirection after a target column."""
-        before = self.index
-        self.subscripts(Literal("null", ""))
-        return self.index > before
+    def _indirection(self) -> str | None:
+        """opt_indirection after a target column: its first field, empty for a subscript."""
+        column = Literal("null", "")
+        expr = self.subscripts(column)
+        first = None
+        while isinstance(expr, FieldSelect | Subscript):
+            first = expr.name if isinstance(expr, FieldSelect) else ""
+            expr = expr.arg
+        return first
 
     def _on_conflict(self) -> OnConflict:
         at = self.at
@@ -184,12 +190,20 @@ class DataChanges(Queries):
         if self.accept("("):
             targets = self.comma_list(self._insert_column)
             self.expect(")", "=")
-            names = tuple(target.name or "" for target in targets)
-            deep = any(target.indirection for target in targets)
-            return SetClause(names, self.expression(), True, at, deep)
-        target = self._insert_column()
+            return self._assignment(targets, True, at)
+        targets = (self._insert_column(),)
         self.expect("=")
-        return SetClause((target.name or "",), self.expression(), False, at, target.indirection)
+        return self._assignment(targets, False, at)
+
+    def _assignment(self, targets: tuple[ResTarget, ...], multiple: bool, at: int) -> SetClause:
+        return SetClause(
+            tuple(target.name or "" for target in targets),
+            self.expression(),
+            multiple,
+            at,
+            tuple(target.at for target in targets),
+            tuple(target.indirection for target in targets),
+        )
 
     def _where_or_current(self) -> tuple[Expr | None, str | None]:
         if not self.accept("where"):

@@ -314,7 +314,7 @@ def _default(made: Grouping, outer: "Scope") -> Callable[[Any], list[Any]]:
 
 def _is_collected(call: tree.AggregateCall) -> bool:
     """Whether all its input is kept and sorted first."""
-    return call.distinct or bool(call.order_by) or call.aggregate.kind != "n"
+    return call.distinct or bool(call.order_by) or call.aggregate.kind == "o"
 
 
 def _updates(made: Grouping, emitter: Emitter, slot: Slot) -> list[str]:
@@ -330,7 +330,7 @@ def _updates(made: Grouping, emitter: Emitter, slot: Slot) -> list[str]:
 def _update(call: tree.AggregateCall, emitter: Emitter, state: str, number: int) -> list[str]:
     aggregate = call.aggregate
     args = list(call.args) or [key.expr for key in call.order_by]
-    if aggregate.kind != "n":
+    if aggregate.kind == "o":
         args = [key.expr for key in call.order_by]
     lines, names, tests = [], [], []
     for place, arg in enumerate(args):
@@ -340,10 +340,10 @@ def _update(call: tree.AggregateCall, emitter: Emitter, state: str, number: int)
             name = f"w{number}_{place}"
             lines.append(f"{name} = {code.src}")
         names.append(name)
-        if code.nullable and (aggregate.strict_step or aggregate.kind != "n"):
+        if code.nullable and (aggregate.strict_step or aggregate.kind == "o"):
             tests.append(f"{name} is not None")
     if _is_collected(call):
-        keys = [emitter.value(key.expr).src for key in call.order_by] if aggregate.kind == "n" else []
+        keys = [emitter.value(key.expr).src for key in call.order_by] if aggregate.kind != "o" else []
         action = [f"{state}.append(({''.join(name + ', ' for name in [*names, *keys])}))"]
     elif aggregate.fast == "count":
         action = [f"{state} += 1"]
@@ -381,7 +381,7 @@ def _final(made: Grouping, unit: Unit, emitter: Emitter, slot: Slot) -> str:
 def _sorted(call: tree.AggregateCall) -> Callable[[list[Any], Any], Any]:
     """(collected rows, env) -> the aggregate's state over them, sorted, and distinct when asked."""
     aggregate = call.aggregate
-    if aggregate.kind != "n":
+    if aggregate.kind == "o":
         count = len(call.order_by)
         specs = [(i, k.descending, k.nulls_first, k.expr.type.sort_key) for i, k in enumerate(call.order_by)]
         return collected_final(aggregate, count, specs, tuple(k.expr.type for k in call.order_by))

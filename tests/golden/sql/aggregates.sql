@@ -82,3 +82,25 @@ SELECT upper('a') AS c, h, upper('a') || 'x', count(*) FROM s GROUP BY ROLLUP (u
 SELECT date '2024-04-12' AS c, count(*) FROM s GROUP BY ROLLUP (date '2024-04-12');
 SELECT id, (ARRAY[id, v])[h] + 1, (ARRAY[[id, v]])[1][h] * 2, (ARRAY[id, v])[h:] FROM s;
 SELECT avg((ARRAY[id, v])[h]) FROM s;
+-- hypothetical-set aggregates
+create table ranked (id int primary key, a text, b int, parent int);
+insert into ranked values (1,'r',1,null),(2,'x',2,1),(3,'y',2,1),(4,'z',3,2),(5,'w',3,3);
+select rank(2) within group (order by b) from ranked;
+select rank(2) within group (order by b desc), dense_rank(3) within group (order by b), percent_rank(2) within group (order by b), cume_dist(2) within group (order by b) from ranked;
+select rank(10) within group (order by b), percent_rank(10) within group (order by b), cume_dist(10) within group (order by b), dense_rank(10) within group (order by b) from ranked;
+select rank(null) within group (order by b), dense_rank(null) within group (order by b nulls first) from ranked;
+select b, rank('x') within group (order by a) from ranked group by b order by b;
+select rank(2, 'x') within group (order by b, a desc), cume_dist(2,'x') within group (order by b, a) from ranked;
+select rank(2) within group (order by b) filter (where id > 2) from ranked;
+select rank(2, 3) within group (order by b) from ranked;
+select rank() within group (order by b) from ranked;
+select rank('x') within group (order by b) from ranked;
+select rank(b) within group (order by b) from ranked;
+select percent_rank(1.5) within group (order by b) from ranked;
+select cume_dist(1) within group (order by b) from ranked where false;
+select rank(1) within group (order by b) from ranked where false;
+select percent_rank(1) within group (order by b) from ranked where false;
+select dense_rank(1) within group (order by b) from ranked where false;
+select rank(1) from ranked;
+select rank() over (order by b), dense_rank() over (order by a), cume_dist() over (order by b) from ranked order by 1,2;
+drop table ranked;

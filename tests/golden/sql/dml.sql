@@ -133,3 +133,16 @@ COPY g (b, nope) TO STDOUT;
 -- differs: position (options have none)
 COPY g TO STDOUT (FORMAT xml);
 COPY g TO STDOUT (DELIMITER 'ab');
+-- fields and elements of columns are no targets
+create table part (id int primary key, a text, b int, parent int);
+update part set a[1] = 'x';
+update part set b[1] = 1;
+update part set a[1:2] = 'x';
+update part set id.a = 1;
+update part set part.a = 'x';
+update part set zz.a = 1;
+insert into part(a[1]) values ('x');
+insert into part(id.a) values (1);
+insert into part (id, b.c) values (9, 1);
+update part set (a[1], b) = ('x', 1);
+drop table part;
