@@ -199,10 +199,13 @@ class FromPlanner:
         while items:
             item = self._next(items, joined, waiting)
             items.remove(item)
-            own, waiting = _split(waiting, lambda e: (expr_rels(e) & rels) <= joined | item.rels)  # noqa: B023
-            current = self._add(current, set(joined), item, own)
             if item.kind == "inner":
                 joined |= item.rels
+            own, waiting = _split(waiting, lambda e: (expr_rels(e) & rels) <= joined)
+            if item.kind != "inner":
+                # What is no condition of a semi or anti join: of an anti join it would keep the rows that fail it.
+                current, own = self._filter(current, own), []
+            current = self._add(current, joined - item.rels, item, own)
         return self._filter(current, [*waiting, *last])
 
     def _push(self, items: list[Item], conditions: list[Expr], rels: set[int]) -> list[Expr]:
