@@ -4,7 +4,8 @@ import gc
 import sys
 
 SWITCH_INTERVAL_S = 0.0005
-"""How long the flush thread may wait for the interpreter when its flush is done; Python's own value is ten times that."""
+"""How long the flush thread may wait for the interpreter when its flush is done; Python's own value is ten times
+that."""
 YOUNG_OBJECTS = 50_000
 """New containers before the collector looks for cycles: a statement makes thousands, and hardly a cycle."""
 

@@ -201,7 +201,8 @@ class FromPlanner:
             items.remove(item)
             if item.kind == "inner":
                 joined |= item.rels
-            own, waiting = _split(waiting, lambda e: (expr_rels(e) & rels) <= joined)
+            known = frozenset(joined)
+            own, waiting = _split(waiting, lambda e, known=known: (expr_rels(e) & rels) <= known)
             if item.kind != "inner":
                 # What is no condition of a semi or anti join: of an anti join it would keep the rows that fail it.
                 current, own = self._filter(current, own), []
