@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -165,11 +165,17 @@ def lookup(catalog: Catalog, env: Env, names: ast.Names) -> Oid | None:
     return None
 
 
+def _is_schema(catalog: Catalog, name: str) -> bool:
+    return name in catalog.schema_names or name in SYSTEM_SCHEMAS
+
+
 def find_table(catalog: Catalog, env: Env, relation: ast.RangeVar) -> Table:
-    """A table by name; PgError 42P01, 42809."""
+    """A table by name; PgError 42P01, 3F000, 42809."""
     oid = lookup(catalog, env, relation.names)
     if oid is None:
         shown = ".".join(relation.names)
+        if len(relation.names) > 1 and not _is_schema(catalog, relation.names[-2]):
+            raise PgError("3F000", f'schema "{relation.names[-2]}" does not exist')
         position = relation.at + 1 if relation.at >= 0 else None
         raise PgError("42P01", f'relation "{shown}" does not exist', position=position)
     table = catalog.tables.get(oid)
@@ -178,26 +184,54 @@ def find_table(catalog: Catalog, env: Env, relation: ast.RangeVar) -> Table:
     return table
 
 
-def choose_name(catalog: Catalog, schema: Oid, parts: Sequence[str], label: str, taken: set[str]) -> str:
+NAME_BYTES = 63
+
+
+def choose_relation_name(
+    catalog: Catalog, schema: Oid, parts: Sequence[str], label: str, taken: Collection[str]
+) -> str:
     """PostgreSQL's ChooseRelationName: table_columns_label, cut to 63 bytes, then 1, 2, ... until it is free."""
-    first, rest = parts[0], "_".join(parts[1:])
+    return _choose(parts, label, lambda name: name in taken or (schema, name) in catalog.relation_names)
+
+
+def choose_constraint_name(
+    catalog: Catalog, schema: Oid, parts: Sequence[str], label: str, taken: Collection[str]
+) -> str:
+    """PostgreSQL's ChooseConstraintName: as that of a relation, but free among the schema's constraints."""
+    names = constraint_names(catalog, schema)
+    return _choose(parts, label, lambda name: name in taken or name in names)
+
+
+def constraint_names(catalog: Catalog, schema: Oid) -> set[str]:
+    """Names of all constraints of the tables of a schema."""
+    names: set[str] = set()
+    for table in catalog.tables.values():
+        if table.schema_oid == schema:
+            names.update(check.name for check in table.checks)
+            names.update(index.name for index in table.indexes if index.constraint)
+            if table.primary_key is not None:
+                names.add(table.primary_key.name)
+    return names
+
+
+def _choose(parts: Sequence[str], label: str, is_taken: Callable[[str], bool]) -> str:
     number = 0
     while True:
-        suffix = label + (str(number) if number else "")
-        name = _make_object_name(first, rest, suffix)
-        if name not in taken and (schema, name) not in catalog.relation_names:
+        name = make_object_name(parts[0], "_".join(parts[1:]), label + (str(number) if number else ""))
+        if not is_taken(name):
             return name
         number += 1
 
 
-def _make_object_name(first: str, rest: str, label: str) -> str:
-    room = 63 - len(label) - 1 - (1 if rest else 0)
-    while len(first.encode()) + len(rest.encode()) > room:
-        if len(first.encode()) > len(rest.encode()):
-            first = first[:-1]
-        else:
-            rest = rest[:-1]
-    return "_".join(part for part in (first, rest, label) if part)
+def make_object_name(first: str, rest: str, label: str) -> str:
+    """PostgreSQL's makeObjectName: the longer of the first two parts gives bytes until all of it fits."""
+    parts = [first.encode(), rest.encode()]
+    sizes = [len(parts[0]), len(parts[1])]
+    room = NAME_BYTES - len(label.encode()) - 1 - (1 if rest else 0)
+    while sum(sizes) > room:
+        sizes[0 if sizes[0] > sizes[1] else 1] -= 1
+    cut = [part[:size].decode(errors="ignore") for part, size in zip(parts, sizes)]
+    return "_".join([cut[0], *([cut[1]] if rest else []), label])
 
 
 # --- dispatch ---

@@ -13,7 +13,7 @@ from server.catalog.ddl import (
     require_owner,
 )
 from server.catalog.ddl_index import attnum
-from server.catalog.ddl_table import column_type
+from server.catalog.ddl_table import column_type, refuse_reserved_schema, refuse_system_name
 from server.catalog.descriptor import Check, Column, Table
 from server.errors import PgError
 from server.sql import ast, types
@@ -29,7 +29,7 @@ def alter_table(change: Change, statement: ast.AlterTableStmt) -> Result:
     if statement.kind != "table":
         raise PgError("0A000", f"unsupported ALTER {statement.kind.upper()} statement")
     if statement.if_exists and lookup(catalog, change.env, statement.relation.names) is None:
-        shown = ".".join(statement.relation.names)
+        shown = statement.relation.names[-1]
         change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
         return result
     table = find_table(catalog, change.env, statement.relation)
@@ -66,6 +66,7 @@ def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
     assert definition is not None
     if any(constraint.kind != "null" for constraint in definition.constraints):
         raise PgError("0A000", "ALTER TABLE ADD COLUMN with constraint not supported")
+    refuse_system_name(definition.name)
     if definition.collation is not None:
         raise PgError("0A000", "COLLATE clause not supported")
     found, typmod = column_type(change, definition.type)
@@ -108,9 +109,7 @@ def rename(change: Change, statement: ast.RenameStmt) -> Result:
         return Result(tag)
     table = change.catalog.tables[oid]
     require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
-    if statement.kind == "index":
-        raise PgError("42809", f'"{shown}" is not an index')
-    if statement.kind == "table":
+    if statement.kind in ("table", "index"):
         _require_free(change, table, statement.new_name)
         change.put(msgspec.structs.replace(table, name=statement.new_name))
     elif statement.kind == "column":
@@ -141,6 +140,7 @@ def _rename_index(change: Change, table: Table, name: str, new_name: str) -> Tab
 def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> Table:
     assert statement.sub_name is not None
     place = attnum(table, statement.sub_name) - 1
+    refuse_system_name(statement.new_name)
     if any(column.name == statement.new_name and not column.dropped for column in table.columns):
         raise PgError("42701", f'column "{statement.new_name}" of relation "{table.name}" already exists')
     columns = list(table.columns)
@@ -181,6 +181,7 @@ def _rename_schema(change: Change, statement: ast.RenameStmt) -> Result:
         raise PgError("0A000", "feature not supported on system entity")
     schema = find_schema(change.catalog, name)
     require_owner(change.catalog, change.env, schema.owner, f"schema {name}")
+    refuse_reserved_schema(new_name)
     if new_name in change.catalog.schema_names:
         raise PgError("42P06", f'schema "{new_name}" already exists')
     change.put(msgspec.structs.replace(schema, name=new_name))

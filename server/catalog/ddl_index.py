@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import msgspec
 
 from server.catalog import store
-from server.catalog.ddl import JOB_COLUMNS, Change, Result, choose_name, find_table, require_owner
+from server.catalog.ddl import (
+    JOB_COLUMNS,
+    NAME_BYTES,
+    Change,
+    Result,
+    choose_relation_name,
+    find_table,
+    require_owner,
+)
 from server.catalog.descriptor import Column, Index, IndexKey, Job, Table
 from server.errors import PgError
 from server.sql import ast, types
@@ -48,7 +56,9 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
     columns = [table.columns[key.column - 1].name for key in keys]
     if statement.name is None:
         included = [table.columns[attnum - 1].name for attnum in include]
-        name = choose_name(catalog, table.schema_oid, (table.name, *columns, *included), "idx", set())
+        name = choose_relation_name(
+            catalog, table.schema_oid, (table.name, *unique_names([*columns, *included])), "idx", ()
+        )
     else:
         name = statement.name[-1]
         if (table.schema_oid, name) in catalog.relation_names:
@@ -73,6 +83,18 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
         return Result("CREATE INDEX")
     job_id = submit_job(change, "INDEX_BUILD", index.oid, name, table.schema_oid, table.oid)
     return Result("CREATE INDEX", JOB_COLUMNS, [(job_id,)])
+
+
+def unique_names(columns: Sequence[str]) -> list[str]:
+    """The columns' names as they go into an index's: repeated ones are numbered (ChooseIndexColumnNames)."""
+    found: list[str] = []
+    for column in columns:
+        name, number = column, 0
+        while name in found:
+            number += 1
+            name = column.encode()[: NAME_BYTES - len(str(number))].decode(errors="ignore") + str(number)
+        found.append(name)
+    return found
 
 
 def _refuse_clauses(change: Change, statement: ast.IndexStmt) -> None:

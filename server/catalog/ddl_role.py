@@ -134,7 +134,9 @@ def _letters(statement: ast.GrantStmt, allowed: str, noun: str) -> str:
         if letter is None:
             raise PgError("42601", f'unrecognized privilege type "{privilege}"')
         if letter not in allowed:
-            raise PgError("0LP01", f"invalid privilege type {privilege.upper()} for {noun}")
+            # USAGE is one of sequences, and a relation may be one.
+            shown = "table" if letter == "U" else noun
+            raise PgError("0LP01", f"invalid privilege type {privilege.upper()} for {shown}")
         letters += letter
     return letters
 

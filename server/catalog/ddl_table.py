@@ -13,7 +13,9 @@ from server.catalog.ddl import (
     SYSTEM_SCHEMAS,
     Change,
     Result,
-    choose_name,
+    choose_constraint_name,
+    choose_relation_name,
+    constraint_names,
     creation_schema,
     find_role,
     find_schema,
@@ -91,6 +93,25 @@ def _refuse_clauses(statement: ast.CreateStmt) -> None:
 
 
 @dataclass(slots=True)
+class _Key:
+    """A PRIMARY KEY or UNIQUE constraint of a table that is being made."""
+
+    primary: bool
+    keys: tuple[IndexKey, ...]
+    include: tuple[int, ...]
+    nulls_not_distinct: bool
+    name: str | None
+
+    def is_same(self, other: _Key) -> bool:
+        """Whether one index does for both."""
+        return (self.keys, self.include, self.nulls_not_distinct) == (
+            other.keys,
+            other.include,
+            other.nulls_not_distinct,
+        )
+
+
+@dataclass(slots=True)
 class _Builder:
     """Collects a table's parts, columns first, since constraints name them."""
 
@@ -99,8 +120,10 @@ class _Builder:
     name: str
     columns: list[Column] = field(default_factory=list)
     keys: list[tuple[ast.Constraint, tuple[str, ...]]] = field(default_factory=list)
-    checks: list[tuple[ast.Constraint, str | None]] = field(default_factory=list)
+    checks: list[ast.Constraint] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    """Names of relations."""
+    _checks_taken: set[str] = field(default_factory=set)
     defaults: list[tuple[Column, ast.Expr]] = field(default_factory=list)
 
     def build(self, statement: ast.CreateStmt) -> Table:
@@ -116,22 +139,26 @@ class _Builder:
             raise PgError("54011", f"tables can have at most {limit} columns")
         self.taken.add(self.name)
         oid = self.change.new_oid()
-        primary = self._primary_key()
+        keys = self._merged_keys()
         table = Table(
             oid=oid,
             schema_oid=self.schema.oid,
             name=self.name,
             owner=self.change.user_oid,
             columns=tuple(self.columns),
-            primary_key=primary,
         )
         for column, expr in self.defaults:
             bind_default(self.change, column, expr)
-        table = msgspec.structs.replace(table, indexes=self._uniques(table), checks=self._make_checks(table))
+        table = msgspec.structs.replace(table, checks=self._make_checks(table))
+        self._checks_taken = {check.name for check in table.checks}
+        indexes = [self._index(key) for key in keys]
+        primary = indexes.pop(0) if indexes and indexes[0].primary else None
+        table = msgspec.structs.replace(table, primary_key=primary, indexes=tuple(indexes))
         ddl_index.check_index_count(self.change, table)
         return table
 
     def _column(self, definition: ast.ColumnDef) -> None:
+        refuse_system_name(definition.name)
         if any(column.name == definition.name for column in self.columns):
             raise PgError("42701", f'column "{definition.name}" specified more than once')
         if definition.collation is not None:
@@ -163,16 +190,10 @@ class _Builder:
                     )
                 default, default_expr = constraint.expr_text, constraint.expr
             elif kind in ("primary key", "unique"):
-                if kind == "primary key" and not_null is False:
-                    raise PgError(
-                        "42601",
-                        f'conflicting NULL/NOT NULL declarations for column "{definition.name}" '
-                        f'of table "{self.name}"',
-                        position=constraint.at + 1,
-                    )
+                _refuse_deferrable(constraint)
                 self.keys.append((constraint, (definition.name,)))
             elif kind == "check":
-                self.checks.append((constraint, definition.name))
+                self.checks.append(constraint)
             else:
                 raise _unsupported_constraint(kind)
         made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
@@ -181,12 +202,11 @@ class _Builder:
             self.defaults.append((made, default_expr))
 
     def _table_constraint(self, constraint: ast.Constraint) -> None:
-        if constraint.deferrable or constraint.initially_deferred:
-            raise PgError("0A000", f"DEFERRABLE not supported for {constraint.kind.upper()} constraint")
+        _refuse_deferrable(constraint)
         if constraint.kind in ("primary key", "unique"):
             self.keys.append((constraint, constraint.columns))
         elif constraint.kind == "check":
-            self.checks.append((constraint, None))
+            self.checks.append(constraint)
         else:
             raise _unsupported_constraint(constraint.kind)
 
@@ -206,72 +226,84 @@ class _Builder:
         ddl_index.check_key(self.change.txn.limits, [self.columns[attnum - 1] for attnum in found])
         return tuple(map(IndexKey, found))
 
-    def _primary_key(self) -> Index | None:
-        primaries = [
-            (constraint, names) for constraint, names in self.keys if constraint.kind == "primary key"
-        ]
+    def _merged_keys(self) -> list[_Key]:
+        """The primary key, then the unique ones; equal ones are one, with a name if one has it.
+
+        That is what transformIndexConstraints does.
+        """
+        primaries = [constraint for constraint, _names in self.keys if constraint.kind == "primary key"]
         if len(primaries) > 1:
             raise PgError(
                 "42P16",
                 f'multiple primary keys for table "{self.name}" are not allowed',
-                position=primaries[1][0].at + 1,
+                position=primaries[1].at + 1,
             )
-        if not primaries:
-            return None
-        constraint, names = primaries[0]
-        keys = self._key_columns(constraint, names)
-        for key in keys:
-            column = self.columns[key.column - 1]
-            self.columns[key.column - 1] = msgspec.structs.replace(column, not_null=True)
-        name = self._index_name(constraint, (self.name,), "pkey")
-        include = tuple(self._attnum(each, "primary key") for each in constraint.including)
-        return Index(self.change.new_oid(), name, keys, include, unique=True, primary=True, constraint=True)
-
-    def _uniques(self, table: Table) -> tuple[Index, ...]:
-        made: list[Index] = []
-        primary = [key.column for key in table.primary_key.keys] if table.primary_key else None
-        for constraint, names in self.keys:
-            if constraint.kind != "unique":
-                continue
-            keys = self._key_columns(constraint, names)
-            include = tuple(self._attnum(each, "unique") for each in constraint.including)
-            same = [key.column for key in keys]
-            if not constraint.name and (same == primary or any(_same_key(each, same) for each in made)):
-                continue
-            name = self._index_name(constraint, (self.name, *names), "key")
-            made.append(
-                Index(
-                    self.change.new_oid(),
-                    name,
-                    keys,
-                    include,
-                    unique=True,
-                    nulls_not_distinct=constraint.nulls_not_distinct,
-                    constraint=True,
-                )
+        merged: list[_Key] = []
+        for constraint, names in sorted(self.keys, key=lambda each: each[0].kind != "primary key"):
+            key = _Key(
+                constraint.kind == "primary key",
+                self._key_columns(constraint, names),
+                tuple(self._attnum(each, constraint.kind) for each in constraint.including),
+                constraint.nulls_not_distinct,
+                constraint.name,
             )
-        return tuple(made)
+            same = next((each for each in merged if each.is_same(key)), None)
+            if same is None:
+                merged.append(key)
+            else:
+                same.name = same.name or key.name
+        if primaries:
+            for part in merged[0].keys:
+                column = self.columns[part.column - 1]
+                self.columns[part.column - 1] = msgspec.structs.replace(column, not_null=True)
+        return merged
 
-    def _index_name(self, constraint: ast.Constraint, parts: Sequence[str], label: str) -> str:
-        catalog = self.change.catalog
-        if constraint.name is None:
-            name = choose_name(catalog, self.schema.oid, parts, label, self.taken)
-        elif constraint.name in self.taken or (self.schema.oid, constraint.name) in catalog.relation_names:
-            raise PgError("42P07", f'relation "{constraint.name}" already exists')
-        else:
-            name = constraint.name
+    def _index(self, key: _Key) -> Index:
+        names = [self.columns[part.column - 1].name for part in key.keys]
+        included = [self.columns[attnum - 1].name for attnum in key.include]
+        return Index(
+            self.change.new_oid(),
+            self._index_name(key, () if key.primary else ddl_index.unique_names([*names, *included])),
+            key.keys,
+            key.include,
+            unique=True,
+            nulls_not_distinct=key.nulls_not_distinct,
+            primary=key.primary,
+            constraint=True,
+        )
+
+    def _index_name(self, key: _Key, columns: Sequence[str]) -> str:
+        catalog, schema, name = self.change.catalog, self.schema.oid, key.name
+        if name is None:
+            taken = self.taken | self._checks_taken | constraint_names(catalog, schema)
+            label = "pkey" if key.primary else "key"
+            name = choose_relation_name(catalog, schema, (self.name, *columns), label, taken)
+        elif name in self.taken or (schema, name) in catalog.relation_names:
+            raise PgError("42P07", f'relation "{name}" already exists')
+        elif name in self._checks_taken:
+            raise PgError("42710", f'constraint "{name}" for relation "{self.name}" already exists')
         self.taken.add(name)
         return name
 
     def _make_checks(self, table: Table) -> tuple[Check, ...]:
         made: list[Check] = []
-        for constraint, column in self.checks:
-            made.append(make_check(self.change, table, constraint, column, {each.name for each in made}))
+        for constraint in self.checks:
+            made.append(make_check(self.change, table, constraint, {each.name for each in made}))
         return tuple(made)
 
 
-def _same_key(index: Index, columns: Sequence[int]) -> bool:
-    return [key.column for key in index.keys] == list(columns)
+SYSTEM_COLUMNS = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
+
+
+def refuse_system_name(name: str) -> None:
+    """PgError 42701 for a column named like one that every table has."""
+    if name in SYSTEM_COLUMNS:
+        raise PgError("42701", f'column name "{name}" conflicts with a system column name')
+
+
+def _refuse_deferrable(constraint: ast.Constraint) -> None:
+    if constraint.deferrable or constraint.initially_deferred:
+        raise PgError("0A000", f"DEFERRABLE not supported for {constraint.kind.upper()} constraint")
 
 
 def _unsupported_constraint(kind: str) -> PgError:
@@ -290,9 +322,7 @@ def bind_default(change: Change, column: Column, expr: ast.Expr) -> None:
     bind_scalar(expr, None, change.env, change.catalog, target, f"default:{column.name}")  # type: ignore[arg-type]
 
 
-def make_check(
-    change: Change, table: Table, constraint: ast.Constraint, column: str | None, taken: set[str]
-) -> Check:
+def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: set[str]) -> Check:
     """A CHECK constraint of `table`, named as PostgreSQL names it. Raises PgError."""
     assert constraint.expr is not None and constraint.expr_text is not None
     if constraint.no_inherit:
@@ -301,17 +331,25 @@ def make_check(
     name = constraint.name
     if name is not None:
         if name in taken:
-            raise PgError("42710", f'constraint "{name}" for relation "{table.name}" already exists')
+            raise PgError("42710", f'check constraint "{name}" already exists')
     else:
-        if column is None:
-            used = sorted({var.column for var in variables(bound)})
-            column = table.columns[used[0]].name if len(used) == 1 else None
-        parts = (table.name, column) if column is not None else (table.name,)
-        name = choose_name(change.catalog, -1, parts, "check", taken)
+        used = {var.column for var in variables(bound)}
+        parts = (table.name, table.columns[used.pop()].name) if len(used) == 1 else (table.name,)
+        name = choose_constraint_name(change.catalog, table.schema_oid, parts, "check", taken)
     return Check(change.new_oid(), name, constraint.expr_text, validated=not constraint.not_valid)
 
 
 # --- schemas and DROP ---
+
+
+def refuse_reserved_schema(name: str) -> None:
+    """PgError 42939."""
+    if name.startswith("pg_"):
+        raise PgError(
+            "42939",
+            f'unacceptable schema name "{name}"',
+            detail='The prefix "pg_" is reserved for system schemas.',
+        )
 
 
 def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
@@ -323,12 +361,7 @@ def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
     if len(catalog.schemas) - 1 >= limit:
         raise PgError("54000", f"more than {limit} schemas not allowed")
     name = statement.name or statement.authorization or change.env.user
-    if name.startswith("pg_"):
-        raise PgError(
-            "42939",
-            f'unacceptable schema name "{name}"',
-            detail='The prefix "pg_" is reserved for system schemas.',
-        )
+    refuse_reserved_schema(name)
     if name in catalog.schema_names or name in SYSTEM_SCHEMAS:
         if not statement.if_not_exists:
             raise PgError("42P06", f'schema "{name}" already exists')
@@ -350,7 +383,7 @@ def drop(change: Change, statement: ast.DropStmt) -> Result:
         raise PgError("0A000", "unsupported object in DROP statement")
     if statement.kind == "index" and statement.concurrently:
         raise PgError("0A000", "CONCURRENTLY not supported for DROP INDEX")
-    for names in statement.objects:
+    for names in dict.fromkeys(statement.objects):
         handler(change, statement, names)
     return Result(f"DROP {statement.kind.upper()}")
 

@@ -222,6 +222,10 @@ def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, op
     session.count_statement(prepared, txn)
     ctx = session.new_context(txn, ())
     names = [column.name for column in prepared.columns]
+    for name in options.force_quote or ():
+        if name not in names:
+            of = f' of relation "{statement.relation.names[-1]}"' if statement.relation is not None else ""
+            raise PgError("42703", f'column "{name}"{of} does not exist')
     write = csv_writer(options, names) if options.csv else text_writer(options)
     outputs = [column.type.output for column in prepared.columns]
     session.out.append(codec.copy_out_response(False, len(names)))

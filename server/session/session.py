@@ -321,7 +321,8 @@ class SqlSession:
         fresh = preparing.prepare(parsed, catalog, self.env, [each.oid for each in client])
         if [(c.name, c.type) for c in fresh.columns] != [(c.name, c.type) for c in prepared.columns]:
             message, routine = "cached plan must not change result type", {"R": "RevalidateCachedQuery"}
-            raise PgError("0A000", message, fields=routine)  # drivers know by the routine that they may prepare again
+            # Drivers know by the routine that they may prepare again.
+            raise PgError("0A000", message, fields=routine)
         self.statements[name] = fresh
         return fresh
 

@@ -71,14 +71,12 @@ def read_options(given: Sequence[tuple[str, object]], is_from: bool) -> Options:
         value = found.pop("force_quote")
         options.force_quote = None if value == "*" else tuple(value)  # type: ignore[arg-type]
         if not options.csv or is_from:
-            raise PgError("0A000", "COPY force quote only available " + _when(options, "TO"))
+            raise PgError("0A000", "COPY force quote " + _when(options, "TO"))
     for name in ("force_not_null", "force_null"):
         if name in found:
             setattr(options, name, tuple(found.pop(name)))  # type: ignore[arg-type]
             if not options.csv or not is_from:
-                raise PgError(
-                    "0A000", f"COPY {name.replace('_', ' ')} only available " + _when(options, "FROM")
-                )
+                raise PgError("0A000", f"COPY {name.replace('_', ' ')} " + _when(options, "FROM"))
     if "encoding" in found:
         encoding = str(found.pop("encoding"))
         if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
@@ -91,7 +89,7 @@ def read_options(given: Sequence[tuple[str, object]], is_from: bool) -> Options:
 
 
 def _when(options: Options, direction: str) -> str:
-    return f"using COPY {direction}" if options.csv else "in CSV mode"
+    return f"only available using COPY {direction}" if options.csv else "available only in CSV mode"
 
 
 def _csv_only(options: Options, name: str, value: object) -> str:
