@@ -201,8 +201,8 @@ class FromPlanner:
             items.remove(item)
             if item.kind == "inner":
                 joined |= item.rels
-            known = frozenset(joined)
-            own, waiting = _split(waiting, lambda e, known=known: (expr_rels(e) & rels) <= known)
+            own = [expr for expr in waiting if (expr_rels(expr) & rels) <= joined]
+            waiting = [expr for expr in waiting if not (expr_rels(expr) & rels) <= joined]
             if item.kind != "inner":
                 # What is no condition of a semi or anti join: of an anti join it would keep the rows that fail it.
                 current, own = self._filter(current, own), []

@@ -354,7 +354,8 @@ class SetReturning:
 Expr: TypeAlias = (
     Const | Param | Var | Call | CoerceIO | Relabel | CastCall | CastArray | ElementRef | ApplyTypmod | BoolExpr
     | NullTest | BooleanTest | DistinctTest | Case | CaseArg | Coalesce | MinMax | NullIf | ArrayExpr | RowExpr
-    | RowCompare | Subscript | FieldSelect | ArrayOp | SubLink | AggregateCall | GroupingCall | WindowCall | SetReturning
+    | RowCompare | Subscript | FieldSelect | ArrayOp | SubLink | AggregateCall | GroupingCall | WindowCall
+    | SetReturning
 )  # fmt: skip
 
 
