@@ -418,12 +418,35 @@ class ResTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchClause:
+    """`SEARCH DEPTH|BREADTH FIRST BY columns SET sequence`."""
+
+    depth_first: bool
+    columns: Names
+    sequence: str
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CycleClause:
+    """`CYCLE columns SET mark TO value DEFAULT default USING path`."""
+
+    columns: Names
+    mark: str
+    value: Expr
+    default: Expr
+    path: str
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class CommonTableExpr:
     name: str
     columns: Names
     query: Statement
     materialized: bool | None = None
-    search_or_cycle: str | None = None
+    search: SearchClause | None = None
+    cycle: CycleClause | None = None
     at: int = -1
 
 

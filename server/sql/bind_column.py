@@ -163,7 +163,8 @@ def star_columns(scope: Scope, node: ast.ColumnRef) -> list[tuple[str, tree.Expr
         raise missing_item(scope, schema, relation, node.at)
     if found[1].table is not None:
         scope.state.need(found[1].table.oid, "SELECT")
-    return [(column.name, column_var(scope, found[1], column, node.at)) for column in found[1].columns]
+    shown = [column for column in found[1].columns if column.starred]
+    return [(column.name, column_var(scope, found[1], column, node.at)) for column in shown]
 
 
 def _all_columns(scope: Scope, at: int) -> list[tuple[str, tree.Expr]]:
@@ -177,7 +178,8 @@ def _all_columns(scope: Scope, at: int) -> list[tuple[str, tree.Expr]]:
             check_lateral(scope, item, at)
         if item.table is not None:
             scope.state.need(item.table.oid, "SELECT")
-        columns += [(column.name, column_var(scope, item, column, at)) for column in item.columns]
+        shown = [column for column in item.columns if column.starred]
+        columns += [(column.name, column_var(scope, item, column, at)) for column in shown]
     if not visible:
         raise error("42601", "SELECT * with no tables specified is not valid", at)
     return columns

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from server.sql import ast, tree
+from server.sql import ast, bind_search, tree
 from server.sql.ast_walk import children, references
 from server.sql.scope import CteEntry, Scope, error
-from server.sql.types import format_type
+from server.sql.types import format_type, is_row
 
 DML = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
 
@@ -24,8 +24,6 @@ def with_clause(scope: Scope, node: ast.WithClause | None) -> tuple[tree.Cte, ..
         if isinstance(cte.query, DML) and scope.parent is not None:
             message = "WITH clause containing a data-modifying statement must be at the top level"
             raise error("0A000", message, cte.at)
-        if cte.search_or_cycle is not None:
-            raise error("0A000", f"WITH ... {cte.search_or_cycle.upper()} is not supported", cte.at)
     order = _dependency_order(node.ctes) if node.recursive else list(node.ctes)
     made: dict[str, tree.Cte] = {}
     scope.future_ctes = set(names)
@@ -69,8 +67,11 @@ def _dependency_order(ctes: Sequence[ast.CommonTableExpr]) -> list[ast.CommonTab
 
 def _plain(scope: Scope, cte: ast.CommonTableExpr, entry: CteEntry) -> tree.Cte:
     query = bind_item(scope, cte)
+    if cte.search is not None or cte.cycle is not None:
+        raise error("42601", "WITH query is not recursive", cte.at)
     if isinstance(query, tree.Query):
         columns: tuple[tree.OutputColumn, ...] = query.columns
+        entry.fields = [_fields(scope, target) for target in query.targets if not target.hidden]
     else:
         columns = tuple(target.column for target in query.returning)
         entry.returns_nothing = not query.returning
@@ -125,15 +126,33 @@ def _recursive(scope: Scope, cte: ast.CommonTableExpr, entry: CteEntry) -> tree.
     check_placement(node.right, cte.name)
     inner = Scope(scope.state, scope)
     ctes = with_clause(inner, node.with_)
-    left = scope.state.bind_query(inner, node.left)
+    plain_left = left = scope.state.bind_query(inner, node.left)
+    names = [column.name for column in _renamed(cte, left.columns)]
+    added = bind_search.added_columns(cte)
+    if added:
+        bind_search.check_columns(cte, names)
+        left = scope.state.bind_query(inner, bind_search.first_term(cte, node.left, names))
     entry.columns = _renamed(cte, left.columns)
+    entry.fields = [_fields(inner, target) for target in left.targets if not target.hidden]
+    entry.starred = len(names)
     entry.binding = True
     scope.ctes[cte.name] = entry
     right = scope.state.bind_query(inner, node.right, resolve_unknowns=False)
+    if added:
+        combine(inner, node, plain_left, right)
+        bind_search.check_names(cte, names)
+        again = bind_search.recursive_term(cte, node.right, names)
+        right = scope.state.bind_query(inner, again, resolve_unknowns=False)
     entry.binding = False
     query = replace(combine(inner, node, left, right), ctes=finish_ctes(inner, ctes))
     _check_types(scope, cte, left, query, at)
     return tree.Cte(entry.id, cte.name, query, recursive=True, materialized=cte.materialized)
+
+
+def _fields(scope: Scope, target: tree.Target) -> list[tree.OutputColumn] | None:
+    from server.sql.bind_column import row_columns
+
+    return row_columns(scope, target.expr) if is_row(target.expr.type) else None
 
 
 def _check_form(node: ast.SetOperation, name: str) -> None:

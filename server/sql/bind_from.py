@@ -189,6 +189,12 @@ def cte_reference(scope: Scope, entry: CteEntry, node: ast.RangeVar) -> NsItem:
     scope.rels.append(tree.CteRel(rel, entry.id, columns, name))
     item = _show(scope, rel, name, columns, node.alias, "table")
     item.from_cte = entry.name
+    for index, fields in enumerate(entry.fields):
+        if fields is not None:
+            scope.state.record_columns[(rel, index)] = fields
+    if entry.binding:
+        for column in item.columns[entry.starred :]:
+            column.starred = False
     return item
 
 

@@ -36,7 +36,8 @@ def join(scope: Scope, node: ast.JoinExpr) -> tuple[tree.Join | int, list[NsItem
         condition = _on(scope, node.on, items)
     made = tree.Join("inner" if node.kind == "cross" else node.kind, left, right, condition)
     shown = [
-        NsColumn(c.name, c.expr, c.table_oid, c.attnum) for c in [*merged, *left_columns, *right_columns]
+        NsColumn(c.name, c.expr, c.table_oid, c.attnum, c.starred)
+        for c in [*merged, *left_columns, *right_columns]
     ]
     item = NsItem(
         node.alias.name if node.alias else "unnamed_join",

@@ -7,6 +7,7 @@ from server.sql.ast import (
     Alias,
     ColumnRef,
     CommonTableExpr,
+    CycleClause,
     Expr,
     GroupingSet,
     Literal,
@@ -15,11 +16,13 @@ from server.sql.ast import (
     Query,
     RangeVar,
     ResTarget,
+    SearchClause,
     SelectStmt,
     SetOperation,
     SortBy,
     Statement,
     TypeCast,
+    TypeName,
     ValuesStmt,
     WithClause,
 )
@@ -400,44 +403,54 @@ class Queries(FromClause):
         self.expect("(")
         query = self.preparable_statement()
         self.expect(")")
-        search = self._search_and_cycle()
-        return CommonTableExpr(name, columns, query, materialized, search, at)
+        search = self._search() if self.kind == "search" else None
+        cycle = self._cycle() if self.kind == "cycle" else None
+        return CommonTableExpr(name, columns, query, materialized, search, cycle, at)
 
     def preparable_statement(self) -> Statement:
         """PreparableStmt."""
         raise NotImplementedError
 
-    def _search_and_cycle(self) -> str | None:
-        start = self.index
-        if self.accept("search"):
-            self.expect_any(("depth", "breadth"))
-            self.expect("first", "by")
-            self.comma_list(self.column_name)
-            self.expect("set")
-            self.column_name()
-        if self.accept("cycle"):
-            self.comma_list(self.column_name)
-            self.expect("set")
-            self.column_name()
-            if self.accept("to"):
-                self._cycle_mark()
-                self.expect("default")
-                self._cycle_mark()
-            self.expect("using")
-            self.column_name()
-        return self.slice(start) if self.index > start else None
+    def _search(self) -> SearchClause:
+        """opt_search_clause."""
+        at = self.at
+        self.expect("search")
+        depth_first = self.kind == "depth"
+        self.expect_any(("depth", "breadth"))
+        self.expect("first", "by")
+        columns = self.comma_list(self.column_name)
+        self.expect("set")
+        return SearchClause(depth_first, columns, self.column_name(), at)
 
-    def _cycle_mark(self) -> None:
+    def _cycle(self) -> CycleClause:
+        """opt_cycle_clause; without TO the mark is a boolean."""
+        at = self.at
+        self.expect("cycle")
+        columns = self.comma_list(self.column_name)
+        self.expect("set")
+        mark = self.column_name()
+        value: Expr = Literal("bool", "true")
+        default: Expr = Literal("bool", "false")
+        if self.accept("to"):
+            value = self._cycle_mark()
+            self.expect("default")
+            default = self._cycle_mark()
+        self.expect("using")
+        return CycleClause(columns, mark, value, default, self.column_name(), at)
+
+    def _cycle_mark(self) -> Expr:
         """AexprConst."""
+        at = self.at
         if self.kind in COLUMN_NAMES and self.peek() not in (".", "(") and self.kind == IDENT:
-            self.index += 1
-            self.string()
-            return
+            name = self.column_name()
+            literal_at = self.at
+            return TypeCast(Literal("string", self.string(), literal_at), TypeName((name,), at=at), at)
         self.constants_only += 1
         value = self.primary()
         self.constants_only -= 1
         if not isinstance(value, Literal | TypeCast):
             raise self.fail()
+        return value
 
     def returning(self) -> tuple[ResTarget, ...]:
         """returning_clause."""

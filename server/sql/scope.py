@@ -20,6 +20,8 @@ class NsColumn:
     expr: tree.Expr
     table_oid: int = 0
     attnum: int = 0
+    starred: bool = True
+    """`*` stands for it too."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,10 @@ class CteEntry:
     binding: bool = False
     returns_nothing: bool = False
     uses: int = 0
+    fields: list[list[tree.OutputColumn] | None] = field(default_factory=list)
+    """Per column what the rows in it consist of."""
+    starred: int | None = None
+    """How many columns `*` stands for inside the recursive term; SEARCH and CYCLE add others."""
 
 
 @dataclass(slots=True)
