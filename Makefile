@@ -1,6 +1,6 @@
 # Every target works on a fresh machine: `make setup` installs what it needs from our own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock serve check format lint types test test-fast test-slow bench clean
+.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,6 +55,12 @@ test: setup  ## The whole suite, as CI runs it
 bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
 	@.ci/packages postgresql postgresql-contrib || true
 	$(BIN)/python -m tests.bench
+
+sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (FIRST= the first)
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0))
+
+mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a random search needs
+	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),200)
 
 clean:  ## Remove .venv and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

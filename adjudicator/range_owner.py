@@ -114,6 +114,8 @@ class RangeOwner:
         """Per journal, the last release to this one that was acquired or is being acquired."""
         self.is_stopped = False
         self.horizon: Timestamp = base
+        self._learned_ts: Timestamp = 0
+        """The newest commit on keys of this owner, whoever decided it."""
         self._undelivered: dict[bytes, Prepare] = {}
 
     # --- messages
@@ -237,9 +239,13 @@ class RangeOwner:
         self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
         return self._flush()
 
-    def change_set(self, journal: int, is_added: bool, now: Timestamp) -> list[Effect]:
-        """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation."""
-        ts = max(now, self.last_ts + 1, self.closed + 1)
+    def change_set(self, journal: int, is_added: bool, now: Timestamp, after: Timestamp = 0) -> list[Effect]:
+        """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation.
+
+        `after`: the time of the `End` of a journal that is removed; the change lies above it, or a reader
+        would pass it before the end itself.
+        """
+        ts = max(now, self.last_ts + 1, self.closed + 1, after + 1)
         if self.is_stopped or not self._may_use(ts):
             return []
         self.last_ts = ts
@@ -391,6 +397,8 @@ class RangeOwner:
             touches = [*(Lock(write.key, write.lock) for write in commit.writes), *commit.locks]
             mine = [touch for touch in touches if self._concerns(touch.key)]
             self.window.learn(mine, commit.commit_ts)
+            if mine:
+                self._learned_ts = max(self._learned_ts, commit.commit_ts)
         self.promises.seen(commit.txid)
 
     def _concerns(self, key: Key) -> bool:
@@ -399,6 +407,7 @@ class RangeOwner:
     def _learn_promised(self, touches: list[Lock], markers: list[Key], commit_ts: Timestamp) -> None:
         self.window.learn(touches, commit_ts)
         self.window.learn([Lock(key, LockClass.EXCLUSIVE) for key in markers], commit_ts)
+        self._learned_ts = max(self._learned_ts, commit_ts)
 
     def _acquire(self, source: int, position: Position, note: Release) -> None:
         if position <= self.acquired.get(source, 0):
@@ -500,8 +509,12 @@ class RangeOwner:
         return [Replay()]
 
     def _used_upto(self) -> Timestamp:
-        """A released range is given away above every time used or promised on it (AR §3.12)."""
-        return max(self.safe, self.last_ts, self.promises.latest())
+        """A released range is given away above every time used or promised on it (AR §3.12).
+
+        Also above what others decided with promises of this owner that have ended: the new owner rebuilds up to
+        this time only.
+        """
+        return max(self.safe, self.last_ts, self._learned_ts, self.promises.latest())
 
     def _closable(self, now: Timestamp) -> Timestamp:
         """A3: what may be closed: reserved durably, and below everything in flight (AR §3.3)."""

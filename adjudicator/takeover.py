@@ -18,7 +18,7 @@ from journal.appender import Appender, claim_record
 from journal.broken import require
 from journal.encoding import Sealed
 from journal.journal import EMPTY, Entry, Tail
-from journal.record import Acquire, Adopted, Key, Note, Owned, Position, Release, Timestamp
+from journal.record import Acquire, Adopted, End, Key, Note, Owned, Position, Release, Timestamp
 
 
 class Takeover:
@@ -39,6 +39,8 @@ class Takeover:
         self.tail: Tail = EMPTY
         self.reserved: Timestamp = after
         self.outcomes: dict[bytes, Timestamp] = {}
+        self.is_ended = False
+        """The journal has an `End`: there is nothing to own."""
         self._owned = dict.fromkeys(initial or [], after)
         self._acquired: dict[int, Position] = {}
 
@@ -65,6 +67,7 @@ class Takeover:
 
     def claim(self, request_id: bytes) -> Sealed:
         """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
+        require(not self.is_ended, "X3: nothing follows the end of a journal")
         notes: list[Note] = [Owned(lo, hi, after) for (lo, hi), after in sorted(self._owned.items())]
         notes += [Adopted(journal, position) for journal, position in sorted(self._acquired.items())]
         return claim_record(self.tail, self.tail.epoch + 1, self.owner, request_id, notes, self.reserved)
@@ -89,6 +92,8 @@ class Takeover:
         elif isinstance(note, Acquire):
             self._owned[note.lo, note.hi] = note.at
             self._acquired[note.source] = note.position
+        elif isinstance(note, End):
+            self.is_ended = True
         elif isinstance(note, Release):
             self._cut(note.lo, note.hi)
 

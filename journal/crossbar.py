@@ -151,22 +151,25 @@ class Crossbar:
         return notes
 
     def take(self, limit: int = 1024) -> list[Item]:
-        """The next items in order, at most `limit`; then `complete` covers what came out."""
+        """The next items in order, about `limit`; all of one time come together, and `complete` covers them."""
         items: list[Item] = []
-        while len(items) < limit:
+        while True:
             upto = self._bound()
             lane = self._first(upto)
             if lane is None:
                 self.complete = max(self.complete, upto)
-                break
+                return items
+            if len(items) >= limit and (not items or lane.items[0].ts > items[-1].ts):
+                return items
             item = lane.items.popleft()
             require(item[:4] > self._last, "X1: the stream is ordered by (time, journal, position)")
             self._last = item[:4]
-            self.complete = max(self.complete, item.ts - 1)
             items.append(item)
             if not isinstance(item.content, Commit):
                 self._change_set(item.ts, item.content)
-        return items
+            following = self._first(self._bound())
+            if following is None or following.items[0].ts > item.ts:
+                self.complete = max(self.complete, item.ts)
 
     def mark(self) -> Mark:
         """Where to resume so that nothing is lost or comes out twice."""
@@ -174,8 +177,14 @@ class Crossbar:
         for journal, lane in sorted(self._lanes.items()):
             held = lane.items[0].position - 1 if lane.items else lane.position
             positions.append((journal, held))
-        closed = tuple((j, min(lane.closed, self.complete)) for j, lane in sorted(self._lanes.items()))
+        closed = tuple((j, self._closed_at_mark(lane)) for j, lane in sorted(self._lanes.items()))
         return Mark(tuple(positions), self._last, closed)
+
+    def _closed_at_mark(self, lane: _Lane) -> Timestamp:
+        """What follows the mark may lie above `complete`; an end that was read is not read again."""
+        if lane.closed == FOREVER and not lane.items:
+            return FOREVER
+        return min(lane.closed, self.complete)
 
     def _take_in(self, lane: _Lane, item: Item) -> None:
         if item[:4] <= self._last:

@@ -114,6 +114,12 @@ MUTANTS = {
         lambda self, candidate, now: self._prepare(now),
     ),
     "release-time": ("a range is released above all promises", RangeOwner, "_used_upto", lambda self: 0),
+    "release-learned": (
+        "a range is released above what others decided",
+        RangeOwner,
+        "_used_upto",
+        lambda self: max(self.safe, self.last_ts, self.promises.latest()),
+    ),
     "acquire-floor": ("a moved range has a floor", RangeOwner, "_floor_of", lambda self, note: 0),
     "acquire-history": (
         "a moved range's history is read again",

@@ -311,6 +311,14 @@ def moved_under_promise(stage):
     stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
 
 
+@schedule("release-learned")
+def moved_below_outcome(stage):
+    """X was decided by owner 1 with a promise of owner 0 that has ended; then the range moves (seed 10)."""
+    assert isinstance(stage.commit("x", 1990, {b"a": E, b"p": E}, decider=1), Committed)
+    actor = stage.actor(0)
+    stage.perform(actor, actor.owner.release(b"", b"c", 1))
+
+
 @schedule("acquire-floor")
 def moved_without_floor(stage):
     """Z changed the range before it moved; X, older than Z, comes to the new owner at once."""

@@ -144,6 +144,24 @@ def test_resuming_at_a_mark_loses_nothing_and_doubles_nothing() -> None:
         assert seen + times(second) == [10, 20, 30, 40, 50, 60]
 
 
+def test_a_journal_that_ended_is_still_ended_after_a_resume() -> None:
+    a, b = Source(0), Source(1)
+    a.write(at(10), Control([SetChange(1, False)], 40), at(50))
+    b.write(at(20), Control([End()], 30))
+    first = Crossbar([0, 1])
+    first.feed(1, b.read())
+    first.feed(0, a.read())
+    for taken in range(5):
+        mark = first.mark()
+        second = Crossbar([], mark)
+        for source in (a, b):
+            if source.number in dict(second.wanted()):
+                second.feed(source.number, source.read(dict(second.wanted())[source.number]))
+        assert times(second) == [10, 20, 30, 40, 50][taken:]
+        assert second.journals == [0]
+        first.take(1)
+
+
 def test_notes_without_a_time_are_handed_on_at_once() -> None:
     a, b = Source(0), Source(1)
     a.write(Control([Release(b"a", b"b", 99, 1)]))

@@ -6,6 +6,7 @@ from tests.sim.checkers.base import Checker, History, Observers, Violation
 from tests.sim.checkers.closed_times import ClosedTimes
 from tests.sim.checkers.completeness import Completeness
 from tests.sim.checkers.first_committer import FirstCommitter
+from tests.sim.checkers.foreign_keys import ForeignKeys
 from tests.sim.checkers.journal_order import JournalOrder
 from tests.sim.checkers.list_append import ListAppend
 from tests.sim.checkers.one_record import OneRecord
@@ -13,9 +14,11 @@ from tests.sim.checkers.ownership import Ownership
 from tests.sim.checkers.promised_times import PromisedTimes
 from tests.sim.checkers.real_time import RealTime
 from tests.sim.checkers.replicas import Replicas
+from tests.sim.checkers.ring import Ring
 from tests.sim.checkers.schema import Schema
 from tests.sim.checkers.snapshot_reads import SnapshotReads
 from tests.sim.checkers.true_aborts import TrueAborts
+from tests.sim.checkers.unique import Unique
 from tests.sim.checkers.write_skew import WriteSkew
 
 ALL = (
@@ -34,6 +37,9 @@ ALL = (
     Schema,
     BankTotal,
     ListAppend,
+    ForeignKeys,
+    Ring,
+    Unique,
     WriteSkew,
 )
 

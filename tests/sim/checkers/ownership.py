@@ -1,6 +1,6 @@
-"""A1: whoever votes on a key owns it, by the journals, for every time that the vote speaks of."""
+"""A1: of each key that a transaction touches, whoever owned it at commit_ts, by the journals, had voted."""
 
-from journal.record import Acquire, Owned, Release
+from journal.record import MARKERS, Acquire, Owned, Release
 from tests.sim.checkers.base import Checker, Violation
 
 FOREVER = 1 << 62
@@ -11,7 +11,8 @@ class Ownership(Checker):
         super().__init__(history)
         self._owned = []
         """[journal, lo, hi, after, until]"""
-        self._votes = []
+        self._voters = {}
+        self._commits = []
         self._claimed = set()
 
     def on_record(self, journal, entry):
@@ -25,36 +26,35 @@ class Ownership(Checker):
                 self._release(journal, note)
         if record.kind == "claim":
             self._claimed.add(journal)
+        for commit in record.commits:
+            voters = {journal, *self._voters.get(commit.txid, ())}
+            for touch in (*commit.writes, *commit.locks):
+                if touch.lock and not touch.key.startswith(MARKERS):
+                    self._commits.append((touch.key, commit.commit_ts, voters, commit.txid))
+                    self._check(*self._commits[-1])
 
     def on_promise(self, journal, epoch, prepare, upto, ts):
-        for touch in prepare.touches:
-            self._check(journal, touch.key, ts, upto, prepare.candidate.txid)
-            self._votes.append((journal, touch.key, ts, upto, prepare.candidate.txid))
+        self._voters.setdefault(prepare.candidate.txid, set()).add(journal)
 
     def _release(self, journal, note):
-        for lo, hi, after in self._cut(journal, note):
-            self._owned.append([journal, lo, hi, after, note.at])
-        for vote in self._votes:
-            if vote[0] == journal and note.lo <= vote[1] < note.hi:
-                self._check(*vote)
-
-    def _cut(self, journal, note):
-        kept, gone = [], []
+        kept = []
         for each in self._owned:
             owner, lo, hi, after, until = each
             if owner != journal or until != FOREVER or hi <= note.lo or note.hi <= lo:
                 kept.append(each)
                 continue
-            gone.append((max(lo, note.lo), min(hi, note.hi), after))
+            kept.append([owner, max(lo, note.lo), min(hi, note.hi), after, note.at])
             if lo < note.lo:
                 kept.append([owner, lo, note.lo, after, until])
             if note.hi < hi:
                 kept.append([owner, note.hi, hi, after, until])
         self._owned = kept
-        return gone
+        for commit in self._commits:
+            if note.lo <= commit[0] < note.hi and commit[1] > note.at:
+                self._check(*commit)
 
-    def _check(self, journal, key, ts, upto, txid):
+    def _check(self, key, commit_ts, voters, txid):
         for owner, lo, hi, after, until in self._owned:
-            if owner == journal and lo <= key < hi and after < ts and upto <= until:
+            if owner in voters and lo <= key < hi and after < commit_ts <= until:
                 return
-        raise Violation("A1", f"journal {journal} voted {ts} to {upto} on {key!r} without owning it", txid)
+        raise Violation("A1", f"{key!r} at {commit_ts}: its owner was none of {sorted(voters)}", txid)

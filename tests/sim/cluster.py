@@ -1,0 +1,332 @@
+"""A whole cluster of real cores, its faults and its controller."""
+
+from adjudicator.messages import Aborted
+from adjudicator.range_owner import Settings
+from journal.record import Acquire, End, SetChange
+from tests.sim.checkers import ALL, Observers, Violation
+from tests.sim.clock import SimClock
+from tests.sim.faults import drawn
+from tests.sim.nodes import JournalNode, OwnerNode, StorageNode
+from tests.sim.query import STRIDE, QueryNode, RoutingTable
+from tests.sim.workloads import HI, LO, Client
+from tests.sim.world import MS, World
+
+FIRST_SPANS = ((LO, b"h", 0), (b"h", b"q", 1), (b"q", HI, 2))
+SHARDS = ((LO, b"k"), (b"k", HI))
+SPLITS = (b"b", b"c", b"e", b"h", b"k", b"l", b"n", b"q", b"t", b"u", b"w")
+
+
+class Cluster:
+    """Three journals, two shards of two replicas, two query processors; whatever the seed adds."""
+
+    def __init__(self, seed, faults=None, classes=ALL, keeps_timeline=False):
+        self.world = World(seed, None)
+        self.chance = self.world.chance.fork()
+        self.world.faults = faults if faults is not None else drawn(self.chance)
+        if keeps_timeline:
+            self.world.timeline = []
+        self.observers = Observers(classes)
+        self.is_open = True
+        self.counts = {}
+        faults = self.world.faults
+        self.settings = Settings(
+            promise=100 * MS, reserve=300 * MS, lead=faults.lead, exact_keys=faults.exact_keys, slots=64
+        )
+        self.first_journals = [0, 1, 2]
+        self.snapshots = {}
+        self.journals = {}
+        self.owners = {}
+        self.present = {}
+        self.spans = list(FIRST_SPANS)
+        self.ended = {}
+        self.removed = []
+        self._started = 0
+        self.storage_started = 0
+        self._after = {}
+        self._clocks = []
+        for lo, hi, journal in FIRST_SPANS:
+            self.journals[journal] = JournalNode(self, journal)
+            self.start_owner(journal, initial=[(lo, hi)])
+        self.storage = []
+        for lo, hi in SHARDS:
+            for replica in range(2):
+                number = len(self.storage)
+                self.storage.append(StorageNode(self, number, lo, hi, self.clock(), f"s{replica}"))
+        self.query = [QueryNode(self, number, self.clock(), f"q{number}") for number in range(2)]
+        for number in range(8):
+            self.query[number % 2].add(Client(self, number, self.chance.fork()))
+        self._schedule_faults()
+
+    # --- what processes ask of their surroundings
+
+    def clock(self):
+        faults = self.world.faults
+        clock = SimClock(faults.bound, self.chance.between(-faults.offset, faults.offset))
+        self._clocks.append(clock)
+        return clock
+
+    @property
+    def is_bounded(self):
+        """Whether clocks keep their bound in this run."""
+        return self.world.faults.offset <= self.world.faults.bound
+
+    def tell(self, hook, *args):
+        self.observers.tell(hook, *args)
+
+    def count(self, result):
+        name = type(result).__name__
+        if isinstance(result, Aborted):
+            name = result.reason.name
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def routing(self):
+        epochs = {journal: node.owner.epoch for journal, node in self.present.items()}
+        return RoutingTable(self.spans, epochs)
+
+    def query_node(self, number):
+        return self.query[number // STRIDE - 1 if number >= STRIDE else number]
+
+    def owner_node(self, journal, epoch):
+        if epoch:
+            return self.owners.get((journal, epoch))
+        return self.present.get(journal)
+
+    def span_of(self, key):
+        return next(number for number, (lo, hi) in enumerate(SHARDS) if lo <= key < hi)
+
+    def replicas(self, key):
+        span = self.span_of(key)
+        return self.storage[2 * span : 2 * span + 2]
+
+    def announce(self, source, announcement):
+        self.tell("on_announce", announcement)
+        world = self.world
+        for node in [*self.storage, *(self.present[journal] for journal in sorted(self.present))]:
+            if node.reader is not None and world.chance.permille(700):
+                world.send(source, node, self._announced, node, announcement)
+
+    def _announced(self, node, announcement):
+        if node.reader is not None:
+            node.reader.crossbar.announce(announcement)
+
+    # --- what the all-seeing controller knows
+
+    def recorded(self, journal, entry):
+        """A record became durable."""
+        if self.world.timeline is not None:
+            for commit in entry.record.commits:
+                self.world.note(f"   committed {commit.txid.hex()}", commit)
+            for note in entry.record.notes:
+                self.world.note(f"   journal {journal} epoch {entry.record.header.epoch}", note)
+        self.tell("on_record", journal, entry)
+        for note in entry.record.notes:
+            if isinstance(note, Acquire):
+                self._moved(note.lo, note.hi, journal)
+            elif isinstance(note, SetChange) and note.is_added:
+                self._after[note.journal] = entry.record.ts
+                self.start_owner(note.journal, after=entry.record.ts)
+            elif isinstance(note, End):
+                self.ended[journal] = entry.record.ts
+            elif isinstance(note, SetChange):
+                self.removed.append(note.journal)
+
+    def _moved(self, lo, hi, journal):
+        kept = []
+        for start, end, owner in self.spans:
+            if start < lo:
+                kept.append((start, min(end, lo), owner))
+            if end > hi:
+                kept.append((max(start, hi), end, owner))
+        self.spans = sorted([*kept, (lo, hi, journal)])
+
+    def start_owner(self, journal, after=0, initial=None):
+        if journal not in self.journals:
+            self.journals[journal] = JournalNode(self, journal)
+        self._started += 1
+        return OwnerNode(self, journal, self._started, self.clock(), after, initial)
+
+    def claimed(self, node):
+        key = (node.journal, node.owner.epoch)
+        self.owners[key] = node
+        present = self.present.get(node.journal)
+        if present is None or present.owner.epoch < node.owner.epoch:
+            self.present[node.journal] = node
+
+    # --- faults
+
+    def _schedule_faults(self):
+        faults = self.world.faults
+        for period, action in (
+            (faults.takeover, self._take_over),
+            (faults.crash, self._crash_owner),
+            (faults.pause, self._pause),
+            (faults.cut, self._cut),
+            (faults.storage, self._crash_storage),
+            (faults.query, self._crash_query),
+            (faults.move, self._move),
+            (faults.journals, self._change_journals),
+            (faults.clock, self._disturb_clock),
+        ):
+            if period:
+                self.world.post(period, self._again, period, action)
+
+    def _again(self, period, action):
+        if self.is_open:
+            action()
+            self.world.post(period // 2 + self.chance.below(period), self._again, period, action)
+
+    def _journal(self):
+        return self.chance.pick([j for j in sorted(self.present) if j not in self.ended])
+
+    def _replace(self, journal):
+        self.start_owner(journal, self._after.get(journal, 0), self._initial(journal))
+
+    def _initial(self, journal):
+        return [(lo, hi) for lo, hi, owner in FIRST_SPANS if owner == journal]
+
+    def _take_over(self):
+        journal = self._journal()
+        node = self.present[journal]
+        if self.chance.permille(500):
+            self._isolate(node.group)
+        if self.chance.permille(300):
+            node.paused_until = self.world.now + self.chance.between(50, 900) * MS
+        self._replace(journal)
+
+    def _crash_owner(self):
+        journal = self._journal()
+        self.present[journal].crash()
+        self.world.post(self.chance.between(20, 400) * MS, self._replace, journal)
+
+    def _pause(self):
+        nodes = [*self.storage, *(self.present[j] for j in sorted(self.present))]
+        self.chance.pick(nodes).paused_until = self.world.now + self.chance.between(20, 700) * MS
+
+    def _groups(self):
+        nodes = [*self.storage, *self.query, *(self.present[j] for j in sorted(self.present))]
+        return sorted({node.group for node in nodes} | {"journals"})
+
+    def _isolate(self, group):
+        until = self.world.now + self.chance.between(50, 800) * MS
+        for other in self._groups():
+            self.world.cuts[group, other] = until
+            self.world.cuts[other, group] = until
+
+    def _cut(self):
+        groups = self._groups()
+        if self.chance.permille(300):
+            self._isolate(self.chance.pick(groups))
+            return
+        until = self.world.now + self.chance.between(50, 800) * MS
+        self.world.cuts[self.chance.pick(groups), self.chance.pick(groups)] = until
+
+    def _crash_storage(self):
+        number = self.chance.below(len(self.storage))
+        old = self.storage[number]
+        old.crash()
+        snapshot = self.snapshots.get(number) if self.chance.permille(700) else None
+        self.storage[number] = StorageNode(
+            self, number, old.shard.lo, old.shard.hi, old.clock, old.group, snapshot
+        )
+
+    def _crash_query(self):
+        node = self.chance.pick(self.query)
+        if node.is_alive:
+            node.crash()
+            self.world.post(self.chance.between(10, 300) * MS, node.start)
+
+    def _move(self):
+        journal = self._journal()
+        node = self.present[journal]
+        mine = [(lo, hi) for lo, hi, owner in self.spans if owner == journal]
+        others = [j for j in sorted(self.present) if j != journal and j not in self.ended]
+        if not mine or not others or not node.is_alive:
+            return
+        lo, hi = self.chance.pick(mine)
+        inside = [split for split in SPLITS if lo < split < hi]
+        if inside and self.chance.permille(700):
+            split = self.chance.pick(inside)
+            lo, hi = (lo, split) if self.chance.permille(500) else (split, hi)
+        node.perform(node.owner.release(lo, hi, self.chance.pick(others)))
+
+    def _change_journals(self):
+        root = self.present.get(0)
+        if root is None or not root.is_alive:
+            return
+        number = max(self.journals) + 1
+        for journal in sorted(self.ended):
+            if journal not in self.removed:
+                self._remove(root, journal)
+                return
+        live = [j for j in sorted(self.present) if j not in self.ended]
+        if len(live) < 5 and self.chance.permille(600) and not (set(self._after) - set(self.present)):
+            root.perform(root.owner.change_set(number, True, root.earliest))
+        elif len(live) > 2:
+            self._retire(self.chance.pick(live[1:]))
+
+    def _retire(self, journal):
+        node = self.present[journal]
+        if not node.is_alive:
+            return
+        for lo, hi, owner in self.spans:
+            if owner == journal:
+                node.perform(node.owner.release(lo, hi, 0))
+        self.world.post(300 * MS, self._end, journal)
+
+    def _end(self, journal):
+        node = self.present[journal]
+        if node.is_alive and self.is_open:
+            node.perform(node.owner.end(node.earliest))
+
+    def _remove(self, root, journal):
+        root.perform(root.owner.change_set(journal, False, root.earliest, self.ended[journal]))
+
+    def _disturb_clock(self):
+        faults = self.world.faults
+        offset = self.chance.between(-faults.offset, faults.offset)
+        drift = 0 if self.is_bounded else self.chance.between(-5000, 5000)
+        self.chance.pick(self._clocks).correct(self.world.now, offset, drift)
+
+    # --- a whole run
+
+    def run(self, duration=4000 * MS, grace=4000 * MS):
+        """Traffic and faults, then silence until everything has ended; raises `Violation`."""
+        world = self.world
+        world.run(world.now + duration)
+        self._heal()
+        world.run(world.now + grace)
+        self._check_quiet()
+        self.tell("at_end", [node.shard for node in self.storage])
+        return self
+
+    def _heal(self):
+        self.is_open = False
+        world = self.world
+        world.cuts = {}
+        world.faults = world.faults._replace(loss=0, slow=0, carrier=0)
+        for node in self.query:
+            if not node.is_alive:
+                node.start()
+        for journal in sorted(self.present):
+            node = self.present[journal]
+            node.paused_until = min(node.paused_until, world.now)
+            if journal not in self.ended:
+                self._replace(journal)
+        for node in self.storage:
+            node.paused_until = min(node.paused_until, world.now)
+
+    def _check_quiet(self):
+        """A10: nothing is left over, and everybody is complete."""
+        for node in self.query:
+            if not node.is_idle:
+                raise Violation("A10", f"{node.name} still has work")
+        for journal, node in sorted(self.present.items()):
+            if journal in self.ended:
+                continue
+            if len(node.owner.promises) or len(node.owner.coordination):
+                raise Violation("A10", f"{node.name} holds promises or candidates")
+            if any(each.floor > node.owner.base for each in node.owner.ranges):
+                raise Violation("F2", f"{node.name} is not rebuilt")
+        for node in self.storage:
+            if node.shard.complete < self.world.now - 1500 * MS:
+                raise Violation("F2", f"{node.name} is complete to {node.shard.complete} only")

@@ -1,0 +1,60 @@
+"""What goes wrong in a run, drawn from its seed, biased to the hard places (AR §6.1)."""
+
+from typing import NamedTuple
+
+from tests.sim.world import MS
+
+
+class Faults(NamedTuple):
+    """Shares are per 1,000; periods are ns of true time, 0: never."""
+
+    loss: int = 0
+    duplicates: int = 0
+    slow: int = 0
+    takeover: int = 0
+    crash: int = 0
+    pause: int = 0
+    cut: int = 0
+    carrier: int = 0
+    """Crash of a journal's carrier in the middle of an append, per append."""
+    storage: int = 0
+    query: int = 0
+    move: int = 0
+    journals: int = 0
+    clock: int = 0
+    bound: int = 2 * MS
+    offset: int = 2 * MS
+    """Clocks are off by up to this; above `bound` the bound is violated on purpose."""
+    lead: int = 0
+    exact_keys: int = 1_000_000
+
+
+def drawn(chance):
+    """The faults of one seed."""
+    if chance.permille(100):
+        return Faults()
+    bound = chance.pick((0, 2 * MS, 10 * MS))
+    violates = chance.permille(200)
+
+    def period(low, high, share):
+        return chance.between(low, high) * MS if chance.permille(share) else 0
+
+    return Faults(
+        loss=chance.pick((0, 10, 50)),
+        duplicates=chance.pick((0, 20, 100)),
+        slow=chance.pick((0, 10, 50, 120)),
+        takeover=period(300, 1500, 700),
+        crash=period(500, 2000, 300),
+        pause=period(200, 800, 500),
+        cut=period(400, 1500, 400),
+        carrier=chance.pick((0, 0, 5, 20)),
+        storage=period(400, 1500, 400),
+        query=period(500, 2000, 300),
+        move=period(200, 900, 600),
+        journals=period(600, 1500, 400),
+        clock=period(200, 800, 600),
+        bound=bound,
+        offset=chance.between(20, 400) * MS if violates else bound,
+        lead=chance.pick((0, 0, 5 * MS, 20 * MS)),
+        exact_keys=chance.pick((1_000_000, 20)),
+    )

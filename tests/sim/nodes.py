@@ -1,0 +1,231 @@
+"""The processes of a cluster: journals, owners and shards. They perform what the cores want done."""
+
+from adjudicator.protocol import Announce, Append, Ask, Outcome, Prepare, Replay, ToCoordinator, Vote
+from adjudicator.takeover import Takeover
+from journal.crossbar import Crossbar
+from journal.journal import Tail
+from journal.memory_log import MemoryLog
+from storage.shard import Bounds, Shard
+from tests.sim.rows import MemoryRows
+from tests.sim.world import MS, Process
+
+
+class JournalNode(Process):
+    """A carrier: takes appends from the network, keeps them through crashes, loses answers."""
+
+    def __init__(self, cluster, journal):
+        super().__init__(cluster.world, f"journal{journal}", "journals")
+        self.cluster = cluster
+        self.journal = journal
+        self.log = MemoryLog()
+        self.entries = []
+        """Durable ones, as every reader finds them."""
+        self.down_until = 0
+
+    def append(self, owner, sealed):
+        """An owner's request; the answer goes back over the network."""
+        world = self.world
+        if self.down_until > world.now:
+            return
+        result = self.log.append(sealed)
+        if isinstance(result, Tail) and result.position > len(self.entries):
+            if world.chance.permille(world.faults.carrier):
+                self.log = self.log.crash(world.chance.below(2))
+                self.down_until = world.now + world.chance.between(5, 200) * MS
+                self._publish()
+                return
+            self.log.sync()
+            self._publish()
+        world.send(self, owner, owner.appended, sealed, result)
+
+    def read(self, reader, position, limit=64):
+        """Durable records from `position` on; nothing when cut off."""
+        world = self.world
+        if self.down_until > world.now or world.is_cut(self, reader):
+            return []
+        return self.entries[position - 1 : position - 1 + limit]
+
+    def _publish(self):
+        for entry in self.log.read(len(self.entries) + 1):
+            self.entries.append(entry)
+            self.world.note(f"{self.name} {entry.hash.hex()}")
+            self.cluster.recorded(self.journal, entry)
+
+
+class Reader:
+    """A process's tailer of all journals."""
+
+    def __init__(self, process, cluster, crossbar):
+        self._process = process
+        self._cluster = cluster
+        self.crossbar = crossbar
+
+    def poll(self):
+        """Read what can be read; hands on a part of what is complete."""
+        for journal, position in self.crossbar.wanted():
+            node = self._cluster.journals.get(journal)
+            if node is not None and position <= len(node.entries):
+                self.crossbar.feed(journal, node.read(self._process, position))
+        return self.crossbar.take(256)
+
+
+class OwnerNode(Process):
+    """One process that wants to own, owns, or once owned a journal."""
+
+    def __init__(self, cluster, journal, number, clock, after=0, initial=None):
+        super().__init__(cluster.world, f"owner{journal}.{number}", f"o{journal}.{number % 3}")
+        self.cluster = cluster
+        self.journal = journal
+        self.clock = clock
+        self.owner = None
+        self.reader = None
+        self._number = number
+        self._takeover = Takeover(journal, self.name, cluster.settings, initial, after)
+        self._claim = None
+        self._claims = 0
+        self._sent = 0
+        cluster.world.every(self, 10 * MS, self._turn)
+
+    @property
+    def earliest(self):
+        return self.clock.earliest(self.world.now)
+
+    # --- claiming
+
+    def _turn(self):
+        if self.owner is None:
+            self._try_claim()
+            return
+        owner = self.owner
+        items = self.reader.poll()
+        crossbar = self.reader.crossbar
+        self.perform(owner.feed(items, crossbar.take_notes(), crossbar.complete, self.earliest))
+        self.perform(owner.tick(self.earliest))
+        flight = owner.appender.in_flight
+        if flight is not None and not owner.is_stopped and self._sent + 60 * MS < self.world.now:
+            self._append(flight)
+
+    def _try_claim(self):
+        if self._claim is not None and self._sent + 80 * MS > self.world.now:
+            return
+        journal = self.cluster.journals[self.journal]
+        if self._claim is not None and len(journal.entries) < self._claim.position:
+            self._append(self._claim)
+            return
+        self._takeover.read(journal.read(self, self._takeover.next_position, 10**6))
+        if self._takeover.is_ended:
+            self.crash()
+            return
+        self._claims += 1
+        request = self._number.to_bytes(8, "big") + self._claims.to_bytes(8, "big")
+        self._claim = self._takeover.claim(request)
+        self._append(self._claim)
+
+    def _append(self, sealed):
+        self._sent = self.world.now
+        journal = self.cluster.journals[self.journal]
+        self.world.send(self, journal, journal.append, self, sealed)
+
+    def appended(self, sealed, result):
+        """The journal's answer."""
+        if self.owner is None:
+            if self._claim is None or sealed.hash != self._claim.hash:
+                return
+            if not isinstance(result, Tail):
+                self._claim = None
+                return
+            self.owner = self._takeover.owner_of(result)
+            self.reader = Reader(self, self.cluster, Crossbar(self.cluster.first_journals))
+            self.cluster.claimed(self)
+        elif isinstance(result, Tail):
+            self.perform(self.owner.appended(result, self.earliest))
+        elif self.owner.appender.in_flight is sealed:
+            self.owner.refused()
+
+    # --- performing
+
+    def receive(self, message):
+        """A message from the network."""
+        owner = self.owner
+        if owner is None:
+            return
+        if isinstance(message, Prepare):
+            self._prepare(message)
+        elif isinstance(message, Vote):
+            self.perform(owner.vote(message, self.earliest))
+        elif isinstance(message, Outcome):
+            self.perform(owner.outcome(message))
+        elif isinstance(message, Ask):
+            self.perform(owner.ask(message, self.earliest))
+
+    def _prepare(self, message):
+        owner = self.owner
+        before = owner.promises.get(message.candidate)
+        effects = owner.prepare(message, self.earliest)
+        promise = owner.promises.get(message.candidate)
+        if promise is not None and before is None:
+            ts = promise.upto - owner.settings.promise
+            self.cluster.tell("on_promise", owner.journal, owner.epoch, message, promise.upto, ts)
+        self.perform(effects)
+
+    def perform(self, effects):
+        """In order."""
+        for effect in effects:
+            if isinstance(effect, Append):
+                self._append(effect.record)
+            elif isinstance(effect, Announce):
+                self.cluster.announce(self, effect.announcement)
+            elif isinstance(effect, Replay):
+                self.reader.crossbar = Crossbar(self.cluster.first_journals)
+            elif isinstance(effect, ToCoordinator):
+                node = self.cluster.query_node(effect.coordinator)
+                self.world.send(self, node, node.answered, effect.coordinator, effect.answer)
+            else:
+                target = self.cluster.owner_node(effect.journal, effect.epoch)
+                if target is not None:
+                    self.world.send(self, target, target.receive, effect.message)
+
+
+class StorageNode(Process):
+    """One replica of one shard."""
+
+    def __init__(self, cluster, number, lo, hi, clock, group, snapshot=None):
+        cluster.storage_started += 1
+        super().__init__(cluster.world, f"shard{number}.{cluster.storage_started}", group)
+        self.cluster = cluster
+        self.number = number
+        self.clock = clock
+        self.shard = Shard(MemoryRows(), lo, hi, Bounds(1000 * MS, 500 * MS, 1500 * MS))
+        crossbar = Crossbar(cluster.first_journals)
+        if snapshot is not None:
+            self.shard.load(snapshot)
+            crossbar = Crossbar([], snapshot.mark)
+        self.reader = Reader(self, cluster, crossbar)
+        cluster.world.every(self, 8 * MS, self._turn)
+
+    def _turn(self):
+        items = self.reader.poll()
+        crossbar = self.reader.crossbar
+        crossbar.take_notes()
+        complete = max(crossbar.complete, self.shard.complete)
+        answers = self.shard.feed(items, complete)
+        closed = {journal: crossbar.closed(journal) for journal in crossbar.journals}
+        self.cluster.tell("on_complete", self.name, self.shard, closed)
+        answers += self.shard.tick(self.clock.earliest(self.world.now))
+        for answer in answers:
+            self._answer(answer)
+        if self.world.chance.permille(5) and crossbar.complete >= self.shard.complete > 0:
+            self.cluster.snapshots[self.number] = self.shard.cut(crossbar.mark())
+
+    def read(self, read):
+        """A query processor's request."""
+        answer = self.shard.read(read, self.clock.earliest(self.world.now))
+        if answer is not None:
+            self._answer(answer, read)
+
+    def _answer(self, answer, read=None):
+        node = self.cluster.query_node(answer.reader)
+        asked = node.asked(answer) if read is None else read
+        if asked is not None:
+            self.cluster.tell("on_read", self.name, asked, answer)
+        self.world.send(self, node, node.rows, answer)
