@@ -136,12 +136,47 @@ def _check(options: Options) -> None:
 # --- reading ---
 
 
+MAX_LINE = 10 << 20
+"""Bytes of one line: more than any row that may be stored takes, with each of its bytes escaped."""
+
+
+class _Chunks:
+    """Collects chunks cut anywhere until a line is whole."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes, last: bool) -> bytes:
+        """Everything up to the last line's end, or all of it; raises PgError 54000 for an endless line."""
+        cut = len(data) if last else data.rfind(b"\n") + 1
+        if not cut and not last:
+            self._hold(data)
+            return b""
+        whole = b"".join((*self._held, data[:cut])) if self._held else data[:cut]
+        self._held, self._size = [], 0
+        self._hold(data[cut:])
+        return whole
+
+    def put_back(self, text: str) -> None:
+        """Lines that turned out to go on."""
+        self._held.insert(0, text.encode())
+        self._size += len(self._held[0])
+
+    def _hold(self, data: bytes) -> None:
+        if data:
+            self._held.append(data)
+            self._size += len(data)
+            if self._size > MAX_LINE:
+                raise PgError("54000", "maximum row size exceeded")
+
+
 class TextReader:
     """Splits the text format into rows; feed it chunks cut anywhere."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._rest = b""
+        self._chunks = _Chunks()
         self.plain = False
         """The lines last given hold nothing but fields and delimiters: splitting is all that `fields` does."""
         self.ended = False
@@ -151,20 +186,20 @@ class TextReader:
         """Whole lines without their ends; raises PgError 22021."""
         if self.ended:
             return []
-        data = self._rest + data
-        cut = len(data) if last else data.rfind(b"\n") + 1
-        self._rest = data[cut:]
-        if not cut:
+        whole = self._chunks.feed(data, last)
+        if not whole:
             return []
-        text = decode(data[:cut])
+        text = decode(whole)
         lines = text.split("\n")
-        if lines and lines[-1] == "":
+        if lines[-1] == "" and not (last and len(lines) > 1 and _open(lines[-2])):
             lines.pop()
         if "\r" in text:
             lines = [line[:-1] if line.endswith("\r") else line for line in lines]
         self.plain = "\\" not in text
         if not self.plain:
             lines = self._joined(lines)
+            if lines and not last and _open(lines[-1]):
+                self._chunks.put_back(lines.pop() + "\n")
             if "\\." in lines:
                 lines = lines[: lines.index("\\.")]
                 self.ended = True
@@ -263,8 +298,10 @@ class CsvReader:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._rest = b""
-        self._text = ""
+        self._chunks = _Chunks()
+        self._pending: list[str] = []
+        """Lines of a record that is not whole: a quoted field goes on."""
+        self._size = 0
         self.plain = False
         self.ended = False
 
@@ -272,43 +309,47 @@ class CsvReader:
         """Whole records; raises PgError 22021, 22P04 for a quote that never ends."""
         if self.ended:
             return []
-        data = self._rest + data
-        cut = len(data) if last else data.rfind(b"\n") + 1
-        self._rest = data[cut:]
-        text = decode(data[:cut])
+        text = decode(self._chunks.feed(data, last))
         lines = text.split("\n")
         if lines and lines[-1] == "":
             lines.pop()
         quote = self._options.quote
-        self.plain = quote not in text and not self._text
+        self.plain = quote not in text and not self._pending
         records: list[str] = []
-        pending = self._text
         for line in lines:
-            record = pending + line if pending else line
-            if quote in record and self._quoted(record):
-                pending = record + "\n"
+            inside = bool(self._pending)
+            if quote in line:
+                inside = self._ends_inside(line, inside)
+            if inside:
+                self._keep(line)
                 continue
-            pending = ""
-            record = record.removesuffix("\r")
+            if self._pending:
+                line = "\n".join((*self._pending, line))
+                self._pending, self._size = [], 0
+            record = line.removesuffix("\r")
             if record == "\\.":
                 self.ended = True
                 break
             records.append(record)
-        if last and pending:
+        if last and self._pending:
             raise PgError("22P04", "unterminated CSV quoted field")
-        self._text = pending
         return records
 
-    def _quoted(self, record: str) -> bool:
-        """Whether the record ends inside quotes."""
+    def _keep(self, line: str) -> None:
+        self._pending.append(line)
+        self._size += len(line) + 1
+        if self._size > MAX_LINE:
+            raise PgError("54000", "maximum row size exceeded")
+
+    def _ends_inside(self, line: str, inside: bool) -> bool:
+        """Whether the line, which begins `inside` quotes or outside, ends inside them."""
         quote, escape = self._options.quote, self._options.escape
         if quote == escape:
-            return record.count(quote) % 2 == 1
-        inside = False
+            return inside != (line.count(quote) % 2 == 1)
         place = 0
-        while place < len(record):
-            char = record[place]
-            if inside and char == escape and record[place + 1 : place + 2] in (quote, escape):
+        while place < len(line):
+            char = line[place]
+            if inside and char == escape and line[place + 1 : place + 2] in (quote, escape):
                 place += 1
             elif char == quote:
                 inside = not inside
@@ -366,7 +407,8 @@ def row_reader(options: Options, width: int, columns: Sequence[tuple[int, Type, 
         names[f"r{number}"] = kind.input
         read = f"r{number}({field}, {typmod}, env)"
         if kind.name in _DIGITS:
-            read = f"int({field}) if len({field}) < {_DIGITS[kind.name]} and {field}.isdigit() and {field}.isascii() else {read}"
+            is_short = f"len({field}) < {_DIGITS[kind.name]} and {field}.isdigit() and {field}.isascii()"
+            read = f"int({field}) if {is_short} else {read}"
         elif kind.name == "text":
             read = field
         values[place] = f"None if {field} == NULL else {read}"
@@ -392,10 +434,7 @@ Writer = Callable[[Sequence[str | None]], str]
 
 def text_writer(options: Options) -> Writer:
     """A function from fields to a line of the text format, with its end."""
-    table = dict(_TO_ESCAPE)
-    table[options.delimiter] = "\\" + options.delimiter
-    if options.delimiter == "\t":
-        table["\t"] = "\\t"
+    table = {options.delimiter: "\\" + options.delimiter, **_TO_ESCAPE}
     translation = str.maketrans(table)
     null, delimiter = options.null, options.delimiter
 
