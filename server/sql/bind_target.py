@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.errors import PgError
 from server.sql import ast, tree
 from server.sql.bind_column import field_columns, star_columns
 from server.sql.bind_expr import transform_as
@@ -12,6 +13,8 @@ from server.sql.coerce import settle_unknown
 from server.sql.scope import Scope
 
 UNNAMED = "?column?"
+MAX_TARGETS = 1664
+"""PostgreSQL's MaxTupleAttributeNumber (appendix K)."""
 
 
 _FIXED: dict[type, str] = {
@@ -78,6 +81,8 @@ def transform_targets(scope: Scope, targets: Sequence[ast.ResTarget], kind: str)
             expr = transform_as(scope, node, kind)
             entries.append(TargetEntry(expr, target.name or figure_name(scope, node)))
     scope.kind = before
+    if len(entries) > MAX_TARGETS:
+        raise PgError("54011", f"target lists can have at most {MAX_TARGETS} entries")
     return entries
 
 

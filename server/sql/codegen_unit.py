@@ -21,7 +21,10 @@ _CONTEXT = re.compile(r"\b[pesm]\b")
 @lru_cache(4096)
 def _compiled(source: str) -> CodeType:
     """Many plans have functions of the same shape: compiling is the dearest part of planning."""
-    return compile(source, "<plan>", "exec")
+    try:
+        return compile(source, "<plan>", "exec")
+    except MemoryError:
+        raise RecursionError("expressions nested too deep for Python's parser") from None
 
 
 class Code(NamedTuple):

@@ -117,7 +117,8 @@ class Primaries(Calls):
         return Literal("float", text, at)
 
     def _parameter(self, at: int) -> Expr:
-        number = int(self.values[self.index - 1])
+        digits = self.values[self.index - 1].lstrip("0") or "0"
+        number = int(digits) if len(digits) < 19 else (1 << 63) - 1  # as C's atol ends
         if number > 2**31 - 1:
             number = (number & 0xFFFFFFFF) - (1 << 32 if number & 0x80000000 else 0)
         if not 0 < number <= MAX_PARAMETER:

@@ -41,7 +41,8 @@ _BAD_EXPONENT = re.compile(r"[eE][+-]")
 _JUNK = re.compile(f"[{_LETTER}]")
 _PARAM = re.compile(r"\$([0-9]+)")
 _DOLLAR_TAG = re.compile(rf"\$(?:[{_LETTER}][{_LETTER}0-9]*)?\$")
-_OPERATOR = re.compile(r"[~!@#^&|`?+\-*/%<>=]+")
+_OPERATOR = re.compile(r"[~!@#^&|`?+\-*/%<>=]{1,256}")
+"""Bounded, because signs at its end are given back and looked at again."""
 _OPERATOR_MARK = re.compile(r"[~!@#^&|`?%]")
 _PLAIN_BODY = re.compile(r"[^']*(?:''[^']*)*'")
 _ESCAPED_BODY = re.compile(r"[^'\\]*(?:(?:''|\\.)[^'\\]*)*'", re.DOTALL)
@@ -330,8 +331,9 @@ def _number(out: Tokens, start: int) -> int:
         raise _junk(sql, start, end + 1, "trailing junk after numeric literal")
     text = match.group().replace("_", "")
     if text.isdigit():
-        if len(text) < 10 or int(text) <= INT4_MAX:
-            return _put(out, ICONST, str(int(text)), start, end)
+        short = text.lstrip("0") or "0"
+        if len(short) < 10 or (len(short) == 10 and int(short) <= INT4_MAX):
+            return _put(out, ICONST, short, start, end)
     elif _is_based(text) and int(text, 0) <= INT4_MAX:
         return _put(out, ICONST, str(int(text, 0)), start, end)
     return _put(out, FCONST, text, start, end)
@@ -356,8 +358,8 @@ def _operator(out: Tokens, start: int) -> int:
             at = text.find(mark)
             if at >= 0:
                 text = text[:at]
-        while len(text) > 1 and text[-1] in "+-" and not _OPERATOR_MARK.search(text[:-1]):
-            text = text[:-1]
+        if text[-1] in "+-" and not _OPERATOR_MARK.search(text):
+            text = text.rstrip("+-") or text[0]
     end = start + len(text)
     if len(text) == 1 and text in _SELF:
         return _put(out, text, text, start, end)
