@@ -1,14 +1,14 @@
 """Window functions over sorted partitions, with ROWS, RANGE and GROUPS frames (PostgreSQL, chapter 4.2.8)."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import PgError, unsupported
+from server.errors import PgError
 from server.sql.context import Context
 from server.sql.exec_node import Node, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
+from server.sql.range_frame import is_negative, ranging
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Partition:
         self.first = 0
         self.count = 0
         self.order_at = -1
+        self.ranging: Any = None
+        """For RANGE with an offset: a Ranging."""
         self.keys: list[Any] | None = None
 
     def _peers(self, peers: Callable[[Any], Any]) -> None:
@@ -145,11 +147,15 @@ class Partition:
             return self.peer_end(i) if end else self.peer_start(i)
         if self.keys is None:
             self.keys = self._keys()
-        direction = -1 if self.spec.descending else 1
-        target = _shift(self.spec.range_type, value, sign * direction, offset)
+        descending, keys = self.spec.descending, self.keys
+        edge = self.ranging.edge(value, -sign if descending else sign, offset)
         low, high = self._not_null()
-        key = target * direction
-        return int((bisect_right if end else bisect_left)(self.keys, key, low, high))
+        while low < high:
+            middle = (low + high) // 2
+            key = keys[middle]
+            before = (key > edge if descending else key < edge) or (end and key == edge)
+            low, high = (middle + 1, high) if before else (low, middle)
+        return low
 
     def _not_null(self) -> tuple[int, int]:
         low, high = 0, self.size
@@ -160,21 +166,9 @@ class Partition:
         return low, high
 
     def _keys(self) -> list[Any]:
-        direction = -1 if self.spec.descending else 1
+        key = self.ranging.key
         column = (row[self.order_at] for row in self.rows)
-        return [None if value is None else value * direction for value in column]
-
-
-def _shift(kind: Any, value: Any, sign: int, offset: Any) -> Any:
-    """value ± offset for RANGE frames of numbers; other types need an interval's arithmetic."""
-    if kind.category != "N":
-        months, days, micros = offset
-        if kind.name in ("timestamp", "timestamptz", "time") and not months:
-            return value + sign * (days * 86_400_000_000 + micros)
-        if kind.name == "date" and not months and micros % 86_400_000_000 == 0:
-            return value + sign * (days + micros // 86_400_000_000)
-        raise unsupported("RANGE with this offset is not supported")
-    return value + sign * offset
+        return [None if value is None else key(value) for value in column]
 
 
 class WindowAgg(Node):
@@ -215,9 +209,11 @@ class WindowAgg(Node):
             self._offset(self.frame.start_offset, "starting", c),
             self._offset(self.frame.end_offset, "ending", c),
         )
+        ordered = ranging(self.frame.range_type, c.env) if self.order else None
         for part in self._split(rows):
             made = Partition(part, self.peers, self.frame, offsets)
-            made.order_at = self.order[0][0] if self.order else -1
+            if ordered is not None:
+                made.order_at, made.ranging = self.order[0][0], ordered
             columns = []
             for job in self.jobs:
                 column: list[Any] = []
@@ -235,7 +231,7 @@ class WindowAgg(Node):
         found = value((), c)
         if found is None:
             raise PgError("22004", f"frame {which} offset must not be null")
-        negative = found < 0 if not isinstance(found, tuple) else found[2] + found[1] * 86_400_000_000 < 0
+        negative = is_negative(found)
         if negative and self.frame.mode != "range":
             raise PgError("22013", f"frame {which} offset must not be negative")
         if negative:
