@@ -83,12 +83,19 @@ def plan_relation(planner: "Planner", rel: tree.Rel, outer: "Scope") -> Node:
 
 
 def _values(rel: tree.ValuesRel, outer: "Scope") -> Node:
-    rows = []
+    rows: list[Callable[[Any], tuple[Any, ...]]] = []
     for exprs in rel.rows:
+        if all(type(expr) is tree.Const for expr in exprs):
+            rows.append(_constant(tuple(expr.value for expr in exprs if isinstance(expr, tree.Const))))
+            continue
         unit = Unit()
         rows.append(unit.finish("c", [f"return {tuple_source(Emitter(unit, {}, outer), exprs)}"]))
     layout = {(rel.id, position): position for position in range(len(rel.columns))}
     return ValuesScan(rows, layout)
+
+
+def _constant(row: tuple[Any, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda c: row
 
 
 def _function(rel: tree.FunctionRel, outer: "Scope") -> Node:
