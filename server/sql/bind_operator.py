@@ -10,6 +10,7 @@ from server.sql.bind_expr import binds, located, number, transform
 from server.sql.coerce import coerce_type, common_type, settle_unknown, to_common_type
 from server.sql.functions import Function, Operator
 from server.sql.grammar_base import NotLiftable
+from server.sql.like_prefix import fixed_prefix
 from server.sql.resolve import can_coerce, resolve_operator
 from server.sql.scope import Scope, error, is_unknown
 from server.sql.tree_walk import contains_var
@@ -43,7 +44,28 @@ def make_op(
         operator, types, result = resolve_operator(name, left.type if left is not None else None, right.type)
     args = (left, right) if left is not None else (right,)
     made = tuple(coerce_type(scope, arg, kind) for arg, kind in zip(args, types))
+    if name in ("~~", "^@"):
+        _keep_prefix(scope, made)
     return scope.place(tree.Call(result, operator.function, made, operator=name), at)
+
+
+def _keep_prefix(scope: Scope, args: Sequence[tree.Expr]) -> None:
+    """A pattern that was lifted out stays in the statement where an index can use its beginning."""
+    state, pattern = scope.state, args[-1]
+    if not isinstance(pattern, tree.Param) or pattern.index < len(state.param_types):
+        return
+    column = args[0].arg if isinstance(args[0], tree.Relabel) else args[0]
+    origin = state.origins.get((column.rel, column.column)) if isinstance(column, tree.Var) else None
+    table = state.catalog.tables.get(origin[0]) if origin is not None else None
+    if (
+        table is None
+        or origin is None
+        or not fixed_prefix(state.lifted[pattern.index - len(state.param_types)][1])[0]
+    ):
+        return
+    indexes = [*table.indexes, *([table.primary_key] if table.primary_key is not None else [])]
+    if any(key.column == origin[1] for index in indexes for key in index.keys):
+        raise NotLiftable
 
 
 def _no_such_schema(

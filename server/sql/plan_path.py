@@ -9,7 +9,9 @@ from server.sql import tree, types
 from server.sql.access import IndexAccess, TableAccess, access
 from server.sql.codegen import Emitter, Outer, Unit
 from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, RangeFeed
+from server.sql.like_prefix import after_prefix, fixed_prefix
 from server.sql.plan_walk import is_volatile, rels_of
+from server.sql.resolve import resolve_operator
 from server.sql.tree import Expr
 from storage import keycode
 
@@ -130,6 +132,30 @@ def sarg_of(expr: Expr, rel: int) -> Sarg | None:
     return None
 
 
+def prefix_sargs(expr: Expr, rel: int) -> list[Sarg]:
+    """The range of an index that a LIKE with a constant pattern, or `^@`, needs; the condition itself remains."""
+    if type(expr) is not tree.Call or expr.operator not in ("~~", "^@") or len(expr.args) != 2:
+        return []
+    column, pattern = _strip(expr.args[0]), expr.args[1]
+    if type(column) is not tree.Var or column.rel != rel or column.column < 0 or column.type not in _TEXTS:
+        return []
+    if type(pattern) is not tree.Const or not isinstance(pattern.value, str):
+        return []
+    prefix, exact = (pattern.value, False) if expr.operator == "^@" else fixed_prefix(pattern.value)
+    above = after_prefix(prefix)
+    edges = [("=", prefix)] if exact else [(">=", prefix)] if prefix else []
+    if above is not None and not exact:
+        edges.append(("<", above))
+    found = []
+    for op, edge in edges:
+        value = tree.Const(types.TEXT, edge)
+        function = resolve_operator(op, types.TEXT, types.TEXT)[0].function
+        found.append(
+            Sarg(column.column, op, value, tree.Call(types.BOOL, function, (column, value), operator=op))
+        )
+    return found
+
+
 def _fits(column: tree.Var, there: Expr, rel: int) -> bool:
     return (
         column.type.key_kind is not None and comparable(column.type, there.type) and _independent(there, rel)
@@ -144,6 +170,8 @@ def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set
     """Every sensible way to read `rel` under `filters` (a conjunction); the first is the whole table."""
     found = access(rel.table, cluster)
     sargs = [sarg for expr in filters if (sarg := sarg_of(expr, rel.id)) is not None]
+    for expr in filters:
+        sargs += prefix_sargs(expr, rel.id)
     made = [_path(rel, found, None, filters, sargs)]
     for index in found.indexes:
         if index.index.state != "valid":

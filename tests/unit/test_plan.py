@@ -253,3 +253,13 @@ def test_volatile_targets_wait_for_order_and_limit(sql: str, times: int) -> None
     context = Context(reads(), (), Env(), CATALOG)
     assert len(plan(sql).rows(context)) == times
     assert context.pause == times
+
+
+@pytest.mark.parametrize(
+    ("condition", "most"),
+    [("v like 'v1%'", 12), ("v ^@ 'v19'", 2), ("v like 'v\\_%'", 1), ("v like 'v7'", 1), ("v like '%'", 100)],
+)
+def test_a_constant_pattern_reads_a_range_of_an_index(condition: str, most: int) -> None:
+    txn = reads()
+    assert run(f"select v from b where {condition}", txn) is not None
+    assert txn.seen + txn.gets <= most
