@@ -135,11 +135,17 @@ def _ask() -> str:
 
 def _print_status(found: dict[str, Any]) -> None:
     for name, value in found.items():
-        if isinstance(value, dict):
-            value = "  ".join(f"{key}={each}" for key, each in value.items()) or "none"
-        elif isinstance(value, list):
-            value = " ".join(map(str, value)) or "none"
-        click.echo(f"{name:22}{value}")
+        click.echo(f"{name:22}{_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{key}={each}" for key, each in value.items()) or "none"
+    if isinstance(value, list):
+        return (", " if any(isinstance(each, dict) for each in value) else " ").join(
+            map(_shown, value)
+        ) or "none"
+    return str(value)
 
 
 def _print_audit(found: dict[str, Any]) -> None:

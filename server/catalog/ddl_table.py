@@ -377,8 +377,13 @@ def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
 
 
 def drop(change: Change, statement: ast.DropStmt) -> Result:
-    """DROP TABLE, INDEX, SCHEMA."""
-    handler = {"table": _drop_table, "index": _drop_index, "schema": _drop_schema}.get(statement.kind)
+    """DROP TABLE, INDEX, SCHEMA; DROP TRIGGER IF EXISTS, which finds none (dsql-reference §1.6)."""
+    handler = {
+        "table": _drop_table,
+        "index": _drop_index,
+        "schema": _drop_schema,
+        "trigger": _drop_trigger if statement.if_exists else None,
+    }.get(statement.kind)
     if handler is None:
         raise PgError("0A000", "unsupported object in DROP statement")
     if statement.kind == "index" and statement.concurrently:
@@ -393,6 +398,17 @@ def _missing(change: Change, statement: ast.DropStmt, names: ast.Names, error: P
     if not statement.if_exists:
         raise error
     change.notices.append(PgError("00000", f"{error.message}, skipping"))
+
+
+def _drop_trigger(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
+    table, name = names[:-1], names[-1]
+    if len(table) > 1 and table[-2] not in change.catalog.schema_names:
+        absent = PgError("3F000", f'schema "{table[-2]}" does not exist')
+    elif lookup(change.catalog, change.env, table) is None:
+        absent = PgError("42P01", f'relation "{".".join(table)}" does not exist')
+    else:
+        absent = PgError("42704", f'trigger "{name}" for relation "{".".join(table)}" does not exist')
+    _missing(change, statement, names, absent)
 
 
 def _drop_table(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.001
 SLICE_LINES = 256
+_CHECKED_AT_THE_LINE = frozenset({"23502", "23514"})
+"""PostgreSQL checks these while it has the line, and uniqueness only when a batch of rows is written."""
 
 
 def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> Work:
@@ -114,25 +116,48 @@ class CopyIn:
             self.line += 1
         until = time.monotonic() + SLICE_S
         for start in range(0, len(lines), SLICE_LINES):
-            rows = self._rows(lines[start : start + SLICE_LINES])
-            self._writer.insert_many(self.ctx, rows)
+            part = lines[start : start + SLICE_LINES]
+            rows = self._rows(part)
+            if not self._writer.insert_many(self.ctx, rows):
+                self._insert_each(rows, part)
             self.rows += len(rows)
             if time.monotonic() > until:
                 self.ctx.tick()
                 yield SLICE
                 until = time.monotonic() + SLICE_S
 
+    def _insert_each(self, rows: list[list[Any]], lines: list[str]) -> None:
+        first = self.line - len(lines) + 1
+        for at, row in enumerate(rows):
+            try:
+                self._writer.insert(self.ctx, row)
+            except PgError as error:
+                where = f"COPY {self.table.name}, line {first + at}"
+                if error.sqlstate in _CHECKED_AT_THE_LINE:
+                    where += f': "{lines[at][:100]}"'
+                error.fields.setdefault("W", where)
+                raise
+
     def _check_header(self, line: str) -> None:
         if not self.options.match:
             return
         names = self._reader.fields(line)
         if names != self._names:
-            raise PgError(
-                "22P04",
-                f"wrong number of fields in header line: got {len(names)}, expected {len(self._names)}"
-                if len(names) != len(self._names)
-                else "column name mismatch in header line",
+            raise self._header_error(names, line)
+
+    def _header_error(self, names: Sequence[str | None], line: str) -> PgError:
+        """The first field that differs (NextCopyFromRawFields)."""
+        expected = self._names
+        if len(names) != len(expected):
+            message = f"wrong number of fields in header line: got {len(names)}, expected {len(expected)}"
+        else:
+            at = next(at for at, name in enumerate(names) if name != expected[at])
+            got = f'"{names[at]}"' if names[at] is not None else f'null value ("{self.options.null}")'
+            message = (
+                f'column name mismatch in header line field {at + 1}: got {got}, expected "{expected[at]}"'
             )
+        where = f'COPY {self.table.name}, line 1: "{line[:100]}"'
+        return PgError("22P04", message, fields={"W": where})
 
     def _rows(self, lines: list[str]) -> list[list[Any]]:
         if self._reader.plain and not self._forced and self._read_plain is not None:

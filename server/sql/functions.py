@@ -142,6 +142,16 @@ AGGREGATES: dict[str, list[Aggregate]] = {}
 AGGREGATE_BY_OID: dict[int, Aggregate] = {}
 WINDOW_FUNCTIONS: dict[str, list[WindowFunction]] = {}
 WINDOW_FUNCTION_BY_OID: dict[int, WindowFunction] = {}
+REFUSED_FUNCTIONS = frozenset(
+    f"pg_{kind}"
+    for kind in (
+        *("advisory_lock", "advisory_lock_shared", "try_advisory_lock", "try_advisory_lock_shared"),
+        *("advisory_xact_lock", "advisory_xact_lock_shared"),
+        *("try_advisory_xact_lock", "try_advisory_xact_lock_shared"),
+        *("advisory_unlock", "advisory_unlock_shared", "advisory_unlock_all"),
+    )
+)
+"""PostgreSQL's functions that DSQL names when it refuses them (dsql-reference §3)."""
 OPERATORS: dict[str, list[Operator]] = {}
 OPERATOR_BY_OID: dict[int, Operator] = {}
 

@@ -1,5 +1,8 @@
 """Statements that DSQL refuses whole, known by their first words (dsql-reference §0, §1)."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 from server.sql.ast import Statement, Unsupported
 from server.sql.grammar_grant import Grants
 from server.sql.grammar_objects import ROLE_WORDS
@@ -38,6 +41,7 @@ _MESSAGES = {
     "AlterProcedure": "PROCEDURE is not supported",
     "CreateEnum": "CREATE TYPE not supported",
     "AlterType": "ALTER TYPE not supported",
+    "Rename": "unsupported object in RENAME statement",
 }
 _CREATE = {
     "view": "View",
@@ -169,13 +173,19 @@ class Refused(Grants):
         if kind == "operator" and after in ("class", "family"):
             return self._refuse("CreateOpClass" if after == "class" else "CreateOpFamily", at)
         node = _CREATE[self.expect_any(tuple(_CREATE))]
-        if node in ("CreateFunction", "CreateProcedure"):
-            self._skip_routine()
-        return self._refuse(node, at, alone=self.index > 0 and self.kinds[self.index - 1] == "end")
+        language = self._skip_routine() if node in ("CreateFunction", "CreateProcedure") else None
+        refused = self._refuse(node, at, alone=self.index > 0 and self.kinds[self.index - 1] == "end")
+        if node == "CreateFunction" and language not in (None, "sql"):
+            return replace(refused, message=f"CREATE FUNCTION with language {language} not supported")
+        return refused
 
-    def _skip_routine(self) -> None:
-        """Over BEGIN ATOMIC ... END, whose statements have semicolons of their own."""
+    def _skip_routine(self) -> str | None:
+        """Over BEGIN ATOMIC ... END, whose statements have semicolons of their own; returns the LANGUAGE."""
+        language = None
         while self.kind not in ("", ";"):
+            if self.kind == "language" and self.peek() not in ("", ";"):
+                self.index += 1
+                language = str(self.values[self.index] or self.kind)
             if self.kind == "begin" and self.peek() == "atomic":
                 depth = 0
                 while self.kind:
@@ -183,10 +193,11 @@ class Refused(Grants):
                     depth -= self.kind == "end"
                     self.index += 1
                     if depth == 0:
-                        return
+                        return language
                 raise self.fail()
             self.index += 1
         self.index -= 1
+        return language
 
     def schema_element(self) -> Statement:
         if self.kind != "create":
@@ -210,7 +221,13 @@ class Refused(Grants):
         if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
             self.index += 1
             return self.alter_role(self.kinds[self.index - 1], at)
-        return self._refuse(_ALTER[self.expect_any(tuple(_ALTER))], at)
+        node = _ALTER[self.expect_any(tuple(_ALTER))]
+        start = self.index
+        refused = self._refuse(node, at)
+        words = self.kinds[start : self.index]
+        if ("rename", "to") in pairwise(words):
+            return Unsupported("Rename", _MESSAGES["Rename"], at)
+        return refused
 
     def explainable(self) -> Statement:
         """ExplainableStmt: also what DSQL refuses anyway."""

@@ -12,6 +12,7 @@ from server.sql.functions import (
     AGGREGATES,
     FUNCTIONS,
     OPERATORS,
+    REFUSED_FUNCTIONS,
     WINDOW_FUNCTIONS,
     Aggregate,
     Function,
@@ -427,6 +428,8 @@ def signature(name: str, actual: Sequence[Type], arg_names: Sequence[str] = ()) 
 def _no_function(
     names: Sequence[str], actual: Sequence[Type], arg_names: Sequence[str], ordered: bool
 ) -> PgError:
+    if names[-1] in REFUSED_FUNCTIONS and tuple(names[:-1]) in ((), ("pg_catalog",)):
+        return PgError("0A000", f"function {names[-1]} not supported")
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
     if ordered:
         hint = (

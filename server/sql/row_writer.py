@@ -56,8 +56,8 @@ class RowWriter:
             txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
         return key
 
-    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> None:
-        """Insert rows, as `insert` does one after the other."""
+    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> bool:
+        """Insert all rows at once; False: none was inserted, `insert` them one after the other."""
         reach, txn = self.access, ctx.txn
         if rows and reach.key_columns and not reach.indexes and self._are_valid(ctx, rows):
             keys = list(map(reach.key, rows))
@@ -69,9 +69,8 @@ class RowWriter:
             )
             if small and txn.are_free(keys):
                 txn.put_rows(keys, values, EXCLUSIVE)
-                return
-        for row in rows:
-            self.insert(ctx, row)
+                return True
+        return False
 
     def _are_valid(self, ctx: Context, rows: Sequence[Row]) -> bool:
         """Whether no constraint fails; which row's error comes first is for `insert` to find."""

@@ -92,6 +92,31 @@ def test_copy(server: Server) -> None:
         assert connection.execute("SELECT count(*) FROM poured").fetchone() == (1000,)
 
 
+@pytest.mark.parametrize(
+    ("options", "data", "where"),
+    [
+        ("", "1\t1\n2\t1\n1\t1\n", "COPY lined, line 3"),
+        ("", "1\t1\n2\t\\N\n", 'COPY lined, line 2: "2\t\\N"'),
+        ("", "1\t1\n2\t-1\n", 'COPY lined, line 2: "2\t-1"'),
+        ("", "1\t1\n2\tx\n", 'COPY lined, line 2, column v: "x"'),
+        ("(FORMAT csv, HEADER)", "id,v\n1,1\n1,2\n", "COPY lined, line 3"),
+        ("(FORMAT csv, HEADER match)", "id,w\n", 'COPY lined, line 1: "id,w"'),
+    ],
+)
+def test_errors_of_copy_tell_the_line(server: Server, options: str, data: str, where: str) -> None:
+    with server.connect() as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS lined (id int PRIMARY KEY, v int NOT NULL CHECK (v > 0))"
+        )
+        with (
+            pytest.raises(errors.Error) as caught,
+            connection.cursor() as cursor,
+            cursor.copy(f"COPY lined FROM STDIN {options}") as copy,
+        ):
+            copy.write(data)
+        assert caught.value.diag.context == where
+
+
 def test_notices_and_diagnostics(server: Server) -> None:
     with server.connect() as connection:
         seen: list[Any] = []

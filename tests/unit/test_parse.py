@@ -196,6 +196,12 @@ def test_call() -> None:
         ("create type t as (a int)", "unsupported statement: CompositeType"),
         ("create type t as range (subtype = int)", "unsupported statement: CreateRange"),
         ("alter type t add value 'x'", "ALTER TYPE not supported"),
+        ("alter type t rename to u", "unsupported object in RENAME statement"),
+        ("alter type t rename attribute a to b", "ALTER TYPE not supported"),
+        (
+            "create function f() returns int language plpgsql as ''",
+            "CREATE FUNCTION with language plpgsql not supported",
+        ),
         ("create trigger x before insert on t execute function f()", "CREATE TRIGGER not supported"),
         ("create procedure p() language sql as 'x'", "PROCEDURE is not supported"),
         ("create policy p on t", "unsupported statement: CreatePolicy"),
