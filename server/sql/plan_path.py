@@ -47,6 +47,8 @@ class Path:
     """For the leading key columns, in order."""
     lower: Sarg | None = None
     upper: Sarg | None = None
+    not_null: bool = False
+    """The column after the equal ones must not be NULL, and has no other bound."""
     residual: list[Expr] = field(default_factory=list)
     index_only: bool = False
     reverse: bool = False
@@ -87,7 +89,7 @@ def key_columns(table: Table, index: Index | None) -> Sequence[IndexKey]:
     return table.primary_key.keys if table.primary_key is not None else ()
 
 
-def _strip(expr: Expr) -> Expr:
+def strip_relabels(expr: Expr) -> Expr:
     """Through relabellings that leave the btree order alone (varchar and text)."""
     while type(expr) is tree.Relabel and expr.type in _TEXTS and expr.arg.type in _TEXTS:
         expr = expr.arg
@@ -109,7 +111,7 @@ def sarg_of(expr: Expr, rel: int) -> Sarg | None:
     """The condition as one that an index on `rel` may serve."""
     if type(expr) is tree.Call and expr.operator in _FLIP and len(expr.args) == 2 and expr.function.strict:
         for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, _FLIP[expr.operator])):
-            column = _strip(here)
+            column = strip_relabels(here)
             if (
                 type(column) is tree.Var
                 and column.rel == rel
@@ -118,7 +120,7 @@ def sarg_of(expr: Expr, rel: int) -> Sarg | None:
             ):
                 return Sarg(column.column, op, there, expr)
     if type(expr) is tree.ArrayOp and not expr.all and expr.operator == "=":
-        column, element = _strip(expr.left), expr.right.type.element
+        column, element = strip_relabels(expr.left), expr.right.type.element
         local = isinstance(column, tree.Var) and column.rel == rel and column.column >= 0
         if not local or element is None or not isinstance(column, tree.Var):
             return None
@@ -136,7 +138,7 @@ def prefix_sargs(expr: Expr, rel: int) -> list[Sarg]:
     """The range of an index that a LIKE with a constant pattern, or `^@`, needs; the condition itself remains."""
     if type(expr) is not tree.Call or expr.operator not in ("~~", "^@") or len(expr.args) != 2:
         return []
-    column, pattern = _strip(expr.args[0]), expr.args[1]
+    column, pattern = strip_relabels(expr.args[0]), expr.args[1]
     if type(column) is not tree.Var or column.rel != rel or column.column < 0 or column.type not in _TEXTS:
         return []
     if type(pattern) is not tree.Const or not isinstance(pattern.value, str):
@@ -208,9 +210,17 @@ def _path(
         path.lower = next((sarg for sarg in here if sarg.op in (">", ">=")), None)
         path.upper = next((sarg for sarg in here if sarg.op in ("<", "<=")), None)
         used += [sarg.source for sarg in (path.lower, path.upper) if sarg is not None]
+        if path.lower is None and path.upper is None:
+            path.not_null = any(_is_not_null(expr, rel.id, key.column - 1) for expr in filters)
         break
     path.residual = [expr for expr in filters if not any(expr is other for other in used)]
     return path
+
+
+def _is_not_null(expr: Expr, rel: int, column: int) -> bool:
+    if type(expr) is not tree.NullTest or not expr.negated or type(expr.arg) is not tree.Var:
+        return False
+    return (expr.arg.rel, expr.arg.column) == (rel, column)
 
 
 def _estimate(path: Path, filters: int) -> None:
@@ -236,7 +246,7 @@ def bounds(path: Path, outer: Outer | None) -> Bounds:
     emitter = Emitter(unit, {}, outer)
     holder: Any = path.index or path.access
     low, prefix, after = unit.bind(holder.lo), unit.bind(holder.key_prefix), unit.bind(keycode.successor)
-    if not path.equal and path.lower is None and path.upper is None:
+    if not path.equal and path.lower is None and path.upper is None and not path.not_null:
         whole = [(holder.lo, holder.hi)]
         return lambda c: whole
     lines: list[str] = []
@@ -294,7 +304,7 @@ def _ends(path: Path, names: list[str], emitter: Emitter, prefix: str, after: st
     """Lines that compute `lo` and `hi` once the equal columns are in `names`."""
     joined = "".join(name + ", " for name in names)
     lines = [f"base = {prefix}(({joined}))" if names else f"base = {low}"]
-    if path.lower is None and path.upper is None:
+    if path.lower is None and path.upper is None and not path.not_null:
         return [*lines, "lo = base", f"hi = {after}(base)"]
     key = path.keys[len(names)]
     null = f"{prefix}(({joined}None, ))"

@@ -11,6 +11,7 @@ from server.sql.exec_scan import FIRST_UNDER_LIMIT, PointScan, Scan
 from server.sql.exec_sort import Distinct, Limit, LockRows, Sort, SortSpec, count_of, group_key
 from server.sql.exec_source import Append, Forget, ProjectSet, Rename, SetOperation
 from server.sql.explain import expr_text
+from server.sql.plan_extreme import with_extremes
 from server.sql.plan_group import plan_group, with_key_marks
 from server.sql.plan_relation import plan_ctes, renamed, set_values
 from server.sql.plan_scan import KEY_COLUMN, TableScan, filtered, project
@@ -36,7 +37,7 @@ class SelectPlanner:
         self.limited = limited or query.limit is not None
         self.rel = planner.new_rel()
         self.visible = [i for i, target in enumerate(query.targets) if not target.hidden]
-        query = self.query = with_key_marks(planner, query)
+        query = self.query = with_extremes(planner, with_key_marks(planner, query), outer)
         self.exprs: list[Expr] = [planner.fold(target.expr) for target in query.targets]
         self.extra = list(extra)
         self.exprs += self.extra

@@ -263,3 +263,29 @@ def test_a_constant_pattern_reads_a_range_of_an_index(condition: str, most: int)
     txn = reads()
     assert run(f"select v from b where {condition}", txn) is not None
     assert txn.seen + txn.gets <= most
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select max(x) from a",
+        "select min(x), max(x) + 1 from a having min(x) is not null",
+        "select min(v), max(v) from b",
+        "select max(id) from a",
+        "select max(k) from b where x = 3",
+        "select (select max(x) from a) from e where id < 3",
+    ],
+)
+def test_min_and_max_come_from_the_end_of_an_index(sql: str) -> None:
+    txn = reads()
+    run(sql, txn)
+    assert txn.seen + txn.gets <= 48
+
+
+@pytest.mark.parametrize(
+    "sql", ["select max(x), count(*) from a", "select max(n) from a", "select max(x + 1) from a"]
+)
+def test_other_aggregates_read_every_row(sql: str) -> None:
+    txn = reads()
+    run(sql, txn)
+    assert txn.seen == 600
