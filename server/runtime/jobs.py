@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from adjudicator.messages import CommitRequest
+from journal.broken import require
 from journal.record import LockClass, Write
 from server.catalog import store
 from server.catalog.descriptor import Catalog, Index, Job, Table
@@ -26,6 +27,7 @@ from server.errors import PgError
 from server.session.transaction import unique_id
 from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
+from server.sql.row_writer import entry_size
 from storage import keycode, rowcode
 
 if TYPE_CHECKING:
@@ -41,8 +43,16 @@ EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
 DUPLICATE = "Found duplicate key while validating index for UCVs"
 
 
-class Duplicate(Exception):
-    """Two rows have the key of a unique index."""
+RETRY_S = 1.0
+"""After a commit was refused for want of space."""
+
+
+class Unfit(Exception):
+    """The rows can't have this index; the text says why."""
+
+
+class Missing(Exception):
+    """A row has lost its entry while the index was built."""
 
 
 class Gone(Exception):
@@ -52,8 +62,9 @@ class Gone(Exception):
 class JobRunner:
     """Runs one job after the other; wakes up when the catalog changes."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, broken: Callable[[BaseException], None]) -> None:
         self._node = node
+        self._broken = broken
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[str, list[Wait[bool]]] = {}
@@ -64,6 +75,13 @@ class JobRunner:
         """Begin with what an earlier process left unfinished."""
         self._wake.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """It never ends by itself: without it every CALL sys.wait_for_job would wait in vain."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken(error)
 
     async def stop(self) -> None:
         """Stop between two transactions; the job goes on with the next start."""
@@ -94,19 +112,20 @@ class JobRunner:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for cluster in self._node.clusters():
-                await self._run_cluster(cluster)
+            try:
+                for cluster in self._node.clusters():
+                    await self._run_cluster(cluster)
+            except PgError as error:
+                log.error("jobs wait error=%s", error.message)
+                await asyncio.sleep(RETRY_S)
+                self._wake.set()
 
     async def _run_cluster(self, cluster: int) -> None:
         await self._forget_old(cluster)
         for job in self.jobs(cluster):
             if job.status not in ("submitted", "processing"):
                 continue
-            try:
-                await self._perform(cluster, job)
-            except PgError as error:
-                log.error("job failed id=%s error=%s", job.job_id, error.message)
-                job = await self._update(cluster, job, "failed", error.message)
+            await self._perform(cluster, job)
             self.completed += 1
             ended = self.find(cluster, job.job_id)
             for wait in self._waiting.pop(job.job_id, ()):
@@ -123,9 +142,9 @@ class JobRunner:
                 await self._remove(cluster, job.object_oid)
                 gone = msgspec.structs.replace(job, object_name="")
                 await self._update(cluster, gone, "completed", "")
-        except Duplicate:
+        except Unfit as reason:
             await self._activate(cluster, job, "invalid")
-            await self._update(cluster, job, "failed", DUPLICATE)
+            await self._update(cluster, job, "failed", str(reason))
         except Gone:
             details = f'relation "{job.object_name}" does not exist'
             await self._update(cluster, msgspec.structs.replace(job, object_name=""), "completed", details)
@@ -170,6 +189,15 @@ class JobRunner:
         return catalog, table, index
 
     async def _build(self, cluster: int, job: Job) -> None:
+        """Fill the index, and again if a writer took a row's entry with that of another one of the same key."""
+        while True:
+            try:
+                await self._fill(cluster, job)
+                return
+            except Missing:
+                await asyncio.sleep(0)
+
+    async def _fill(self, cluster: int, job: Job) -> None:
         place: bytes | None = keycode.prefix(cluster, job.table_oid)
         while place is not None:
             place = await self._build_chunk(cluster, job, place)
@@ -182,7 +210,7 @@ class JobRunner:
         while place is not None:
             if time.monotonic() - begun > self._node.limits.transaction_age_s / 2:
                 start_ts, begun = self._node.start_ts(), time.monotonic()
-            place = self._validate_chunk(rows, entries, start_ts, place)
+            place = self._validate_chunk(index, rows, entries, start_ts, place)
             await asyncio.sleep(0)
 
     async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
@@ -201,9 +229,11 @@ class JobRunner:
             for key, raw in items:
                 row = rows.unpack(raw)
                 entry_key, value = entries.entry(row, key)
+                exclusive = entries.is_exclusive(row)
+                if entry_size(entry_key, key, exclusive) > self._node.limits.key_bytes:
+                    raise Unfit("key size too large")
                 if versions.get(entry_key, start_ts) is None and entry_key not in writes:
-                    lock = EXCLUSIVE if entries.is_exclusive(row) else BLIND
-                    writes[entry_key] = Write(entry_key, value, lock)
+                    writes[entry_key] = Write(entry_key, value, EXCLUSIVE if exclusive else BLIND)
                     guards.append(key)
             if not writes:
                 return more
@@ -218,15 +248,18 @@ class JobRunner:
             return more
 
     def _validate_chunk(
-        self, rows: TableAccess, entries: IndexAccess, start_ts: int, place: bytes
+        self, index: Index, rows: TableAccess, entries: IndexAccess, start_ts: int, place: bytes
     ) -> bytes | None:
         versions = self._node.versions
         items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
         for key, raw in items:
             entry_key, value = entries.entry(rows.unpack(raw), key)
             there = versions.get(entry_key, start_ts)
-            if there is None or _points_elsewhere(there, value):
-                raise Duplicate
+            if there is None:
+                require(index.unique, "K3: a building index is maintained by every commit")
+                raise Missing
+            if _points_elsewhere(there, value):
+                raise Unfit(DUPLICATE)
         return more
 
     async def _activate(self, cluster: int, job: Job, state: str) -> None:

@@ -110,7 +110,7 @@ class Node(SessionHost):
         )
         settings = snapshots or SnapshotSettings()
         self.snapshots = Snapshots(self.stores, self.committer, settings, clock, broken, is_memory=memory)
-        self.jobs = JobRunner(self)
+        self.jobs = JobRunner(self, broken)
 
     # --- start and end ---
 

@@ -107,7 +107,9 @@ class RowWriter:
         txn.count_row(key)
         for index in self.access.indexes:
             entry_key, _value = index.entry(old, key)
-            txn.delete(entry_key, EXCLUSIVE if index.is_exclusive(old) else BLIND)
+            exclusive = index.is_exclusive(old)
+            if self._has_entry(ctx, index, entry_key, key, exclusive):
+                txn.delete(entry_key, EXCLUSIVE if exclusive else BLIND)
         txn.delete(key, EXCLUSIVE)
 
     # --- constraints ---
@@ -191,13 +193,26 @@ class RowWriter:
         after_key, after = index.entry(new, new_key)
         if before_key == after_key and before == after:
             return
-        exclusive = index.is_exclusive(new)
+        exclusive, was_exclusive = index.is_exclusive(new), index.is_exclusive(old)
+        has_entry = self._has_entry(ctx, index, before_key, key, was_exclusive)
         if before_key != after_key:
             if exclusive and txn.current(after_key) is not None:
                 raise self.duplicate(ctx, index.index, new)
             self._check_key(ctx, after_key, new_key, exclusive)
-            txn.delete(before_key, EXCLUSIVE if index.is_exclusive(old) else BLIND)
+            if has_entry:
+                txn.delete(before_key, EXCLUSIVE if was_exclusive else BLIND)
+        elif not has_entry:
+            return
         txn.put(after_key, after, EXCLUSIVE if exclusive else BLIND)
+
+    def _has_entry(
+        self, ctx: Context, index: IndexAccess, entry_key: bytes, key: bytes, exclusive: bool
+    ) -> bool:
+        """Whether the entry there is not another row's: in a unique index that is not valid, two may have one key."""
+        if not exclusive or index.index.state == "valid":
+            return True
+        there = ctx.txn.current(entry_key)
+        return there is None or rowcode.unpack(there)[0] == key[PREFIX_LENGTH:]
 
     def _put_row(self, ctx: Context, key: bytes, row: list[Any], lock: int) -> None:
         txn = ctx.txn
