@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.sql.context import Context, Holding, row_size
-from server.sql.exec_node import Node, Rows, batches
+from server.sql.exec_node import Node, Pace, Rows, batches
 from server.sql.exec_sort import SortSpec, group_key, sort_rows
 
 if TYPE_CHECKING:
@@ -44,17 +44,22 @@ class Group(Node):
         pairs = list(zip(self.steps, tables))
         groups = 0
         collects = any(map(grows, self.default(c)))
+        pace = Pace()
         for values in self.read(c):
-            c.tick()
-            for step, table in pairs:
-                step(values, c, table)
-            now = sum(map(len, tables))
-            if now != groups:
-                held.add((now - groups) * GROUP_BYTES)
-                groups = now
-            if collects and values:
-                held.add(len(values) * value_size(values[0]))
-            yield []
+            if not values:
+                yield []
+            for part in pace.parts(values):
+                c.tick()
+                for step, table in pairs:
+                    step(part, c, table)
+                pace.worked()
+                now = sum(map(len, tables))
+                if now != groups:
+                    held.add((now - groups) * GROUP_BYTES)
+                    groups = now
+                if collects:
+                    held.add(len(part) * value_size(part[0]))
+                yield []
         final = self.final
         for table, empty in zip(tables, self.empty):
             if not table and empty:

@@ -1,6 +1,7 @@
 """The form of every operator of a plan: a layout of its rows and an iterator of batches (DESIGN §11)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
 from server.sql.context import Context
@@ -8,6 +9,37 @@ from server.sql.context import Context
 Rows: TypeAlias = list[tuple[Any, ...]]
 BATCH = 256
 """Rows per batch, and input rows that an operator consumes between two turns."""
+
+
+_FIRST = 8
+_SHORT_S, _LONG_S = 0.001, 0.004
+
+
+class Pace:
+    """How many rows one turn takes: fewer where a row costs milliseconds, so that a turn stays short."""
+
+    __slots__ = ("_began", "step")
+
+    def __init__(self, most: int = BATCH) -> None:
+        self.step = min(_FIRST, most)
+        self._began = 0.0
+
+    def parts(self, rows: Any) -> Iterator[Any]:
+        """Slices of a batch; the caller has worked on one when it calls `worked`."""
+        at = 0
+        while at < len(rows):
+            part = rows[at : at + self.step] if at or len(rows) > self.step else rows
+            at += len(part)
+            self._began = perf_counter()
+            yield part
+
+    def worked(self, most: int = BATCH) -> None:
+        """The work on a part is done; what follows may be another's turn."""
+        spent = perf_counter() - self._began
+        if spent > _LONG_S:
+            self.step = max(self.step // 8, 1)
+        elif spent < _SHORT_S:
+            self.step = min(self.step * 4, most)
 
 
 class Part(NamedTuple):
@@ -78,14 +110,15 @@ class Mapped(Node):
         """Input rows per turn: few where each may run a subquery."""
 
     def run(self, c: Context) -> Iterator[Rows]:
-        function, step = self.function, self.step
+        function, pace = self.function, Pace(self.step)
         for rows in self.source.run(c):
-            if len(rows) <= step:
-                yield function(rows, c) if rows else rows
-                continue
-            for start in range(0, len(rows), step):
+            if not rows:
+                yield rows
+            for part in pace.parts(rows):
                 c.tick()
-                yield function(rows[start : start + step], c)
+                out = function(part, c)
+                pace.worked(self.step)
+                yield out
 
     def inputs(self) -> Sequence[Node]:
         return (self.source,)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from server.sql.context import Context
-from server.sql.exec_node import BATCH, Lines, Node, Rows
+from server.sql.exec_node import BATCH, Lines, Node, Pace, Rows
 from storage import rowcode
 
 Range: TypeAlias = tuple[bytes, bytes]
@@ -146,11 +146,16 @@ class Scan(Node):
         self.rows, self.cost, self.label = rows, cost, label
 
     def run(self, c: Context) -> Iterator[Rows]:
-        loop = self.loop
+        loop, pace = self.loop, Pace()
         for values in self.feed.read(c):
-            out: Rows = []
-            loop(values, c, out)
-            yield out
+            if not values:
+                yield []
+            for part in pace.parts(values):
+                c.tick()
+                out: Rows = []
+                loop(part, c, out)
+                pace.worked()
+                yield out
 
     def details_of(self, verbose: bool) -> Lines:
         return self.label(verbose)
@@ -178,10 +183,15 @@ class Accumulate(Node):
 
     def run(self, c: Context) -> Iterator[Rows]:
         state = self.start(c)
-        loop = self.loop
+        loop, pace = self.loop, Pace()
         for values in self.feed.read(c):
-            loop(values, c, state)
-            yield []
+            if not values:
+                yield []
+            for part in pace.parts(values):
+                c.tick()
+                loop(part, c, state)
+                pace.worked()
+                yield []
         yield [self.final(state, c)]
 
     def inputs(self) -> Sequence[Node]:

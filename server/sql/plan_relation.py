@@ -85,8 +85,8 @@ def plan_relation(planner: "Planner", rel: tree.Rel, outer: "Scope") -> Node:
 def _values(rel: tree.ValuesRel, outer: "Scope") -> Node:
     rows: list[Callable[[Any], tuple[Any, ...]]] = []
     for exprs in rel.rows:
-        if all(type(expr) is tree.Const for expr in exprs):
-            rows.append(_constant(tuple(expr.value for expr in exprs if isinstance(expr, tree.Const))))
+        if all(isinstance(expr, tree.Const | tree.Param) for expr in exprs):
+            rows.append(_direct(exprs))
             continue
         unit = Unit()
         rows.append(unit.finish("c", [f"return {tuple_source(Emitter(unit, {}, outer), exprs)}"]))
@@ -94,8 +94,13 @@ def _values(rel: tree.ValuesRel, outer: "Scope") -> Node:
     return ValuesScan(rows, layout)
 
 
-def _constant(row: tuple[Any, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda c: row
+def _direct(exprs: Sequence[Expr]) -> Callable[[Any], tuple[Any, ...]]:
+    """A row of constants and parameters: to compile each of 100,000 rows would take seconds."""
+    picks = [
+        (expr.index, None) if isinstance(expr, tree.Param) else (-1, getattr(expr, "value", None))
+        for expr in exprs
+    ]
+    return lambda c: tuple([value if index < 0 else c.params[index] for index, value in picks])
 
 
 def _function(rel: tree.FunctionRel, outer: "Scope") -> Node:

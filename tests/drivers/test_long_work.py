@@ -68,6 +68,7 @@ ENDLESS = {
     "filter": "select x from generate_series(1, 1000000000) x where x < 0",
     "function": "select count(*) from generate_series('2000-01-01'::timestamp, '2200-01-01', '1 second')",
     "regex rows": "select count(*) from generate_series(1, 100000000) x where x::text ~ '(1|2)+(3|4)x'",
+    "dear rows": "select count(*) from generate_series(1, 100000) x where factorial(20000 + x % 9) > x",
     "sleep": "select pg_sleep(1000)",
 }
 
