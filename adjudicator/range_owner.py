@@ -112,8 +112,16 @@ class RangeOwner:
         """Of this journal, durable: txid -> commit_ts."""
         self.acquired: dict[int, Position] = {}
         """Per journal, the last release to this one that was acquired or is being acquired."""
+        self.released: dict[Position, Release] = {}
+        """Releases in this journal that nobody is known to have acquired."""
+        self.taken: set[Position] = set()
+        """Those that somebody did."""
         self.is_stopped = False
+        self.is_ended = False
         self.horizon: Timestamp = base
+        self._ended: set[int] = set()
+        self._moving = 0
+        """Releases and acquisitions that are not durable yet."""
         self._learned_ts: Timestamp = 0
         """The newest commit on keys of this owner, whoever decided it."""
         self._undelivered: dict[bytes, Prepare] = {}
@@ -161,7 +169,9 @@ class RangeOwner:
     def ask(self, message: Ask, now: Timestamp) -> list[Effect]:
         """An outcome that got lost (AR §3.8): answered for good, or not at all yet."""
         candidate = message.candidate
-        if self.is_stopped or candidate.journal != self.journal or candidate.epoch > self.epoch:
+        if self.is_stopped and not self.is_ended:
+            return []
+        if candidate.journal != self.journal or candidate.epoch > self.epoch:
             return []
         commit_ts = self.outcomes.get(candidate.txid)
         if commit_ts is not None:
@@ -184,7 +194,7 @@ class RangeOwner:
             if isinstance(item, Commit):
                 effects += self._committed(item)
             else:
-                effects += self._controlled(item)
+                effects += self._controlled(item, tail.position)
         return [*effects, *self._flush()]
 
     def refused(self) -> None:
@@ -199,12 +209,13 @@ class RangeOwner:
         now: Timestamp,
     ) -> list[Effect]:
         """The next part of the stream of all journals, complete up to `complete`."""
+        for journal, position, note in notes:
+            self._take_note(journal, position, note)
         for item in items:
             if isinstance(item.content, Commit):
                 self._learn(item.journal, item.content)
-        for journal, position, note in notes:
-            if isinstance(note, Release) and note.to == self.journal:
-                self._acquire(journal, position, note)
+            elif any(isinstance(note, End) for note in item.content):
+                self._take_back(item.journal)
         self.promises.settle(self._settled_upto(complete, now))
         for each in self.ranges:
             if each.floor > self.base and self._is_rebuilt(each, complete):
@@ -234,8 +245,9 @@ class RangeOwner:
     def release(self, lo: Key, hi: Key, to: int) -> list[Effect]:
         """Hand [lo, hi) to the owner of journal `to` (AR §3.12); nothing when it is not owned as a whole."""
         after = [each.after for each in self.ranges.overlapping(lo, hi)]
-        if self.is_stopped or to == self.journal or not self.ranges.remove(lo, hi):
+        if self.is_stopped or to == self.journal or to in self._ended or not self.ranges.remove(lo, hi):
             return []
+        self._moving += 1
         self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
         return self._flush()
 
@@ -253,9 +265,10 @@ class RangeOwner:
         return self._flush()
 
     def end(self, now: Timestamp) -> list[Effect]:
-        """End this journal; nothing while it owns ranges or candidates are open."""
+        """End this journal; nothing while it owns ranges, hands some over, or candidates are open."""
         ts = max(now, self.last_ts + 1, self.closed + 1)
-        if self.is_stopped or len(self.ranges) or len(self.coordination) or not self._may_use(ts):
+        is_busy = len(self.ranges) or self.released or self._moving or len(self.coordination)
+        if self.is_stopped or is_busy or not self._may_use(ts):
             return []
         self.last_ts = ts
         self.appender.add(Control([End()], ts))
@@ -267,7 +280,8 @@ class RangeOwner:
         candidate = message.candidate
         old = self.promises.get(candidate)
         if old is not None:
-            return Vote(candidate, self.journal, self.epoch, old.upto - self.settings.promise, old.upto)
+            ts = old.upto - self.settings.promise
+            return Vote(candidate, self.journal, self.epoch, ts, old.upto, None, self._covered(message))
         self.promises.supersede(candidate)
         owned = self._owned(message)
         if isinstance(owned, Aborted):
@@ -281,8 +295,11 @@ class RangeOwner:
             return Vote(candidate, self.journal, self.epoch, refusal=refusal)
         upto = ts + self.settings.promise
         self.promises.add(message, upto)
-        covered = [(each.lo, each.hi) for each in owned]
-        return Vote(candidate, self.journal, self.epoch, ts, upto, None, covered if message.markers else [])
+        return Vote(candidate, self.journal, self.epoch, ts, upto, None, self._covered(message))
+
+    def _covered(self, message: Prepare) -> list[tuple[Key, Key]]:
+        pieces = [piece for each in message.markers for piece in self.ranges.overlapping(each.lo, each.hi)]
+        return [(piece.lo, piece.hi) for piece in pieces]
 
     def _owned(self, message: Prepare) -> list[Range] | Aborted:
         """The ranges that the message is about, or that one of its keys is not owned here."""
@@ -409,21 +426,45 @@ class RangeOwner:
         self.window.learn([Lock(key, LockClass.EXCLUSIVE) for key in markers], commit_ts)
         self._learned_ts = max(self._learned_ts, commit_ts)
 
+    def _take_note(self, journal: int, position: Position, note: Note) -> None:
+        if isinstance(note, Acquire) and note.source == self.journal:
+            self.taken.add(note.position)
+            self.released.pop(note.position, None)
+        elif isinstance(note, Release) and note.to == self.journal:
+            if position > self.acquired.get(journal, 0):
+                self.acquired[journal] = position
+                self._acquire(journal, position, note)
+        elif isinstance(note, Release) and journal == self.journal and position not in self.taken:
+            self.released[position] = note
+            if note.to in self._ended:
+                self._take_back(note.to)
+
+    def _take_back(self, ended: int) -> None:
+        """A journal ended before it acquired what was released to it: it never will (F2)."""
+        self._ended.add(ended)
+        for position, note in sorted(self.released.items()):
+            if note.to == ended:
+                del self.released[position]
+                self.taken.add(position)
+                self._acquire(self.journal, position, note)
+
     def _acquire(self, source: int, position: Position, note: Release) -> None:
-        if position <= self.acquired.get(source, 0):
-            return
-        self.acquired[source] = position
+        self._moving += 1
         self.appender.add(Control([Acquire(note.lo, note.hi, note.at, source, position)]))
 
-    def _controlled(self, control: Control) -> list[Effect]:
+    def _controlled(self, control: Control, position: Position) -> list[Effect]:
         effects: list[Effect] = []
         for note in control.notes:
+            if isinstance(note, Release):
+                self._moving -= 1
+                self._take_note(self.journal, position, note)
             if isinstance(note, Acquire):
+                self._moving -= 1
                 self.ranges.add(note.lo, note.hi, note.at, self._floor_of(note))
                 effects += self._history_of(note)
             elif isinstance(note, End):
                 self.closed = FOREVER
-                self.is_stopped = True
+                self.is_stopped = self.is_ended = True
         return effects
 
     def _reserve(self, now: Timestamp) -> None:

@@ -43,6 +43,8 @@ class Takeover:
         """The journal has an `End`: there is nothing to own."""
         self._owned = dict.fromkeys(initial or [], after)
         self._acquired: dict[int, Position] = {}
+        self._released: dict[Position, Release] = {}
+        self._taken: set[Position] = set()
 
     @property
     def next_position(self) -> Position:
@@ -63,7 +65,7 @@ class Takeover:
             if record.kind == "claim":
                 self._owned = {}
             for note in record.notes:
-                self._take_in(note)
+                self._take_in(header.position, note)
 
     def claim(self, request_id: bytes) -> Sealed:
         """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
@@ -82,19 +84,26 @@ class Takeover:
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
         owner.outcomes = dict(self.outcomes)
         owner.acquired = dict(self._acquired)
+        owner.released = dict(self._released)
+        owner.taken = set(self._taken)
         return owner
 
-    def _take_in(self, note: Note) -> None:
+    def _take_in(self, position: Position, note: Note) -> None:
         if isinstance(note, Owned):
             self._owned[note.lo, note.hi] = note.after
         elif isinstance(note, Adopted):
             self._acquired[note.journal] = note.position
         elif isinstance(note, Acquire):
             self._owned[note.lo, note.hi] = note.at
-            self._acquired[note.source] = note.position
+            if note.source == self.journal:
+                self._released.pop(note.position, None)
+                self._taken.add(note.position)
+            else:
+                self._acquired[note.source] = note.position
         elif isinstance(note, End):
             self.is_ended = True
         elif isinstance(note, Release):
+            self._released[position] = note
             self._cut(note.lo, note.hi)
 
     def _cut(self, lo: Key, hi: Key) -> None:

@@ -1,6 +1,7 @@
 """A whole cluster of real cores, its faults and its controller."""
 
 from adjudicator.messages import Aborted
+from adjudicator.ownership import covers
 from adjudicator.range_owner import Settings
 from journal.record import Acquire, End, SetChange
 from tests.sim.checkers import ALL, Observers, Violation
@@ -327,6 +328,14 @@ class Cluster:
                 raise Violation("A10", f"{node.name} holds promises or candidates")
             if any(each.floor > node.owner.base for each in node.owner.ranges):
                 raise Violation("F2", f"{node.name} is not rebuilt")
+        pieces = [
+            (each.lo, each.hi)
+            for journal in sorted(self.present)
+            if journal not in self.ended
+            for each in self.present[journal].owner.ranges
+        ]
+        if not covers(pieces, LO, HI):
+            raise Violation("F2", f"keys without an owner: there are {sorted(pieces)}")
         for node in self.storage:
             if node.shard.complete < self.world.now - 1500 * MS:
                 raise Violation("F2", f"{node.name} is complete to {node.shard.complete} only")

@@ -1,7 +1,7 @@
 """Runs of seeds: many, one for reading, or until a mutant is found."""
 
 from journal.broken import Broken
-from tests.sim.checkers import Violation, WriteSkew
+from tests.sim.checkers import TrueAborts, Violation, WriteSkew
 from tests.sim.cluster import Cluster
 from tests.sim.mutants import switched_off
 
@@ -25,6 +25,8 @@ def explore(seeds):
             found.append((seed, str(violation)))
         for name, count in cluster.counts.items():
             counts[name] = counts.get(name, 0) + count
+        false = cluster.observers.checker(TrueAborts).false_aborts
+        counts["false CONFLICT"] = counts.get("false CONFLICT", 0) + false
         skews += cluster.observers.checker(WriteSkew).seen
     return found, counts, skews
 

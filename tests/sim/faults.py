@@ -33,6 +33,8 @@ def drawn(chance):
     """The faults of one seed."""
     if chance.permille(100):
         return Faults()
+    if chance.permille(100):
+        return Faults(move=150 * MS, journals=350 * MS, slow=30, takeover=900 * MS)
     bound = chance.pick((0, 2 * MS, 10 * MS))
     violates = chance.permille(200)
 
