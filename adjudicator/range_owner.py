@@ -254,10 +254,9 @@ class RangeOwner:
     def change_set(self, journal: int, is_added: bool, now: Timestamp, after: Timestamp = 0) -> list[Effect]:
         """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation.
 
-        `after`: the time of the `End` of a journal that is removed; the change lies above it, or a reader
-        would pass it before the end itself.
+        `after`: the time of the `End` of a journal that is removed.
         """
-        ts = max(now, self.last_ts + 1, self.closed + 1, after + 1)
+        ts = max(now, self.last_ts + 1, self.closed + 1, self._above_end(after))
         if self.is_stopped or not self._may_use(ts):
             return []
         self.last_ts = ts
@@ -267,8 +266,7 @@ class RangeOwner:
     def end(self, now: Timestamp) -> list[Effect]:
         """End this journal; nothing while it owns ranges, hands some over, or candidates are open."""
         ts = max(now, self.last_ts + 1, self.closed + 1)
-        is_busy = len(self.ranges) or self.released or self._moving or len(self.coordination)
-        if self.is_stopped or is_busy or not self._may_use(ts):
+        if self.is_stopped or not self._may_end() or not self._may_use(ts):
             return []
         self.last_ts = ts
         self.appender.add(Control([End()], ts))
@@ -556,6 +554,15 @@ class RangeOwner:
         this time only.
         """
         return max(self.safe, self.last_ts, self._learned_ts, self.promises.latest())
+
+    def _may_end(self) -> bool:
+        """F2: what comes or goes would be lost with this journal."""
+        is_moving = bool(self.released) or self._moving > 0
+        return not is_moving and not len(self.ranges) and not len(self.coordination)
+
+    def _above_end(self, ended: Timestamp) -> Timestamp:
+        """X3: at the very time of the end a reader could pass the removal first."""
+        return ended + 1
 
     def _closable(self, now: Timestamp) -> Timestamp:
         """A3: what may be closed: reserved durably, and below everything in flight (AR §3.3)."""

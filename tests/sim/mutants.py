@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from adjudicator.coordination import Coordination
 from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
 from journal.crossbar import FOREVER, Crossbar
 from server.session.coordinator import Coordinator
 from storage.shard import Shard
+
+
+def _may_end_early(owner):
+    return not len(owner.ranges)
+
 
 MUTANTS = {
     "floor": (
@@ -119,6 +125,25 @@ MUTANTS = {
         RangeOwner,
         "_used_upto",
         lambda self: max(self.safe, self.last_ts, self.promises.latest()),
+    ),
+    "end-free": ("a journal ends when nothing comes or goes", RangeOwner, "_may_end", _may_end_early),
+    "take-back": (
+        "what was released to a journal that ended comes back",
+        RangeOwner,
+        "_take_back",
+        lambda self, ended: None,
+    ),
+    "remove-time": (
+        "a journal is removed above its end",
+        RangeOwner,
+        "_above_end",
+        lambda self, ended: ended,
+    ),
+    "dead-memory": (
+        "a candidate that was given up stays dead",
+        Coordination,
+        "decision",
+        lambda self, candidate: self._final.get(candidate, (None, 0))[0] or None,
     ),
     "acquire-floor": ("a moved range has a floor", RangeOwner, "_floor_of", lambda self, note: 0),
     "acquire-history": (

@@ -5,7 +5,7 @@ Times are milliseconds. A stage begins at 2000; owners have reserved times up to
 """
 
 from adjudicator.messages import Aborted, Committed, Reason
-from adjudicator.protocol import Answer, Candidate, ToOwner, Vote
+from adjudicator.protocol import Answer, Candidate, Outcome, ToOwner, Vote
 from adjudicator.takeover import Takeover
 from journal.journal import Tail
 from journal.memory_log import MemoryLog
@@ -317,6 +317,70 @@ def moved_below_outcome(stage):
     assert isinstance(stage.commit("x", 1990, {b"a": E, b"p": E}, decider=1), Committed)
     actor = stage.actor(0)
     stage.perform(actor, actor.owner.release(b"", b"c", 1))
+
+
+@schedule("end-free")
+def ended_while_acquiring(stage):
+    """Journal 1 is about to acquire a range when it ends (found by the F2 check)."""
+    first, second = stage.actor(0), stage.actor(1)
+    stage.perform(second, second.owner.release(b"m", END, 0))
+    stage.settle()
+    stage.perform(first, first.owner.release(b"", b"c", 1))
+    second.held = []
+    stage.feed(second)
+    stage.perform(second, second.owner.end(stage.now))
+    stage.release_appends(second)
+    stage.perform(second, second.owner.tick(stage.now))
+    stage.advance(at(2300))
+    stage.settle()
+    stage.settle()
+    if second.owner.is_ended:
+        del stage.current[1]
+    stage.check_owned()
+
+
+@schedule("take-back")
+def released_to_an_ended_journal(stage):
+    """Owner 0 hands a range to journal 1, which ends without having heard of it (found by the F2 check)."""
+    first, second = stage.actor(0), stage.actor(1)
+    stage.perform(second, second.owner.release(b"m", END, 0))
+    stage.settle()
+    stage.perform(first, first.owner.release(b"", b"c", 1))
+    stage.perform(second, second.owner.end(stage.now))
+    stage.advance(at(2300))
+    stage.settle()
+    stage.settle()
+    stage.check_owned()
+
+
+@schedule("remove-time")
+def removed_at_its_end(stage):
+    """The journal's end and its removal get the same time (found as seed 350)."""
+    first, second = stage.actor(0), stage.actor(1)
+    stage.perform(second, second.owner.release(b"m", END, 0))
+    stage.settle()
+    stage.perform(second, second.owner.end(at(2010)))
+    stage.perform(first, first.owner.change_set(1, False, at(1990), stage.logs[1].tail.last_ts))
+    stage.advance(at(2400))
+    stage.tick(first)
+    stage.feed_shard()
+
+
+@schedule("dead-memory")
+def delivered_once_more(stage):
+    """X was given up, its client told so; then the network delivers its messages again."""
+    first, second = stage.actor(0), stage.actor(1)
+    other = stage.prepares("p", 1990, {b"n": E, b"b": E}, decider=0)
+    stage.hand(second, other[1])
+    prepares = stage.prepares("x", 1991, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(first, prepares[0])
+    stage.deliver(stage.hand(second, prepares[1]))
+    assert stage.verdict("x") == Aborted(Reason.BUSY, b"n")
+    told = Aborted(Reason.CONFLICT, b"n")
+    stage.observers.tell("on_result", "c", prepares[0].candidate.txid, told, stage.now, True)
+    second.owner.outcome(Outcome(other[1].candidate, 0))
+    stage.hand(second, prepares[1])
+    stage.hand(second, votes[0].message)
 
 
 @schedule("acquire-floor")

@@ -1,5 +1,6 @@
 """A stage for directed schedules: real cores, no network; the script says what is delivered and when."""
 
+from adjudicator.ownership import covers
 from adjudicator.protocol import (
     Announce,
     Answer,
@@ -23,7 +24,7 @@ from journal.memory_log import MemoryLog
 from journal.record import MARKERS, Lock, LockClass, Write
 from server.session.coordinator import WriteSet
 from storage.shard import Read, Shard
-from tests.sim.checkers import ALL, Observers
+from tests.sim.checkers import ALL, Observers, Violation
 from tests.sim.rows import MemoryRows
 
 MS = 10**6
@@ -145,6 +146,12 @@ class Stage:
             for announcement in self.announced:
                 crossbar.announce(announcement)
         return crossbar.take(10**6), crossbar.complete
+
+    def check_owned(self):
+        """F2: every key has an owner, once what is under way has arrived."""
+        pieces = [(each.lo, each.hi) for actor in self.present() for each in actor.owner.ranges]
+        if not covers(pieces, b"", END):
+            raise Violation("F2", f"keys without an owner: there are {sorted(pieces)}")
 
     # --- messages
 

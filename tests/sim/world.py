@@ -18,6 +18,9 @@ class Process:
         self.is_alive = True
         self.paused_until = 0
 
+    def __repr__(self):
+        return self.name
+
     def crash(self):
         self.is_alive = False
 
