@@ -1,6 +1,6 @@
 """What a running statement sees: its transaction's reads, parameters, settings, and its budget."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from server.catalog.descriptor import Catalog
@@ -45,6 +45,7 @@ class Context:
         "params",
         "pause",
         "slots",
+        "turn",
         "txn",
     )
 
@@ -70,6 +71,8 @@ class Context:
         self.cancelled = False
         self.pause = 0.0
         """Seconds that the driver waits before the next batch (pg_sleep); it sets it back to 0."""
+        self.turn: Callable[[], None] | None = None
+        """Called once per batch by what runs inside an expression: it may give the others a turn (turns.py)."""
         self.memory = 0
         self.memory_limit = memory_limit
 

@@ -26,6 +26,7 @@ from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
 from server.sql.plan_walk import variables
 from server.sql.row_writer import RowWriter
 from server.sql.tree import Delete, Expr, Insert, Statement, Update
+from server.sql.turns import with_turns
 
 Point = Callable[[Context], Rows]
 Values = Callable[[Sequence[Any], Context], tuple[Any, ...]]
@@ -34,7 +35,7 @@ Values = Callable[[Sequence[Any], Context], tuple[Any, ...]]
 class Modification:
     """The plan of a statement that modifies. `ctx.affected` counts what it did; rows are those of RETURNING."""
 
-    __slots__ = ("_node", "_spools", "columns", "point")
+    __slots__ = ("_node", "_spools", "_turns", "columns", "point")
     locks = False
     """Rows are written, not only locked."""
 
@@ -44,14 +45,19 @@ class Modification:
         columns: tuple[tree.OutputColumn, ...],
         point: Point | None,
         spools: Sequence[Spool],
+        turns: bool,
     ) -> None:
         self._node = node
+        self._turns = turns
         self._spools = spools
         self.columns = columns
         self.point = point
 
     def run(self, ctx: Context) -> Iterator[Rows]:
         """Batches of RETURNING rows, empty ones as heartbeats. Raises PgError."""
+        return with_turns(self._run, ctx) if self._turns else self._run(ctx)
+
+    def _run(self, ctx: Context) -> Iterator[Rows]:
         for spool in self._spools:
             for _batch in spool.run(ctx):
                 yield []
@@ -70,8 +76,9 @@ def plan_modification(statement: Statement, catalog: Catalog) -> Modification:
     planner = Planner(catalog)
     node = modify_node(planner, statement, planner.top)
     columns = tuple(target.column for target in statement.returning)
-    point = None if planner.modifying or statement.ctes else node.point()
-    return Modification(node, columns, point, tuple(planner.modifying))
+    turns = planner.has_sublinks
+    point = None if planner.modifying or statement.ctes or turns else node.point()
+    return Modification(node, columns, point, tuple(planner.modifying), turns)
 
 
 def modifying_cte(planner: Planner, cte: tree.Cte, outer: Scope) -> Callable[[], Node]:

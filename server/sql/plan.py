@@ -17,6 +17,7 @@ from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
 from server.sql.plan_walk import rewrite_up, variables, walk
 from server.sql.tree import Expr
+from server.sql.turns import with_turns
 
 
 class Scope:
@@ -72,6 +73,8 @@ class Planner:
         """Unique id -> how references to it read it (plan_relation)."""
         self.modifying: list[Any] = []
         """Spools of data-modifying CTEs, which run to their end in any case."""
+        self.has_sublinks = False
+        """An expression of the statement runs a subquery."""
         self.correlated: set[int] = set()
         """CTEs that read an outer row: what refers to them is not remembered."""
         self._last_rel = -1000
@@ -123,7 +126,7 @@ class Planner:
 class Plan:
     """A compiled query. `run` yields batches of rows; `point`, where there is one, gives all rows at once."""
 
-    __slots__ = ("columns", "locks", "node", "point", "spools")
+    __slots__ = ("columns", "locks", "node", "point", "spools", "turns")
 
     def __init__(
         self,
@@ -132,15 +135,19 @@ class Plan:
         point: Callable[[Context], list[tuple[Any, ...]]] | None,
         spools: Sequence[Node] = (),
         locks: bool = False,
+        turns: bool = False,
     ) -> None:
         self.columns, self.node, self.point = columns, node, point
+        self.turns = turns
+        """An expression may run long: it needs a stack of its own."""
         self.spools = spools
         self.locks = locks
         """It locks rows."""
 
     def run(self, ctx: Context) -> Iterator[Rows]:
         """Batches of at most about 256 rows; empty ones are heartbeats. Raises PgError."""
-        return self.node.run(ctx) if not self.spools else self._run_all(ctx)
+        run = self._run_all if self.spools else self.node.run
+        return with_turns(run, ctx) if self.turns else run(ctx)
 
     def _run_all(self, ctx: Context) -> Iterator[Rows]:
         """Data-modifying CTEs first, to their end; the query reads what they returned."""
@@ -227,7 +234,8 @@ def plan_query(
             planner.needed.setdefault(lock.rel, set()).add(-2)
         node, point = SelectPlanner(planner, query, planner.top, False, extra).plan_with_point()
         spools = tuple(planner.modifying) if outermost else ()
-        return Plan(query.columns, node, point if not spools else None, spools, bool(query.locks))
+        turns = planner.has_sublinks
+        return Plan(query.columns, node, None if spools or turns else point, spools, bool(query.locks), turns)
     except RecursionError:
         raise PgError("54001", "stack depth limit exceeded") from None
 

@@ -25,6 +25,7 @@ def emit_sublink(planner: "Planner", scope: "Scope", link: tree.SubLink, emitter
     inner = scope.below({rel for rel, _ in emitter.sources})
     limited = link.kind in ("exists", "scalar")
     node = planner.select(link.query, inner, limited)
+    planner.has_sublinks = True
     again = bool(planner.correlated) and reads_any(link.query, planner.correlated)
     if link.kind == "any" or link.kind == "all":
         return _emit_quantified(link, node, inner, emitter, again)
@@ -89,8 +90,11 @@ def _per_row(
 
 
 def _rows(node: Node, c: Context) -> Iterator[Any]:
+    turn = c.turn
     for batch in node.run(c):
         c.tick()
+        if turn is not None:
+            turn()
         yield from batch
 
 
