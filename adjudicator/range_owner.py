@@ -33,6 +33,7 @@ from typing import NamedTuple
 
 from adjudicator.coordination import DEAD, Candidacy, Coordination
 from adjudicator.messages import Aborted, Committed, Reason
+from adjudicator.moves import Moves
 from adjudicator.ownership import Range, Ranges, covers
 from adjudicator.promises import Promises
 from adjudicator.protocol import (
@@ -110,18 +111,10 @@ class RangeOwner:
         """Announced: this owner appends nothing at or below it."""
         self.outcomes: dict[bytes, Timestamp] = {}
         """Of this journal, durable: txid -> commit_ts."""
-        self.acquired: dict[int, Position] = {}
-        """Per journal, the last release to this one that was acquired or is being acquired."""
-        self.released: dict[Position, Release] = {}
-        """Releases in this journal that nobody is known to have acquired."""
-        self.taken: set[Position] = set()
-        """Those that somebody did."""
+        self.moves = Moves(journal)
         self.is_stopped = False
         self.is_ended = False
         self.horizon: Timestamp = base
-        self._ended: set[int] = set()
-        self._moving = 0
-        """Releases and acquisitions that are not durable yet."""
         self._learned_ts: Timestamp = 0
         """The newest commit on keys of this owner, whoever decided it."""
         self._undelivered: dict[bytes, Prepare] = {}
@@ -210,12 +203,12 @@ class RangeOwner:
     ) -> list[Effect]:
         """The next part of the stream of all journals, complete up to `complete`."""
         for journal, position, note in notes:
-            self._take_note(journal, position, note)
+            self._acquire(self.moves.read(journal, position, note))
         for item in items:
             if isinstance(item.content, Commit):
                 self._learn(item.journal, item.content)
             elif any(isinstance(note, End) for note in item.content):
-                self._take_back(item.journal)
+                self._acquire(self.moves.end(item.journal))
         self.promises.settle(self._settled_upto(complete, now))
         for each in self.ranges:
             if each.floor > self.base and self._is_rebuilt(each, complete):
@@ -245,9 +238,9 @@ class RangeOwner:
     def release(self, lo: Key, hi: Key, to: int) -> list[Effect]:
         """Hand [lo, hi) to the owner of journal `to` (AR §3.12); nothing when it is not owned as a whole."""
         after = [each.after for each in self.ranges.overlapping(lo, hi)]
-        if self.is_stopped or to == self.journal or to in self._ended or not self.ranges.remove(lo, hi):
+        if self.is_stopped or not self.moves.may_go_to(to) or not self.ranges.remove(lo, hi):
             return []
-        self._moving += 1
+        self.moves.begin()
         self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
         return self._flush()
 
@@ -424,40 +417,15 @@ class RangeOwner:
         self.window.learn([Lock(key, LockClass.EXCLUSIVE) for key in markers], commit_ts)
         self._learned_ts = max(self._learned_ts, commit_ts)
 
-    def _take_note(self, journal: int, position: Position, note: Note) -> None:
-        if isinstance(note, Acquire) and note.source == self.journal:
-            self.taken.add(note.position)
-            self.released.pop(note.position, None)
-        elif isinstance(note, Release) and note.to == self.journal:
-            if position > self.acquired.get(journal, 0):
-                self.acquired[journal] = position
-                self._acquire(journal, position, note)
-        elif isinstance(note, Release) and journal == self.journal and position not in self.taken:
-            self.released[position] = note
-            if note.to in self._ended:
-                self._take_back(note.to)
-
-    def _take_back(self, ended: int) -> None:
-        """A journal ended before it acquired what was released to it: it never will (F2)."""
-        self._ended.add(ended)
-        for position, note in sorted(self.released.items()):
-            if note.to == ended:
-                del self.released[position]
-                self.taken.add(position)
-                self._acquire(self.journal, position, note)
-
-    def _acquire(self, source: int, position: Position, note: Release) -> None:
-        self._moving += 1
-        self.appender.add(Control([Acquire(note.lo, note.hi, note.at, source, position)]))
+    def _acquire(self, acquisitions: list[Acquire]) -> None:
+        for each in acquisitions:
+            self.appender.add(Control([each]))
 
     def _controlled(self, control: Control, position: Position) -> list[Effect]:
         effects: list[Effect] = []
         for note in control.notes:
-            if isinstance(note, Release):
-                self._moving -= 1
-                self._take_note(self.journal, position, note)
+            self._acquire(self.moves.durable(position, note))
             if isinstance(note, Acquire):
-                self._moving -= 1
                 self.ranges.add(note.lo, note.hi, note.at, self._floor_of(note))
                 effects += self._history_of(note)
             elif isinstance(note, End):
@@ -557,8 +525,7 @@ class RangeOwner:
 
     def _may_end(self) -> bool:
         """F2: what comes or goes would be lost with this journal."""
-        is_moving = bool(self.released) or self._moving > 0
-        return not is_moving and not len(self.ranges) and not len(self.coordination)
+        return not self.moves.is_busy and not len(self.ranges) and not len(self.coordination)
 
     def _above_end(self, ended: Timestamp) -> Timestamp:
         """X3: at the very time of the end a reader could pass the removal first."""

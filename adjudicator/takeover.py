@@ -83,9 +83,9 @@ class Takeover:
         for (lo, hi), after in sorted(self._owned.items()):
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
         owner.outcomes = dict(self.outcomes)
-        owner.acquired = dict(self._acquired)
-        owner.released = dict(self._released)
-        owner.taken = set(self._taken)
+        owner.moves.acquired = dict(self._acquired)
+        owner.moves.released = dict(self._released)
+        owner.moves.taken = set(self._taken)
         return owner
 
     def _take_in(self, position: Position, note: Note) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adjudicator.coordination import Coordination
+from adjudicator.moves import Moves
 from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
 from journal.crossbar import FOREVER, Crossbar
@@ -129,9 +130,9 @@ MUTANTS = {
     "end-free": ("a journal ends when nothing comes or goes", RangeOwner, "_may_end", _may_end_early),
     "take-back": (
         "what was released to a journal that ended comes back",
-        RangeOwner,
-        "_take_back",
-        lambda self, ended: None,
+        Moves,
+        "take_back",
+        lambda self, ended: [],
     ),
     "remove-time": (
         "a journal is removed above its end",
