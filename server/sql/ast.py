@@ -287,6 +287,39 @@ class RowExpr:
 
 
 @dataclass(frozen=True, slots=True)
+class IsJson:
+    """`x IS JSON kind [WITH UNIQUE KEYS]`; kind: value, array, object, scalar."""
+
+    arg: Expr
+    kind: str
+    unique: bool
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class JsonItem:
+    """A value, in objects with its key, of a JSON constructor; `format_json`: it is JSON already."""
+
+    key: Expr | None
+    value: Expr
+    format_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JsonCall:
+    """JSON_OBJECT, JSON_ARRAY, JSON_OBJECTAGG, JSON_ARRAYAGG. `absent`: NULL values are left out."""
+
+    name: str
+    items: tuple[JsonItem, ...]
+    absent: bool
+    unique: bool = False
+    returning: TypeName | None = None
+    call: FuncCall | None = None
+    """ORDER BY, FILTER and OVER of the aggregates."""
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Subscript:
     """`x[i]`, or the slice `x[a:b]` when `is_slice`."""
 
@@ -326,7 +359,8 @@ class DefaultMarker:
 Expr: TypeAlias = (
     Literal | ParamRef | ColumnRef | Op | BoolExpr | NullTest | BooleanTest | DistinctTest | Between | InList
     | SubLink | ArrayOp | FuncCall | SqlValueFunction | TypeCast | Collate | CaseExpr | Coalesce | MinMax
-    | NullIf | ArrayExpr | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker
+    | NullIf | ArrayExpr | RowExpr | Subscript | FieldSelect | Grouping | DefaultMarker | IsJson
+    | JsonCall
 )  # fmt: skip
 
 

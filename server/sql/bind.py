@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import server.sql.bind_aggregate
 import server.sql.bind_call
 import server.sql.bind_column
+import server.sql.bind_json
 import server.sql.bind_operator
 import server.sql.bind_sublink  # noqa: F401  (they register what binds their parse nodes)
 from server.catalog.descriptor import Catalog

@@ -111,12 +111,12 @@ def aggregate_call(
         passed, keys = _order(scope, node, passed)
     if node.distinct:
         _check_distinct(scope, node, passed, keys)
-    return _owned(
+    return owned_call(
         scope, node, tree.AggregateCall(match.result, entry, passed, node.distinct, tuple(keys), direct)
     )
 
 
-def _owned(scope: Scope, node: ast.FuncCall, call: tree.AggregateCall) -> tree.Expr:
+def owned_call(scope: Scope, node: ast.FuncCall, call: tree.AggregateCall) -> tree.Expr:
     """The call with its FILTER, checked and given to the query that computes it."""
     condition = None
     if node.filter is not None:
@@ -163,7 +163,7 @@ def hypothetical_call(
         orderings.append(Ordering(key.descending, key.nulls_first, common.sort_key))
     entry = ordered_aggregate(name, tuple(orderings))
     call = tree.AggregateCall(entry.result, entry, tuple(rows), direct_args=tuple(given))
-    return _owned(scope, node, call)
+    return owned_call(scope, node, call)
 
 
 def _check_form(node: ast.FuncCall, entry: Aggregate, name: str) -> None:

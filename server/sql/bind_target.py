@@ -50,6 +50,8 @@ def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
             return names[-1], 2
         case ast.FieldSelect(name=name, star=False):
             return name, 2
+        case ast.JsonCall(name=called):
+            return called, 2
         case ast.Subscript(arg=arg) | ast.Collate(arg=arg):
             return _figure(scope, arg)
         case ast.TypeCast(arg=arg, type=kind):

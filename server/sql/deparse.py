@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from server.catalog.descriptor import Table
-from server.sql import tree
+from server.sql import json_construct, tree
 from server.sql.env import Env
 from server.sql.keywords import quote_ident
 from server.sql.types import BOOL, INT4, NUMERIC, UNKNOWN, Type, format_type
@@ -149,6 +149,8 @@ class _Printer:
             return f"({value} AT TIME ZONE {zone})"
         if name == "extract" and len(node.args) == 2 and isinstance(node.args[0], tree.Const):
             return f"EXTRACT({node.args[0].value} FROM {self.expr(node.args[1], False)})"
+        if node.function in json_construct.CLAUSES:
+            return json_construct.as_sql(node.function, [self.expr(arg, True) for arg in node.args])
         return f"{quote_ident(name)}({self._list(node.args)})"
 
     def _cast(self, node: tree.Expr, implicit: bool) -> str:

@@ -135,6 +135,8 @@ def key_text(kind: Type, value: Any, env: Any) -> str:
     """An object's key; 22023 for what is no scalar."""
     if kind.element is not None or is_row(kind) or kind.name in ("json", "jsonb"):
         raise PgError("22023", "key value must be scalar, not array, composite, or json")
+    if kind.name == "bool":
+        return "true" if value else "false"
     return date_text(kind, value, env) if kind.name in _DATES else str(kind.output(value, env))
 
 

@@ -3,15 +3,25 @@
 from dataclasses import replace
 
 from server.sql.ast import (
+    Alias,
+    BoolExpr,
     Coalesce,
+    ColumnRef,
     Expr,
     FuncCall,
+    JsonCall,
+    JsonItem,
     Literal,
     MinMax,
     Names,
     NullIf,
+    Op,
+    RangeSubselect,
+    ResTarget,
+    SelectStmt,
     SortBy,
     SqlValueFunction,
+    SubLink,
     TypeCast,
     TypeName,
     WindowDef,
@@ -23,6 +33,7 @@ from server.sql.special_calls import EXTRACT_FIELDS, WITH_PRECISION
 
 _TRIM = {"both": "btrim", "leading": "ltrim", "trailing": "rtrim"}
 _FORMS = ("nfc", "nfd", "nfkc", "nfkd")
+_JSON_CALLS = frozenset({"json_object", "json_array", "json_objectagg", "json_arrayagg"})
 _INT4 = TypeName(("pg_catalog", "int4"))
 
 
@@ -143,6 +154,8 @@ class Calls(Types):
         if kind == "collation":
             return self._collation_for(at)
         self.expect("(")
+        if kind in _JSON_CALLS and not self._is_plain_json_object(kind):
+            return self._json_call(kind, at)
         value = self._special(kind, at)
         self.expect(")")
         return value
@@ -167,8 +180,6 @@ class Calls(Types):
         if kind == "normalize":
             return self._normalize(at)
         if kind == "json_object":
-            if self.kind == ")":
-                return _system("json_object", at=at)
             label, first = self._argument()
             return self._plain_arguments(("pg_catalog", "json_object"), label, first, at)
         if kind == "treat":
@@ -259,6 +270,77 @@ class Calls(Types):
         if self.accept("from"):
             return _system("substring", first, self.expression(), length, at=at)
         return _system("substring", first, Literal("integer", "1"), TypeCast(length, _INT4), at=at)
+
+    # --- SQL/JSON
+
+    def _is_plain_json_object(self, kind: str) -> bool:
+        """Whether it is a call of the function json_object(text[]) or json_object(text[], text[])."""
+        if kind != "json_object" or self.kind in (")", "returning", "null", "absent"):
+            return False
+        before, lifted = self.index, len(self.lifted)
+        self._argument()
+        plain = self.kind in (",", ")")
+        self.index = before
+        del self.lifted[lifted:]
+        return plain
+
+    def _json_call(self, kind: str, at: int) -> Expr:
+        keyed = kind.startswith("json_object")
+        absent = not keyed
+        items: tuple[JsonItem, ...] = ()
+        if kind == "json_array" and self.kind in ("select", "values", "with", "table"):
+            return self._json_array_of_query(at)
+        if self.kind not in (")", "returning"):
+            item = self._json_pair if keyed else self._json_value
+            items = (item(),) if kind.endswith("agg") else self.comma_list(item)
+        order = self.order_by() if kind == "json_arrayagg" else ()
+        if self.kind in ("null", "absent") and self.peek() == "on":
+            absent = self.kind == "absent"
+            self.index += 2
+            self.expect("null")
+        unique = keyed and self.unique_keys()
+        returning = self._json_returning()
+        self.expect(")")
+        call = None
+        if kind.endswith("agg"):
+            call = self.call_clauses(FuncCall((kind,), order_by=order, at=at))
+        return JsonCall(kind, items, absent, unique, returning, call, at)
+
+    def _json_array_of_query(self, at: int) -> Expr:
+        """JSON_ARRAY(SELECT ...) aggregates the rows of the query."""
+        query = self.query()
+        format_json = self._format_json()
+        returning = self._json_returning()
+        self.expect(")")
+        value = JsonItem(None, ColumnRef(("q", "a")), format_json)
+        call = JsonCall("json_arrayagg", (value,), True, False, returning, FuncCall(("json_arrayagg",)))
+        source = RangeSubselect(query, alias=Alias("q", ("a",)))
+        return SubLink("scalar", SelectStmt((ResTarget(call, "json_array"),), from_=(source,)), at=at)
+
+    def _json_pair(self) -> JsonItem:
+        key = self.expression()
+        if not self.accept(":"):
+            if isinstance(key, Op | BoolExpr | TypeCast):
+                raise self.fail()
+            self.expect("value")
+        return self._json_value(key)
+
+    def _json_value(self, key: Expr | None = None) -> JsonItem:
+        value = self.expression()
+        return JsonItem(key, value, self._format_json())
+
+    def _format_json(self) -> bool:
+        if not self.accept("format_la"):
+            return False
+        self.expect("json")
+        return True
+
+    def _json_returning(self) -> TypeName | None:
+        if not self.accept("returning"):
+            return None
+        found = self.type_name()
+        self._format_json()
+        return found
 
     def unique_keys(self) -> bool:
         """json_key_uniqueness_constraint_opt."""

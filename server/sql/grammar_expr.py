@@ -13,6 +13,7 @@ from server.sql.ast import (
     Expr,
     FuncCall,
     InList,
+    IsJson,
     Literal,
     NullTest,
     Op,
@@ -290,14 +291,7 @@ class Expressions(Primaries):
         return (BoolExpr("not", (call,), at) if negated else call), 0
 
     def _is_json(self, left: Expr, negated: bool, at: int) -> Expr:
-        """IS JSON [VALUE|ARRAY|OBJECT|SCALAR] [WITH UNIQUE KEYS], as is_json(value, kind, unique)."""
+        """IS JSON [VALUE|ARRAY|OBJECT|SCALAR] [WITH UNIQUE KEYS]."""
         kind = self.accept_any(("value", "array", "object", "scalar")) or "value"
-        unique = self.unique_keys()
-        call = _call(
-            "is_json",
-            left,
-            Literal("string", kind, at),
-            Literal("bool", "true" if unique else "false", at),
-            at=at,
-        )
+        call = IsJson(left, kind, self.unique_keys(), at)
         return BoolExpr("not", (call,), at) if negated else call
