@@ -8,6 +8,7 @@ the same times are merged.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import msgspec
 
@@ -30,7 +31,7 @@ class Ranges:
     def __init__(self) -> None:
         self._ranges: list[Range] = []
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Range]:
         return iter(self._ranges)
 
     def __len__(self) -> int:

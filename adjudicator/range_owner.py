@@ -84,6 +84,8 @@ class Settings(NamedTuple):
     """How far ahead times are reserved; renewed at half of it."""
     lead: Timestamp = 0
     """How far commits are dated ahead (AR §3.3)."""
+    appends: int = 4
+    """Records in flight at once (AR §3.17)."""
     exact_keys: int = 1_000_000
     """Bounds of the conflict memory (`adjudicator.window`)."""
     slots: int = 1 << 20
@@ -183,16 +185,18 @@ class RangeOwner:
     def appended(self, tail: Tail, now: Timestamp) -> list[Effect]:
         """The record in flight is durable."""
         effects: list[Effect] = []
-        for item in self.appender.appended(tail):
+        for position, item in self.appender.appended(tail):
             if isinstance(item, Commit):
                 effects += self._committed(item)
             else:
-                effects += self._controlled(item, tail.position)
+                effects += self._controlled(item, position)
         return [*effects, *self._flush()]
 
-    def refused(self) -> None:
-        """Somebody else claimed the journal: this epoch appends, votes and answers nothing more (J5)."""
-        self.is_stopped = True
+    def refused(self, tail: Tail) -> None:
+        """An append was refused, the journal being at `tail`. A higher epoch: somebody else claimed it, and this
+        one appends, votes and answers nothing more (J5). Otherwise the record came before its predecessor."""
+        if tail.epoch > self.epoch:
+            self.is_stopped = True
 
     def feed(
         self,
@@ -439,10 +443,10 @@ class RangeOwner:
             self.appender.reserve(base + self.settings.reserve)
 
     def _flush(self) -> list[Effect]:
-        if self.is_stopped:
-            return []
-        record = self.appender.next()
-        return [Append(record)] if record is not None else []
+        effects: list[Effect] = []
+        while not self.is_stopped and (record := self.appender.next()) is not None:
+            effects.append(Append(record))
+        return effects
 
     def _announcement(self) -> Announcement:
         return Announcement(self.journal, self.epoch, self.appender.tail.position, self.closed)

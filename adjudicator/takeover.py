@@ -78,7 +78,7 @@ class Takeover:
         """The new owner, once `claim` was accepted at `claimed`; `base`: from where the stream is kept."""
         require(claimed.position == self.tail.position + 1, "J1: the claim follows what was read")
         safe = self._safe()
-        appender = Appender(claimed.epoch, self.owner, claimed)
+        appender = Appender(claimed.epoch, self.owner, claimed, self.settings.appends)
         owner = RangeOwner(self.journal, appender, safe, base, self.settings)
         for (lo, hi), after in sorted(self._owned.items()):
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))

@@ -1,21 +1,24 @@
 """An owner's own records in order: what waits, what is in flight, what is known to be durable.
 
-One record is in flight at a time; everything decided meanwhile forms the next one (group commit, AR §3.17).
-A lost answer is repeated with the very same record until the log says what became of it (J6); a refusal means
-that somebody else claimed the journal, and nothing of what waits will ever be appended by this owner (J5).
+A few records may be in flight at once, each naming the one before; everything decided meanwhile forms the next
+(group commit, AR §3.17). That one was taken proves that those before it were. A lost answer is repeated with
+the very same record until the log says what became of it (J6). A refusal by a higher epoch means that somebody
+else claimed the journal, and nothing of what waits will ever be appended by this owner (J5); any other means
+that a record overtook the one before it, and both are sent again.
 
 The durable reservation (AR §3.3) rides on any record: `reserved` is the time up to which this epoch may use
 times. It counts only once its record is durable, and the successor finds it in the log.
 """
 
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 
 from journal.broken import require
 from journal.encoding import Sealed, seal
 from journal.journal import Tail
-from journal.record import Commit, Header, Note, Record, Timestamp
+from journal.record import Commit, Header, Note, Position, Record, Timestamp
 
 GROUP = 256
 """Commits in one record at most."""
@@ -36,11 +39,17 @@ def claim_record(
     return seal(Record(header, "claim", request_id, owner, [], reserved, notes), tail.last_ts)
 
 
+class _Flight(NamedTuple):
+    sealed: Sealed
+    items: list[Commit | Control]
+    reserve: Timestamp
+
+
 class Appender:
     """The writing end of one journal for one epoch."""
 
-    def __init__(self, epoch: int, owner: str, claimed: Tail) -> None:
-        """`claimed`: the tail whose record is this epoch's claim."""
+    def __init__(self, epoch: int, owner: str, claimed: Tail, depth: int = 1) -> None:
+        """`claimed`: the tail whose record is this epoch's claim; `depth`: records in flight at most."""
         self.epoch = epoch
         self._owner = owner
         self.tail = claimed
@@ -50,14 +59,15 @@ class Appender:
         self.last_ts = claimed.last_ts
         """The newest time handed in."""
         self._asked: Timestamp = 0
+        self._depth = depth
         self._waiting: deque[Commit | Control] = deque()
-        self._flight: tuple[Sealed, list[Commit | Control], Timestamp] | None = None
+        self._flights: deque[_Flight] = deque()
 
     @property
     def oldest_pending(self) -> Timestamp:
         """The oldest time that was handed in and is not known to be durable; 0: none."""
-        if self._flight is not None:
-            for item in self._flight[1]:
+        for flight in self._flights:
+            for item in flight.items:
                 if ts := _time(item):
                     return ts
         for item in self._waiting:
@@ -66,9 +76,9 @@ class Appender:
         return 0
 
     @property
-    def in_flight(self) -> Sealed | None:
-        """The record whose answer is awaited."""
-        return self._flight[0] if self._flight is not None else None
+    def in_flight(self) -> list[Sealed]:
+        """The records whose answers are awaited, in order."""
+        return [flight.sealed for flight in self._flights]
 
     @property
     def reserving(self) -> Timestamp:
@@ -88,43 +98,59 @@ class Appender:
         self._asked = max(self._asked, upto)
 
     def next(self) -> Sealed | None:
-        """The next record to append, or None while one is in flight or nothing waits."""
-        if self._flight is not None:
+        """The next record to append, or None while enough are in flight or nothing waits."""
+        if len(self._flights) >= self._depth:
             return None
-        reserve = self._asked if self._asked > self.reserved else 0
+        reserve = self._asked if self._asked > self._reserve_in_flight() else 0
         if not self._waiting and not reserve:
             return None
-        items: list[Commit | Control] = []
-        commits: list[Commit] = []
-        while self._waiting and len(items) < GROUP:
-            item = self._waiting[0]
-            if not isinstance(item, Commit):
-                if not items:
-                    items.append(self._waiting.popleft())
-                break
-            commits.append(item)
-            items.append(self._waiting.popleft())
+        items = self._group()
+        commits = [item for item in items if isinstance(item, Commit)]
         control = items[0] if items and not commits else None
         notes = control.notes if isinstance(control, Control) else []
         ts = control.ts if isinstance(control, Control) else 0
-        tail = self.tail
-        header = Header(tail.position + 1, self.epoch, tail.hash)
+        before = self._before()
+        header = Header(before.position + 1, self.epoch, before.hash)
         request_id = self.epoch.to_bytes(8, "big") + header.position.to_bytes(8, "big")
         kind = "commits" if commits else "control"
         record = Record(header, kind, request_id, self._owner, commits, reserve, notes, ts)
-        sealed = seal(record, tail.last_ts)
-        self._flight = (sealed, items, reserve)
+        sealed = seal(record, before.last_ts)
+        self._flights.append(_Flight(sealed, items, reserve))
         return sealed
 
-    def appended(self, tail: Tail) -> list[Commit | Control]:
-        """The record in flight is durable at `tail`; returns what it held. Late answers return nothing."""
-        if self._flight is None or tail.hash != self._flight[0].hash:
+    def appended(self, tail: Tail) -> list[tuple[Position, Commit | Control]]:
+        """The record at `tail` is durable, and so are those before it; what they held, with its position.
+
+        Late answers return nothing.
+        """
+        if all(flight.sealed.hash != tail.hash for flight in self._flights):
             return []
-        sealed, items, reserve = self._flight
-        self._flight = None
-        self.tail = Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
-        self.reserved = max(self.reserved, reserve)
+        held: list[tuple[Position, Commit | Control]] = []
+        while self.tail.hash != tail.hash:
+            sealed, items, reserve = self._flights.popleft()
+            self.tail = Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
+            self.reserved = max(self.reserved, reserve)
+            held += [(sealed.position, item) for item in items]
+        return held
+
+    def _group(self) -> list[Commit | Control]:
+        """What the next record holds: commits that follow each other, or one control item."""
+        items: list[Commit | Control] = []
+        while self._waiting and len(items) < GROUP:
+            if not isinstance(self._waiting[0], Commit):
+                return items or [self._waiting.popleft()]
+            items.append(self._waiting.popleft())
         return items
+
+    def _before(self) -> Tail:
+        """The record that the next one follows."""
+        if not self._flights:
+            return self.tail
+        sealed = self._flights[-1].sealed
+        return Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
+
+    def _reserve_in_flight(self) -> Timestamp:
+        return max([self.reserved, *(flight.reserve for flight in self._flights)])
 
 
 def _time(item: Commit | Control) -> Timestamp:

@@ -31,7 +31,12 @@ class Cluster:
         self.counts = {}
         faults = self.world.faults
         self.settings = Settings(
-            promise=100 * MS, reserve=300 * MS, lead=faults.lead, exact_keys=faults.exact_keys, slots=64
+            promise=100 * MS,
+            reserve=300 * MS,
+            lead=faults.lead,
+            appends=faults.appends,
+            exact_keys=faults.exact_keys,
+            slots=64,
         )
         self.first_journals = [0, 1, 2]
         self.snapshots = {}
@@ -72,12 +77,17 @@ class Cluster:
         return self.world.faults.offset <= self.world.faults.bound
 
     def tell(self, hook, *args):
+        if hook == "on_promise":
+            self.reached("votes for others" if args[2].candidate.journal != args[0] else "own votes")
         self.observers.tell(hook, *args)
 
     def count(self, result):
         name = type(result).__name__
         if isinstance(result, Aborted):
             name = result.reason.name
+        self.reached(name)
+
+    def reached(self, name):
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def routing(self):
@@ -120,15 +130,20 @@ class Cluster:
             for note in entry.record.notes:
                 self.world.note(f"   journal {journal} epoch {entry.record.header.epoch}", note)
         self.tell("on_record", journal, entry)
+        if entry.record.kind == "claim" and entry.record.header.epoch > 1:
+            self.reached("take-overs")
         for note in entry.record.notes:
             if isinstance(note, Acquire):
+                self.reached("ranges moved")
                 self._moved(note.lo, note.hi, journal)
             elif isinstance(note, SetChange) and note.is_added:
+                self.reached("journals added")
                 self._after[note.journal] = entry.record.ts
                 self.start_owner(note.journal, after=entry.record.ts)
             elif isinstance(note, End):
                 self.ended[journal] = entry.record.ts
             elif isinstance(note, SetChange):
+                self.reached("journals removed")
                 self.removed.append(note.journal)
 
     def _moved(self, lo, hi, journal):

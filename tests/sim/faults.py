@@ -26,6 +26,7 @@ class Faults(NamedTuple):
     offset: int = 2 * MS
     """Clocks are off by up to this; above `bound` the bound is violated on purpose."""
     lead: int = 0
+    appends: int = 4
     exact_keys: int = 1_000_000
 
 
@@ -58,5 +59,6 @@ def drawn(chance):
         bound=bound,
         offset=chance.between(20, 400) * MS if violates else bound,
         lead=chance.pick((0, 0, 5 * MS, 20 * MS)),
+        appends=chance.pick((1, 4)),
         exact_keys=chance.pick((1_000_000, 20)),
     )

@@ -101,9 +101,9 @@ class OwnerNode(Process):
         crossbar = self.reader.crossbar
         self.perform(owner.feed(items, crossbar.take_notes(), crossbar.complete, self.earliest))
         self.perform(owner.tick(self.earliest))
-        flight = owner.appender.in_flight
-        if flight is not None and not owner.is_stopped and self._sent + 60 * MS < self.world.now:
-            self._append(flight)
+        if not owner.is_stopped and self._sent + 60 * MS < self.world.now:
+            for sealed in owner.appender.in_flight:
+                self._append(sealed)
 
     def _try_claim(self):
         if self._claim is not None and self._sent + 80 * MS > self.world.now:
@@ -139,8 +139,8 @@ class OwnerNode(Process):
             self.cluster.claimed(self)
         elif isinstance(result, Tail):
             self.perform(self.owner.appended(result, self.earliest))
-        elif self.owner.appender.in_flight is sealed:
-            self.owner.refused()
+        else:
+            self.owner.refused(result.tail)
 
     # --- performing
 

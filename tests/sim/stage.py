@@ -181,7 +181,7 @@ class Stage:
         log = self.logs[journal]
         result = log.append(sealed)
         if not isinstance(result, Tail):
-            actor.owner.refused()
+            actor.owner.refused(result.tail)
             return []
         log.sync()
         self.observers.tell("on_record", journal, log.read(result.position)[0])

@@ -190,6 +190,31 @@ def test_a_reservation_counts_when_it_is_durable_and_rides_on_commits() -> None:
     assert (a.appender.reserved, a.appender.oldest_pending) == (500, 0)
 
 
+def test_records_in_flight_follow_each_other() -> None:
+    a = Source(0)
+    appender = Appender(1, "o", a.log.tail, depth=2)
+    for ts in (10, 20, 30):
+        appender.add(at(ts))
+        appender.next()
+    first, second = appender.in_flight
+    assert (first.position, second.position, second.previous) == (2, 3, first.hash)
+    overtaken = a.log.append(second)
+    assert isinstance(overtaken, Conflict)
+    assert overtaken.tail.epoch == 1
+    answers = [a.log.append(first), a.log.append(second)]
+    a.log.sync()
+    assert isinstance(answers[1], Tail)
+    assert [(position, item.commit_ts) for position, item in appender.appended(answers[1])] == [
+        (2, 10),
+        (3, 20),
+    ]
+    assert isinstance(answers[0], Tail)
+    assert appender.appended(answers[0]) == []
+    third = appender.next()
+    assert third is not None
+    assert (third.first_ts, appender.oldest_pending) == (30, 30)
+
+
 def test_a_superseded_owner_is_refused() -> None:
     a = Source(0)
     old = a.appender

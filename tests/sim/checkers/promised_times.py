@@ -26,7 +26,8 @@ class PromisedTimes(Checker):
         self._promised[key] = max(self._promised.get(key, 0), upto)
 
     def _check_old(self, journal, epoch, commit):
-        for (other, old), reserved in self._reserved.items():
-            if other == journal and old < epoch and commit.commit_ts <= reserved:
-                text = f"commit at {commit.commit_ts} in epoch {epoch}, reserved {reserved} by {old}"
-                raise Violation("F1", text, commit.txid)
+        for times, what in ((self._reserved, "reserved"), (self._promised, "promised")):
+            for (other, old), upto in times.items():
+                if other == journal and old < epoch and commit.commit_ts <= upto:
+                    text = f"commit at {commit.commit_ts} in epoch {epoch}, {what} {upto} by {old}"
+                    raise Violation("F1", text, commit.txid)
