@@ -5,6 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from server.errors import PgError
+from server.sql import ast
+from server.sql.env import Env
+from server.sql.interval_decode import interval_in
+from server.sql.interval_encode import interval_out
+from server.sql.parse import parse_expression
+from server.sql.type_names import type_modifier
+from server.sql.types import INTERVAL
 from server.sql.zones import Zone, find_zone, fixed_zone
 
 SERVER_VERSION = "16.15"
@@ -71,24 +78,33 @@ _ORDERS = {
 }
 
 
-def _datestyle(value: str) -> str:
-    style, order = "ISO", "MDY"
+def _datestyle(value: str, current: str) -> str:
+    """What the value does not name stays as it is (check_datestyle)."""
+    style, order = current.split(", ")
+    styles, orders = set(), set()
     for word in value.lower().replace(",", " ").split():
         if word == "default":
-            style, order = "ISO", "MDY"
+            styles = styles or {"ISO"}
+            orders = orders or {"MDY"}
         elif word in _STYLES:
-            style = _STYLES[word]
-            if style == "German":
-                order = "DMY"
+            styles.add(_STYLES[word])
         elif word in _ORDERS:
-            order = _ORDERS[word]
+            orders.add(_ORDERS[word])
         else:
             raise PgError(
                 "22023",
                 f'invalid value for parameter "DateStyle": "{value}"',
                 detail=f'Unrecognized key word: "{word}".',
             )
-    return f"{style}, {order}"
+    if len(styles) > 1 or len(orders) > 1:
+        raise PgError(
+            "22023",
+            f'invalid value for parameter "DateStyle": "{value}"',
+            detail='Conflicting "datestyle" specifications.',
+        )
+    if "German" in styles:
+        order = "DMY"
+    return f"{(styles or {style}).pop()}, {(orders or {order}).pop()}"
 
 
 def _intervalstyle(value: str) -> str:
@@ -96,7 +112,7 @@ def _intervalstyle(value: str) -> str:
     if word not in ("postgres", "postgres_verbose", "sql_standard", "iso_8601"):
         raise PgError(
             "22023",
-            f'invalid value for parameter "IntervalStyle": "{value}"',
+            f'invalid value for parameter "intervalstyle": "{value}"',
             hint="Available values: postgres, postgres_verbose, sql_standard, iso_8601.",
         )
     return word
@@ -115,8 +131,10 @@ def _extra_float_digits(value: str) -> str:
 
 
 def zone_of(value: str) -> Zone:
-    """The time zone that TimeZone's value names: a name, hours east of Greenwich, or POSIX text."""
+    """The time zone that TimeZone's value names: a name, an interval or hours east of Greenwich, or POSIX text."""
     text = value.strip()
+    if re.match(r"interval\b", text, re.IGNORECASE):
+        return _interval_zone(text)
     try:
         hours = float(text)
     except ValueError:
@@ -125,6 +143,26 @@ def zone_of(value: str) -> Zone:
     if zone is None or (hours is not None and abs(hours) > 167):
         raise _invalid("TimeZone", value)
     return zone
+
+
+def _interval_zone(text: str) -> Zone:
+    """INTERVAL '-08:00' HOUR TO MINUTE: how far east of Greenwich (check_timezone)."""
+    found = parse_expression(text)
+    if not isinstance(found, ast.TypeCast) or not isinstance(found.arg, ast.Literal):
+        raise _invalid("TimeZone", text)
+    typmod = type_modifier(INTERVAL, (), found.type.interval_fields)
+    offset = interval_in(found.arg.text, typmod, Env())
+    detail = None
+    if offset.months:
+        detail = "Cannot specify months in time zone interval."
+    elif offset.days:
+        detail = "Cannot specify days in time zone interval."
+    elif abs(offset.us) > 167 * 3_600_000_000:
+        detail = "UTC timezone offset is out of range."
+    if detail is not None:
+        shown = f"INTERVAL '{interval_out(offset, Env())}'"
+        raise PgError("22023", f'invalid value for parameter "TimeZone": "{shown}"', detail=detail)
+    return fixed_zone(int(offset.us / 1_000_000))
 
 
 def _timezone(value: str) -> str:
@@ -152,7 +190,7 @@ ALL: dict[str, Setting] = {
     for setting in (
         Setting("application_name", "", _application_name, "Name of the application.", reported=True),
         Setting("client_encoding", "UTF8", _client_encoding, "Client's character set.", reported=True),
-        Setting("DateStyle", "ISO, MDY", _datestyle, "Display format of dates.", is_list=True, reported=True),
+        Setting("DateStyle", "ISO, MDY", str, "Display format of dates.", is_list=True, reported=True),
         Setting("extra_float_digits", "1", _extra_float_digits, "Digits displayed for floats."),
         Setting("IntervalStyle", "postgres", _intervalstyle, "Display format of intervals.", reported=True),
         Setting("TimeZone", "UTC", _timezone, "Time zone of timestamps.", reported=True),
@@ -246,11 +284,12 @@ class Settings:
         for name, value in boot.items():
             self._boot[name.lower()] = self._checked(name, value)
 
-    @staticmethod
-    def _checked(name: str, value: str) -> str:
+    def _checked(self, name: str, value: str) -> str:
         setting = ALL.get(name.lower())
         if setting is None or setting.check is None:
             raise unsettable(name)
+        if setting.name == "DateStyle":
+            return _datestyle(value, self[name])
         return setting.check(value)
 
     def get(self, name: str) -> str | None:
