@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from server.errors import PgError
 from server.sql import tree
 from server.sql.codegen import Code, Emitter, fresh
-from server.sql.context import Context
+from server.sql.context import Context, Holding, row_size
 from server.sql.exec_node import Node
 from server.sql.plan_relation import reads_any
 from server.sql.plan_walk import is_volatile
@@ -116,7 +116,26 @@ def _scalar(node: Node) -> Callable[[Context], Any]:
 
 
 def _array(node: Node) -> Callable[[Context], Array]:
-    return lambda c: Array([row[0] for row in _rows(node, c)])
+    def run(c: Context) -> Array:
+        with c.holding() as held:
+            return Array([row[0] for row in _held_rows(node, c, held)])
+
+    return run
+
+
+def _held_rows(node: Node, c: Context, held: Holding) -> Iterator[Any]:
+    """The rows, accounted for as long as somebody gathers them; PgError 54000."""
+    for row in _rows(node, c):
+        held.add(row_size(row))
+        yield row
+
+
+def _all(node: Node) -> Callable[[Context], list[Any]]:
+    def run(c: Context) -> list[Any]:
+        with c.holding() as held:
+            return list(_held_rows(node, c, held))
+
+    return run
 
 
 # --- ANY and ALL -------------------------------------------------------------------------------------------
@@ -133,7 +152,7 @@ def _emit_quantified(link: tree.SubLink, node: Node, inner: "Scope", emitter: Em
         if kind is link.query.columns[column].type and kind.name != "json" and not is_row(kind):
             build = _once(_hashed(node, column, kind.sort_key))
             return Code(f"{unit.bind(_probe(build, kind.sort_key))}(c, {emitter.value(test).src})")
-    rows = _call(lambda c: list(_rows(node, c)), link, inner, emitter, again)
+    rows = _call(_all(node), link, inner, emitter, again)
     sources = dict(emitter.sources)
     name = unit.temp()
     for position in range(node.width):
@@ -155,8 +174,11 @@ def _hashed(
             value = row[column]
             if value is None:
                 null = True
-            else:
-                found.add(value if convert is None else convert(value))
+                continue
+            known = len(found)
+            found.add(value if convert is None else convert(value))
+            if len(found) > known:
+                c.hold(row_size(row))
         return found, null
 
     return run

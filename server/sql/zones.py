@@ -94,7 +94,7 @@ def _names() -> dict[str, str]:
 _NAME = r"(?:<[^<>]*>|[^0-9,+<>-]+)"
 _OFFSET = r"[+-]?[0-9]{1,3}(?::[0-9]{1,2}(?::[0-9]{1,2})?)?"
 _POSIX = re.compile(
-    f"(?P<std>{_NAME})(?P<offset>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_offset>{_OFFSET})?)?(?P<rule>,.*)?"
+    f"(?P<std>{_NAME}|)(?P<offset>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_offset>{_OFFSET})?)?(?P<rule>,.*)?"
 )
 _US_RULE = ",M3.2.0,M11.1.0"
 

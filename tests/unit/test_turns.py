@@ -85,3 +85,20 @@ def test_numbers_are_as_precise_in_a_subquery(tmp_path):
         assert await client.rows(f"SELECT (SELECT {thirds} * x) FROM generate_series(1, 1) x") == plain
 
     run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 WHERE '' IN (SELECT repeat('x', 100000) || x FROM generate_series(1, 100000000) x)",
+        "SELECT 1 WHERE '' > ALL (SELECT repeat('x', 100000) || x FROM generate_series(1, 100000000) x)",
+        "SELECT ARRAY(SELECT repeat('x', 100000) || x FROM generate_series(1, 100000000) x)",
+    ],
+)
+def test_what_a_subquery_gathers_is_bounded(tmp_path, sql):
+    async def work(node):
+        client = Client(node)
+        (answer,) = await client.query(sql)
+        assert answer == "ERROR 54000 query requires more than allowed temp space of 131072 KB to execute"
+
+    run(tmp_path, work)
