@@ -97,7 +97,9 @@ def explain(
     if not isinstance(query, preparing.OPTIMIZABLE):
         raise PgError("0A000", f"unsupported statement: {type(query).__name__.removesuffix('Stmt')}")
     begun = time.perf_counter()
+    txn.check_age()
     prepared = preparing.prepare(ast.ParsedStatement(query, ""), txn.catalog, session.env)
+    session.check_privileges(prepared)
     planned = time.perf_counter()
     assert prepared.plan is not None
     analyze = wanted.get("analyze", False)
@@ -131,7 +133,6 @@ def explain(
 
 
 def _run(session: SqlSession, prepared: Prepared, txn: Transaction, reads: _CountedReads) -> Steps:
-    session.check_privileges(prepared)
     session.count_statement(prepared, txn)
     ctx: Context = session.new_context(txn, ())
     ctx.txn = reads

@@ -275,6 +275,44 @@ def test_a_table_created_again_is_another_one(tmp_path):
     run(tmp_path, work)
 
 
+def test_what_needs_a_privilege(tmp_path):
+    async def work(node):
+        admin = Client(node)
+        for statement in (
+            "CREATE SCHEMA s",
+            "CREATE TABLE s.t (a int PRIMARY KEY)",
+            "CREATE TABLE u (a int PRIMARY KEY)",
+            "CREATE ROLE group1",
+            "CREATE ROLE bob WITH LOGIN",
+            "CREATE ROLE eve WITH LOGIN NOINHERIT",
+            "GRANT SELECT ON s.t TO group1",
+            "GRANT SELECT ON s.t TO bob",
+            "GRANT group1 TO eve",
+        ):
+            assert "ERROR" not in str(await admin.query(statement)), statement
+        bob, eve = Client(node, "bob"), Client(node, "eve")
+        assert await bob.query("EXPLAIN SELECT * FROM u") == ["ERROR 42501 permission denied for table u"]
+        no_usage = "ERROR 42501 permission denied for schema s"
+        assert await bob.query("SELECT * FROM s.t") == [no_usage]
+        await admin.query("GRANT USAGE ON SCHEMA s TO public")
+        assert await Client(node, "bob").query("SELECT * FROM s.t") == ["SELECT 0"]
+        assert await Client(node, "eve").query("SELECT * FROM s.t") == [
+            "ERROR 42501 permission denied for table t"
+        ]
+        await admin.query("REVOKE ALL ON s.t FROM bob")
+        await admin.query("REVOKE USAGE ON SCHEMA s FROM public")
+        await admin.query("GRANT USAGE ON SCHEMA s TO bob")
+        depends = 'ERROR 2BP01 role "bob" cannot be dropped because some objects depend on it'
+        assert await admin.query("DROP ROLE bob") == [depends]
+        await admin.query("REVOKE USAGE ON SCHEMA s FROM bob")
+        assert await admin.query("DROP ROLE bob") == ["DROP ROLE"]
+        gone = 'ERROR 42704 role "bob" does not exist'
+        assert await bob.query("CREATE TABLE s.x (a int)") == [gone]
+        assert await eve.query("CREATE TABLE s.x (a int)") == [no_usage]
+
+    run(tmp_path, work)
+
+
 # --- settings ---
 
 
