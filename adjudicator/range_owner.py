@@ -81,7 +81,8 @@ class Settings(NamedTuple):
     promise: Timestamp = 200 * 10**6
     """T of AR §3.6: 3 to 5 times the worst round trip; the same for all owners, past ones too."""
     reserve: Timestamp = 1000 * 10**6
-    """How far ahead times are reserved; renewed at half of it."""
+    """How far ahead times are reserved; renewed at half of it, which is at least `promise`: a schema change is
+    dated ahead by that. Nobody's start_ts moves it: a successor starts above it."""
     lead: Timestamp = 0
     """How far commits are dated ahead (AR §3.3)."""
     appends: int = 4
@@ -284,7 +285,6 @@ class RangeOwner:
         refusal = self._refusal(message, owned)
         ts = self._time(message, owned, now)
         if refusal is None and not self._may_vote(ts):
-            self.appender.reserve(ts + self.settings.reserve)
             refusal = Aborted(Reason.BUSY, b"")
         if refusal is not None:
             return Vote(candidate, self.journal, self.epoch, refusal=refusal)
