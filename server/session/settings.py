@@ -81,7 +81,8 @@ _ORDERS = {
 def _datestyle(value: str, current: str) -> str:
     """What the value does not name stays as it is (check_datestyle)."""
     style, order = current.split(", ")
-    styles, orders = set(), set()
+    styles: set[str] = set()
+    orders: set[str] = set()
     for word in value.lower().replace(",", " ").split():
         if word == "default":
             styles = styles or {"ISO"}
