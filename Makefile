@@ -1,12 +1,14 @@
 # Every target works on a fresh machine: `make setup` installs what it needs from our own files.
 .DEFAULT_GOAL := help
-.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow bench clean
+.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker image bench clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 5432
 DATA ?= ./data
+DOCKER ?= docker
+IMAGE ?= opendsql
 PYTEST := $(BIN)/python -m pytest
 
 help:  ## This list
@@ -21,10 +23,13 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
+lock:  ## Resolve the dependencies of pyproject.toml anew: all into requirements.lock, the image's into docker/
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements.lock
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --constraint requirements.lock \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --output-file docker/requirements.lock
 
 serve: setup  ## Run the server on 127.0.0.1:$(PORT) with data in $(DATA)
 	@exec $(BIN)/opendsql serve --port $(PORT) --data $(DATA)
@@ -51,6 +56,13 @@ test: setup  ## The whole suite, as CI runs it
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(PYTEST) -q -n 2
+
+image:  ## Build the container image $(IMAGE) with $(DOCKER)
+	$(DOCKER) build --file docker/Dockerfile --tag $(IMAGE) .
+
+test-docker: setup  ## The image and compose file in a real engine; skipped where there is none
+	@.ci/packages debootstrap postgresql-client || true
+	OPENDSQL_DOCKER=1 $(PYTEST) -q tests/docker
 
 bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
 	@.ci/packages postgresql postgresql-contrib || true
