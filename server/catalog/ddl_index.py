@@ -24,11 +24,13 @@ from server.sql.limits import Limits
 
 CLASS_OID = 1259
 """pg_class: what jobs work on."""
+_LENGTH_HEADER = 4
+"""The modifier of char(n) and varchar(n) is n + 4."""
 _EPOCH_US = 946_684_800_000_000
 
 
 def check_key(limits: Limits, columns: Sequence[Column]) -> None:
-    """PgError when these columns can't be a key: 54011, 0A000."""
+    """PgError when these columns can't be a key: 54011, 0A000, 54000 (dsql-reference §4, declared key size)."""
     if len(columns) > limits.columns_per_key:
         raise PgError(
             "54011", f"more than {limits.columns_per_key} column keys in an index are not supported"
@@ -37,6 +39,13 @@ def check_key(limits: Limits, columns: Sequence[Column]) -> None:
         found = types.BY_OID[column.type_oid]
         if found.key_kind is None:
             raise PgError("0A000", f"datatype {found.display} is not supported in a key")
+    declared = sum(
+        column.typmod - _LENGTH_HEADER
+        for column in columns
+        if types.BY_OID[column.type_oid].name in ("bpchar", "varchar") and column.typmod >= _LENGTH_HEADER
+    )
+    if declared > limits.key_bytes:
+        raise PgError("54000", f"key size greater than {limits.key_bytes} bytes not supported")
 
 
 def check_index_count(change: Change, table: Table) -> None:
