@@ -60,6 +60,32 @@ def sort_rows(rows: list[Any], specs: Sequence[SortSpec]) -> None:
             rows[:] = nulls + rows if nulls_first else rows + nulls
 
 
+AT_ONCE = 20_000
+"""Rows that are sorted in one go; 8,192 more take some milliseconds each."""
+RUN = 8192
+
+
+def sort_in_turns(rows: list[Any], specs: Sequence[SortSpec], c: Context) -> Iterator[Rows]:
+    """As `sort_rows`, with empty batches in between: runs are sorted, then merged."""
+    if len(rows) <= AT_ONCE:
+        sort_rows(rows, specs)
+        return
+    runs = []
+    for start in range(0, len(rows), RUN):
+        run = rows[start : start + RUN]
+        sort_rows(run, specs)
+        runs.append(run)
+        c.tick()
+        yield []
+    merged = heapq.merge(*runs, key=sort_key(specs))
+    rows.clear()
+    for number, row in enumerate(merged):
+        rows.append(row)
+        if number % 1024 == 0:
+            c.tick()
+            yield []
+
+
 class Sort(Node):
     """All rows in order; with `top` only the first so many (ctx -> count or None) are kept."""
 
@@ -88,29 +114,8 @@ class Sort(Node):
                     rows = heapq.nsmallest(top, rows, key=self.key)
                     held.drop()
                 yield []
-            if len(rows) > 20_000:
-                yield from self._sort_slowly(rows, c)
-            else:
-                sort_rows(rows, self.specs)
+            yield from sort_in_turns(rows, self.specs, c)
             yield from batches(rows if top is None else rows[:top])
-
-    def _sort_slowly(self, rows: Rows, c: Context) -> Iterator[Rows]:
-        """Sort runs, then let the merge of nearly sorted runs be done by one more sort: turns in between."""
-        step = 8192
-        runs = []
-        for start in range(0, len(rows), step):
-            run = rows[start : start + step]
-            sort_rows(run, self.specs)
-            runs.append(run)
-            c.tick()
-            yield []
-        merged = heapq.merge(*runs, key=self.key)
-        rows.clear()
-        for number, row in enumerate(merged):
-            rows.append(row)
-            if number % 1024 == 0:
-                c.tick()
-                yield []
 
     def inputs(self) -> Sequence[Node]:
         return (self.source,)

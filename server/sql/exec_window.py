@@ -6,9 +6,12 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql.context import Context
-from server.sql.exec_node import Node, Rows, batches
-from server.sql.exec_sort import SortSpec, group_key, sort_rows
+from server.sql.exec_node import BATCH, Node, Rows, batches
+from server.sql.exec_sort import SortSpec, group_key, sort_in_turns
 from server.sql.range_frame import is_negative, ranging
+
+PEERS_PER_TURN = 8192
+"""Rows whose peers are found in one turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Partition:
         self.groups: list[int] = []
         """First row of each peer group."""
         self.group_of: list[int] = []
-        self._peers(peers)
+        self._peers = peers
         self.first = 0
         self.count = 0
         self.order_at = -1
@@ -78,10 +81,14 @@ class Partition:
         """For RANGE with an offset: a Ranging."""
         self.keys: list[Any] | None = None
 
-    def _peers(self, peers: Callable[[Any], Any]) -> None:
+    def find_peers(self, c: Context) -> Iterator[Rows]:
+        """To be run first: which rows are equal in the window's order; empty batches in between."""
         last: Any = object()
         for number, row in enumerate(self.rows):
-            key = peers(row) if self.spec.ordered else None
+            if number % PEERS_PER_TURN == PEERS_PER_TURN - 1:
+                c.tick()
+                yield []
+            key = self._peers(row) if self.spec.ordered else None
             if number == 0 or key != last:
                 self.groups.append(number)
                 last = key
@@ -204,7 +211,7 @@ class WindowAgg(Node):
 
     def _sorted(self, rows: Rows, c: Context) -> Iterator[Rows]:
         specs = [(at, False, False, convert) for at, convert in self.partition]
-        sort_rows(rows, [*specs, *self.order])
+        yield from sort_in_turns(rows, [*specs, *self.order], c)
         offsets = (
             self._offset(self.frame.start_offset, "starting", c),
             self._offset(self.frame.end_offset, "ending", c),
@@ -212,6 +219,7 @@ class WindowAgg(Node):
         ordered = ranging(self.frame.range_type, c.env) if self.order else None
         for part in self._split(rows):
             made = Partition(part, self.peers, self.frame, offsets)
+            yield from made.find_peers(c)
             if ordered is not None:
                 made.order_at, made.ranging = self.order[0][0], ordered
             columns = []
@@ -280,22 +288,32 @@ class WindowAgg(Node):
 
     def _framed(self, job: WindowJob, part: Partition, c: Context, into: list[Any]) -> Iterator[Rows]:
         """Any other frame: recomputed when it does not just grow."""
-        state, low, high = _start(job), 0, 0
+        state, low, high, work = _start(job), 0, 0, 0
         plain = part.spec._all
+        rows: Sequence[Any]
         for i in range(part.size):
-            c.tick()
             if not plain:
-                state = _feed(job, _start(job), [part.rows[j] for j in part.frame(i)], c.env)
+                rows, state = [part.rows[j] for j in part.frame(i)], _start(job)
             else:
                 start, end = part.bounds(i)
                 end = max(start, end)
                 if start != low or end < high:
                     state, low, high = _start(job), start, start
-                state = _feed(job, state, part.rows[high:end], c.env)
+                rows = part.rows[high:end]
                 high = end
+            if len(rows) <= BATCH:
+                state = _feed(job, state, rows, c.env)
+            else:
+                for piece in batches(rows):
+                    c.tick()
+                    state = _feed(job, state, piece, c.env)
+                    yield []
             into.append(job.function.final(state, c.env))
-            if i % 64 == 0:
+            work += len(rows) + 16
+            if work > 4 * BATCH:
+                c.tick()
                 yield []
+                work = 0
 
     def inputs(self) -> Sequence[Node]:
         return (self.source,)

@@ -69,6 +69,14 @@ ENDLESS = {
     "function": "select count(*) from generate_series('2000-01-01'::timestamp, '2200-01-01', '1 second')",
     "regex rows": "select count(*) from generate_series(1, 100000000) x where x::text ~ '(1|2)+(3|4)x'",
     "dear rows": "select count(*) from generate_series(1, 100000) x where factorial(20000 + x % 9) > x",
+    "window frames": (
+        "select sum(x) over (order by x rows between 1 preceding and unbounded following)"
+        " from generate_series(1, 100000) x"
+    ),
+    "window frames without a row": (
+        "select sum(x) over (order by x rows between unbounded preceding and unbounded following"
+        " exclude current row) from generate_series(1, 100000) x"
+    ),
     "sleep": "select pg_sleep(1000)",
 }
 
