@@ -9,20 +9,23 @@ So a process id names the process that a cancel request is meant for (DESIGN §1
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from server.catalog import privileges
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
+from server.runtime.background import Background
 from server.runtime.page import SharedPage
 from server.session.preparing import Plans
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
+
+T = TypeVar("T")
 
 PLAN_CACHES = 64
 NUMBER_BITS = 24
@@ -83,6 +86,7 @@ class SessionHost:
         self.open_transactions = 0
         self._last_number = 0
         self._plans: dict[object, Plans] = {}
+        self._background = Background()
 
     def plans(self, key: object) -> Plans:
         """The statement cache that sessions with equal settings share."""
@@ -102,6 +106,10 @@ class SessionHost:
         wait: Wait[None] = Wait()
         asyncio.get_running_loop().call_later(seconds, wait.finish, None)
         return wait
+
+    def compute(self, step: Callable[[], T]) -> Wait[T]:
+        """The result of a long computation, made beside the loop."""
+        return self._background.run(step)
 
     def enter(self, session: SqlSession) -> int:
         """A session begins; its process id. Raises PgError FATAL 53300.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from server.catalog.descriptor import Catalog, Job
 from server.session.transaction import Transaction, Versions
@@ -13,6 +13,8 @@ from server.sql.limits import Limits
 if TYPE_CHECKING:
     from server.session.preparing import Plans
     from server.session.session import SqlSession
+
+T = TypeVar("T")
 
 
 class Jobs(Protocol):
@@ -62,6 +64,10 @@ class Host(Protocol):
 
     def sleep(self, seconds: float) -> Wait[None]:
         """Done after that time."""
+        ...
+
+    def compute(self, step: Callable[[], T]) -> Wait[T]:
+        """What `step`, a function that changes nothing, returns or raises; it runs beside the loop."""
         ...
 
     def submit(self, txn: Transaction, size: int) -> Wait[int]: ...

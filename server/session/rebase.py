@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from server.catalog.descriptor import Catalog, Oid
@@ -10,7 +10,6 @@ from server.catalog.privileges import roles_of
 from server.errors import PgError, schema_changed
 from server.session import preparing
 from server.session.environment import SessionEnv
-from server.session.prepared import Prepared
 from server.session.transaction import Transaction
 from server.sql import ast
 
@@ -19,11 +18,12 @@ if TYPE_CHECKING:
 
 
 def meet(
-    session: SqlSession, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None
+    session: SqlSession, catalog: Catalog, parsed: ast.ParsedStatement, used: Sequence[Oid] | None = None
 ) -> None:
     """40001 OC001 when an object that the statement uses has changed since the catalog that the session last met.
 
-    The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3).
+    The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3). `used`: the
+    statement's tables in that catalog, if they are known.
     """
     old = session.catalog
     if session.txn is not None and session.txn.ddl:
@@ -31,9 +31,7 @@ def meet(
     session.catalog = catalog
     if not session.node.rebase:
         raise schema_changed()
-    if prepared is not None:
-        used = [oid for oid, _privilege in prepared.tables]
-    else:
+    if used is None:
         used = tables_in(old, parsed, session.env)
     if has_changed(old, catalog, used, session.user):
         raise schema_changed()

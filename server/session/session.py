@@ -7,6 +7,7 @@ one. An implicit transaction begins with a statement outside a block and ends at
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,13 +15,14 @@ from server.catalog.descriptor import Catalog, Oid
 from server.catalog.privileges import role_oid, roles_of
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import preparing, rebase
+from server.session import planning, preparing, rebase
 from server.session.environment import SessionEnv
-from server.session.portal import Portal, complete_later, run_at_once, run_portal
+from server.session.planning import LONG_SHAPE, aside
+from server.session.portal import SLICE_S, Portal, complete_later, run_at_once, run_portal
 from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
-from server.session.work import Slice, Wait, Work
+from server.session.work import SLICE, Slice, Wait, Work
 from server.sql import ast, scanner
 from server.sql.context import Context
 
@@ -124,24 +126,18 @@ class SqlSession:
             return self._query_work([(prepared, params)])
         return self._query_text(sql)
 
+    def catalog_in_force(self) -> Catalog:
+        """The running transaction's catalog, else the newest."""
+        return self.txn.catalog if self.txn is not None else self.node.catalog(self.cluster)
+
     def _cached(self, sql: str) -> tuple[Prepared, list[Any]] | None:
         """The plan of this very text, or of its shape, for the catalog in force."""
-        catalog = self.txn.catalog if self.txn is not None else self.node.catalog(self.cluster)
+        catalog = self.catalog_in_force()
         if catalog is not self.catalog or self.status == b"E":
             return None
-        prepared = self.plans.get(sql)
-        if prepared is not None:
-            return (prepared, []) if prepared.catalog is catalog else None
-        lifted = scanner.lift(sql)
-        if lifted is None:
+        if len(sql) > LONG_SHAPE and sql not in self.plans:
             return None
-        prepared = self.plans.get(lifted.key)
-        if prepared is None or prepared.catalog is not catalog:
-            return None
-        try:
-            return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
-        except PgError:
-            return None
+        return planning.cached(self.plans, sql, catalog, self.env)
 
     def _query_at_once(self, prepared: Prepared, params: list[Any]) -> Work | None:
         """A read by key outside a transaction block: no generator, no commit."""
@@ -169,17 +165,26 @@ class SqlSession:
 
     def _query_text(self, sql: str) -> Work:
         """Parse, then run one statement after the other; all of them are one implicit transaction."""
-        statements = preparing.parse_all(sql)
+        catalog, plans, env = self.catalog_in_force(), self.plans, self.env
+        if len(sql) > LONG_SHAPE and catalog is self.catalog and self.status != b"E":
+            found = yield from aside(self, len(sql), lambda: planning.cached(plans, sql, catalog, env))
+            if found is not None and found[0].catalog is self.catalog_in_force():
+                yield from self._query_work([found])
+                return
+        statements, lifted = yield from aside(self, len(sql), lambda: planning.parsed_query(sql))
         if not statements:
             self.out.append(codec.EMPTY_QUERY)
             return
-        lifted = scanner.lift(sql) if len(statements) == 1 else None
         yield from self._run_statements(statements, sql if len(statements) == 1 else None, lifted)
 
     def _run_statements(
         self, statements: list[ast.ParsedStatement], text: str | None, lifted: scanner.Lifted | None
     ) -> Work:
+        until = time.monotonic() + SLICE_S
         for place, parsed in enumerate(statements, 1):
+            if time.monotonic() > until:
+                yield SLICE
+                until = time.monotonic() + SLICE_S
             yield from self._run_parsed(parsed, text, lifted)
             if self.copying:
                 self.copy.simple_rest = statements[place:]
@@ -197,27 +202,9 @@ class SqlSession:
         txn.check_age()
         if parsed.parameters:
             raise preparing.no_parameter(parsed.statement)
-        self.meet(txn.catalog, parsed)
-        prepared, params = self._prepare_query(parsed, txn.catalog, text, lifted)
+        yield from planning.meet(self, txn.catalog, parsed)
+        prepared, params = yield from planning.prepare_query(self, parsed, txn.catalog, text, lifted)
         yield from self._run_whole(prepared, params)
-
-    def _prepare_query(
-        self, parsed: ast.ParsedStatement, catalog: Catalog, text: str | None, lifted: scanner.Lifted | None
-    ) -> tuple[Prepared, list[Any]]:
-        shared = not self.txn.ddl if self.txn is not None else True
-        if lifted is not None:
-            prepared = preparing.prepare_lifted(lifted, catalog, self.env)
-            if prepared is not None:
-                if shared:
-                    preparing.remember(self.plans, lifted.key, prepared)
-                try:
-                    return prepared, preparing.literal_values(prepared, lifted.literals, self.env)
-                except PgError:
-                    pass  # bound from its own text the statement fails with the literal's position
-        prepared = preparing.prepare(parsed, catalog, self.env)
-        if text is not None and shared:
-            preparing.remember(self.plans, text, prepared)
-        return prepared, []
 
     def _query_work(self, found: list[tuple[Prepared, list[Any]]]) -> Work:
         for prepared, params in found:
@@ -249,34 +236,22 @@ class SqlSession:
             raise PgError("42P05", f'prepared statement "{name}" already exists')
         if len(self.statements) >= MAX_STATEMENTS:
             raise PgError("54000", "too many prepared statements")
-        prepared = self._parse_one(sql, oids)
-        self.statements[name] = prepared
-        self.out.append(codec.PARSE_COMPLETE)
-        return None
-
-    def _parse_one(self, sql: str, oids: Sequence[int]) -> Prepared:
-        txn = self.txn
-        catalog = txn.catalog if txn is not None else self.node.catalog(self.cluster)
         key = sql if not oids else f"{sql}\0{','.join(map(str, oids))}"
+        catalog = self.catalog_in_force()
         if catalog is self.catalog and self.status != b"E":
             found = self.plans.get(key)
             if found is not None and found.catalog is catalog:
-                return found
-        statements = preparing.parse_all(sql)
-        if len(statements) > 1:
-            raise PgError("42601", "cannot insert multiple commands into a prepared statement")
-        if not statements:
-            return Prepared(None, catalog)
-        parsed = statements[0]
-        self.refuse_aborted(parsed.statement)
-        if txn is None:
-            txn = self.begin(implicit=True)
-        if isinstance(parsed.statement, preparing.OPTIMIZABLE):
-            self.meet(txn.catalog, parsed)
-        prepared = preparing.prepare(parsed, txn.catalog, self.env, oids)
-        if not txn.ddl:
-            preparing.remember(self.plans, key, prepared)
-        return prepared
+                self._parsed(name, found)
+                return None
+        return self._parse(name, sql, oids, key)
+
+    def _parse(self, name: str, sql: str, oids: Sequence[int], key: str) -> Work:
+        prepared = yield from planning.parse_one(self, sql, oids, key)
+        self._parsed(name, prepared)
+
+    def _parsed(self, name: str, prepared: Prepared) -> None:
+        self.statements[name] = prepared
+        self.out.append(codec.PARSE_COMPLETE)
 
     def statement(self, name: str) -> Prepared:
         """A prepared statement by name; PgError 26000."""
@@ -305,26 +280,35 @@ class SqlSession:
             if prepared.plan is not None:
                 txn = self.txn or self.begin(implicit=True)
                 if prepared.catalog is not txn.catalog:
-                    prepared = self._again(statement, prepared, txn.catalog)
+                    return self._bind_again(portal, statement, formats, values, result_formats)
+        self._bound(portal, prepared, formats, values, result_formats)
+        return None
+
+    def _bind_again(
+        self,
+        portal: str,
+        statement: str,
+        formats: Sequence[int],
+        values: Sequence[bytes | None],
+        result_formats: Sequence[int],
+    ) -> Work:
+        assert self.txn is not None
+        prepared = yield from planning.prepare_again(self, self.statement(statement), self.txn.catalog)
+        self.statements[statement] = prepared
+        self._bound(portal, prepared, formats, values, result_formats)
+
+    def _bound(
+        self,
+        portal: str,
+        prepared: Prepared,
+        formats: Sequence[int],
+        values: Sequence[bytes | None],
+        result_formats: Sequence[int],
+    ) -> None:
         params = prepared.decode(formats, values, self.env)
         shape = expand_formats(result_formats, len(prepared.columns))
         self.portals[portal] = Portal(prepared, params, shape)
         self.out.append(codec.BIND_COMPLETE)
-        return None
-
-    def _again(self, name: str, prepared: Prepared, catalog: Catalog) -> Prepared:
-        """The catalog moved since the statement was prepared: OC001 by the rule, else bind and plan again."""
-        parsed = prepared.parsed
-        assert parsed is not None
-        self.meet(catalog, parsed, prepared)
-        client = prepared.param_types[: len(prepared.param_types) - prepared.lifted]
-        fresh = preparing.prepare(parsed, catalog, self.env, [each.oid for each in client])
-        if [(c.name, c.type) for c in fresh.columns] != [(c.name, c.type) for c in prepared.columns]:
-            message, routine = "cached plan must not change result type", {"R": "RevalidateCachedQuery"}
-            # Drivers know by the routine that they may prepare again.
-            raise PgError("0A000", message, fields=routine)
-        self.statements[name] = fresh
-        return fresh
 
     def describe_statement(self, name: str) -> Work | None:
         """ParameterDescription and RowDescription or NoData."""
@@ -582,10 +566,10 @@ class SqlSession:
 
     # --- catalog ---
 
-    def meet(self, catalog: Catalog, parsed: ast.ParsedStatement, prepared: Prepared | None = None) -> None:
+    def meet(self, catalog: Catalog, parsed: ast.ParsedStatement, used: Sequence[Oid] | None = None) -> None:
         """The session meets a catalog: see `rebase.meet`."""
         if self.catalog is not catalog:
-            rebase.meet(self, catalog, parsed, prepared)
+            rebase.meet(self, catalog, parsed, used)
 
 
 __all__ = ["Portal", "SqlSession"]

@@ -40,6 +40,11 @@ class Wait(Generic[T]):
         self.error = error
         self._fire()
 
+    def abandon(self) -> None:
+        """Nobody wants the outcome any more."""
+        self.callback = None
+        self.done = True
+
     def value(self) -> T:
         """The result; raises the error that was delivered instead. Call it after the `yield`."""
         if self.error is not None:

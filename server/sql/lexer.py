@@ -50,6 +50,9 @@ _BIT_BODY = re.compile(r"[^']*'")
 _QUOTED_BODY = re.compile(r'[^"]*(?:""[^"]*)*"')
 _CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]+|--[^\n\r]*[\n\r])*'")
 
+_LONG = 32 << 10
+"""Characters of a text that is read by our rules alone; that takes as long."""
+
 _SELF = frozenset(",()[].;:+-*/%^<>=")
 _DIRECT = frozenset(",()[];")
 _OPERATOR_CHARS = frozenset("~!@#^&|`?+-*/%<>=")
@@ -118,7 +121,8 @@ def _unterminated(sql: str, start: int, what: str) -> PgError:
 def lex(sql: str) -> Tokens:
     """All tokens of a query string. Raises PgError 42601 (22025, 22021 for escapes) as scan.l does."""
     # sqlglot ends a nested comment that PostgreSQL calls unterminated, and differs on what a letter is.
-    pieces = dialect.split(sql) if sql.isascii() and "/*" not in sql else None
+    # Its tokenizer is compiled and lets no other thread in before it is done, which long texts are read without.
+    pieces = dialect.split(sql) if len(sql) < _LONG and sql.isascii() and "/*" not in sql else None
     if pieces is None:
         return lex_exact(sql)
     out = Tokens(sql)
