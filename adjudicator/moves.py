@@ -23,6 +23,8 @@ class Moves:
         """Releases in this journal that nobody is known to have acquired."""
         self.taken: set[Position] = set()
         """Those that somebody did."""
+        self.is_closing = False
+        """The End of this journal is on its way: nothing may follow it, so nothing is acquired any more."""
         self._ended: set[int] = set()
         self._pending = 0
         """Releases and acquisitions that are not durable yet."""
@@ -52,7 +54,7 @@ class Moves:
             self.taken.add(note.position)
             self.released.pop(note.position, None)
         elif isinstance(note, Release) and note.to == self._journal:
-            if position > self.acquired.get(journal, 0):
+            if position > self.acquired.get(journal, 0) and not self.is_closing:
                 self.acquired[journal] = position
                 return [self._acquire(journal, position, note)]
         elif isinstance(note, Release) and journal == self._journal and position not in self.taken:

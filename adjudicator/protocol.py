@@ -126,7 +126,8 @@ class Announce(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Effect: feed the stream of all journals again, from the oldest that is kept, before anything else."""
+    """Effect: feed the stream of all journals again, from the oldest that is kept, before anything else, and
+    say `RangeOwner.replayed`."""
 
 
 Effect: TypeAlias = ToOwner | ToCoordinator | Append | Announce | Replay

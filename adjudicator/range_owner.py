@@ -58,12 +58,15 @@ from journal.journal import Tail
 from journal.record import (
     MARKERS,
     Acquire,
+    Adopted,
+    Checkpoint,
     Commit,
     End,
     Key,
     Lock,
     LockClass,
     Note,
+    Owned,
     Position,
     Release,
     SetChange,
@@ -115,6 +118,8 @@ class RangeOwner:
         self.outcomes: dict[bytes, Timestamp] = {}
         """Of this journal, durable: txid -> commit_ts."""
         self.moves = Moves(journal)
+        self.complete: Timestamp = 0
+        """The stream was read up to it."""
         self.is_stopped = False
         self.is_ended = False
         self.horizon: Timestamp = base
@@ -218,12 +223,20 @@ class RangeOwner:
         for each in self.ranges:
             if each.floor > self.base and self._is_rebuilt(each, complete):
                 self.ranges.rebuilt(each, self.base)
+        self.complete = max(self.complete, complete)
         self.window.age(complete)
         if complete - RETENTION_NS > self.horizon:
             self.horizon = complete - RETENTION_NS
             self.coordination.forget(self.horizon)
             self.outcomes = {txid: ts for txid, ts in self.outcomes.items() if ts >= self.horizon}
         return self._flush()
+
+    def replayed(self, base: Timestamp) -> None:
+        """The stream begins anew, from what is kept: above `base`. What was missed raises all floors to it."""
+        self.base = base
+        if base > self.complete:
+            for each in self.ranges:
+                each.floor = max(each.floor, self._missed_floor(base))
 
     def tick(self, now: Timestamp) -> list[Effect]:
         """Renew the reservation, give up on candidates without votes, announce; every few ms."""
@@ -249,6 +262,16 @@ class RangeOwner:
         self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
         return self._flush()
 
+    def checkpoint(self) -> list[Effect]:
+        """Restate what a successor must know, so that the journal can be trimmed; not while ranges move."""
+        if self.is_stopped or self.moves.is_busy:
+            return []
+        notes: list[Note] = [Checkpoint()]
+        notes += [Owned(each.lo, each.hi, each.after) for each in self.ranges]
+        notes += [Adopted(*each) for each in sorted(self.moves.acquired.items())]
+        self.appender.add(Control(notes))
+        return self._flush()
+
     def change_set(self, journal: int, is_added: bool, now: Timestamp, after: Timestamp = 0) -> list[Effect]:
         """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation.
 
@@ -264,9 +287,10 @@ class RangeOwner:
     def end(self, now: Timestamp) -> list[Effect]:
         """End this journal; nothing while it owns ranges, hands some over, or candidates are open."""
         ts = max(now, self.last_ts + 1, self.closed + 1)
-        if self.is_stopped or not self._may_end() or not self._may_use(ts):
+        if self.is_stopped or self.moves.is_closing or not self._may_end() or not self._may_use(ts):
             return []
         self.last_ts = ts
+        self.moves.is_closing = self._closes()
         self.appender.add(Control([End()], ts))
         return self._flush()
 
@@ -515,6 +539,10 @@ class RangeOwner:
         """A range that was moved is as unknown as after a take-over."""
         return note.at
 
+    def _missed_floor(self, base: Timestamp) -> Timestamp:
+        """A5: nothing is known of what was trimmed before it was read."""
+        return base
+
     def _history_of(self, note: Acquire) -> list[Effect]:
         """What was committed on the range before: the stream must pass again to lower its floor."""
         return [Replay()]
@@ -530,6 +558,10 @@ class RangeOwner:
     def _may_end(self) -> bool:
         """F2: what comes or goes would be lost with this journal."""
         return not self.moves.is_busy and not len(self.ranges) and not len(self.coordination)
+
+    def _closes(self) -> bool:
+        """F2: what is released to this journal from now on stays with its giver."""
+        return True
 
     def _above_end(self, ended: Timestamp) -> Timestamp:
         """X3: at the very time of the end a reader could pass the removal first."""

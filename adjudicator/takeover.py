@@ -16,9 +16,10 @@ Two take-overs in quick succession work: a claim repeats U and the ranges, so th
 from adjudicator.range_owner import RangeOwner, Settings
 from journal.appender import Appender, claim_record
 from journal.broken import require
+from journal.crossbar import Mark
 from journal.encoding import Sealed
 from journal.journal import EMPTY, Entry, Tail
-from journal.record import Acquire, Adopted, End, Key, Note, Owned, Position, Release, Timestamp
+from journal.record import Acquire, Adopted, Checkpoint, End, Key, Note, Owned, Position, Release, Timestamp
 
 
 class Takeover:
@@ -31,12 +32,15 @@ class Takeover:
         settings: Settings,
         initial: list[tuple[Key, Key]] | None = None,
         after: Timestamp = 0,
+        anchor: Tail = EMPTY,
     ) -> None:
-        """`initial`: ranges of a journal that is empty; `after`: the time at which it was added to the set."""
+        """`initial`: ranges of a journal that is empty; `after`: the time at which it was added to the set;
+        `anchor`: what stands before the oldest record that is kept."""
         self.journal = journal
         self.owner = owner
         self.settings = settings
-        self.tail: Tail = EMPTY
+        self.tail: Tail = anchor
+        self._is_told = anchor == EMPTY
         self.reserved: Timestamp = after
         self.outcomes: dict[bytes, Timestamp] = {}
         self.is_ended = False
@@ -62,20 +66,26 @@ class Takeover:
             self.reserved = max(self.reserved, record.reserved)
             for commit in record.commits:
                 self.outcomes[commit.txid] = commit.commit_ts
-            if record.kind == "claim":
+            if record.kind == "claim" or any(isinstance(note, Checkpoint) for note in record.notes):
                 self._owned = {}
+                self._is_told = True
             for note in record.notes:
                 self._take_in(header.position, note)
 
     def claim(self, request_id: bytes) -> Sealed:
         """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
+        require(self._is_told, "J7: what is kept of a journal restates its ranges and its reservation")
         require(not self.is_ended, "X3: nothing follows the end of a journal")
         notes: list[Note] = [Owned(lo, hi, after) for (lo, hi), after in sorted(self._owned.items())]
         notes += [Adopted(journal, position) for journal, position in sorted(self._acquired.items())]
         return claim_record(self.tail, self.tail.epoch + 1, self.owner, request_id, notes, self.reserved)
 
-    def owner_of(self, claimed: Tail, base: Timestamp = 0) -> RangeOwner:
-        """The new owner, once `claim` was accepted at `claimed`; `base`: from where the stream is kept."""
+    def owner_of(self, claimed: Tail, base: Timestamp = 0, mark: Mark | None = None) -> RangeOwner:
+        """The new owner, once `claim` was accepted at `claimed`.
+
+        Its stream begins above `base`, at `mark` (`journal.trimming` allowed it; None: at the beginning).
+        Releases before the mark were acquired, in records that are not read again.
+        """
         require(claimed.position == self.tail.position + 1, "J1: the claim follows what was read")
         safe = self._safe()
         appender = Appender(claimed.epoch, self.owner, claimed, self.settings.appends)
@@ -84,7 +94,8 @@ class Takeover:
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
         owner.outcomes = dict(self.outcomes)
         owner.moves.acquired = dict(self._acquired)
-        owner.moves.released = dict(self._released)
+        before = dict(mark.positions).get(self.journal, 0) if mark is not None else 0
+        owner.moves.released = {at: note for at, note in self._released.items() if at > before}
         owner.moves.taken = set(self._taken)
         return owner
 

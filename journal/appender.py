@@ -18,7 +18,7 @@ import msgspec
 from journal.broken import require
 from journal.encoding import Sealed, seal
 from journal.journal import Tail
-from journal.record import Commit, Header, Note, Position, Record, Timestamp
+from journal.record import Checkpoint, Commit, Header, Note, Position, Record, Timestamp
 
 GROUP = 256
 """Commits in one record at most."""
@@ -109,6 +109,8 @@ class Appender:
         control = items[0] if items and not commits else None
         notes = control.notes if isinstance(control, Control) else []
         ts = control.ts if isinstance(control, Control) else 0
+        if notes and isinstance(notes[0], Checkpoint):
+            reserve = max(reserve, self._reserve_in_flight())
         before = self._before()
         header = Header(before.position + 1, self.epoch, before.hash)
         request_id = self.epoch.to_bytes(8, "big") + header.position.to_bytes(8, "big")

@@ -84,6 +84,10 @@ class Adopted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="adopt
     position: Position
 
 
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="checkpoint"):
+    """The notes behind it restate the ranges, as a claim's do, so that what lies before can be trimmed."""
+
+
 class Release(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="release"):
     """This journal's owner decides nothing on [lo, hi) above `at` any more; journal `to` may (AR §3.12)."""
 
@@ -116,7 +120,7 @@ class End(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="end"):
     """Nothing follows in this journal above the record's time."""
 
 
-Note: TypeAlias = Owned | Adopted | Release | Acquire | SetChange | End
+Note: TypeAlias = Checkpoint | Owned | Adopted | Release | Acquire | SetChange | End
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -3,7 +3,9 @@
 from adjudicator.messages import Aborted
 from adjudicator.ownership import covers
 from adjudicator.range_owner import Settings
+from journal.crossbar import Crossbar
 from journal.record import Acquire, End, SetChange
+from journal.trimming import Trimming
 from tests.sim.checkers import ALL, Observers, Violation
 from tests.sim.clock import SimClock
 from tests.sim.faults import drawn
@@ -40,6 +42,10 @@ class Cluster:
         )
         self.first_journals = [0, 1, 2]
         self.snapshots = {}
+        self.trimming = Trimming()
+        self.base = None
+        self._keeper = Crossbar(self.first_journals)
+        self._marks = []
         self.journals = {}
         self.owners = {}
         self.present = {}
@@ -111,6 +117,7 @@ class Cluster:
 
     def announce(self, source, announcement):
         self.tell("on_announce", announcement)
+        self._keeper.announce(announcement)
         world = self.world
         for node in [*self.storage, *(self.present[journal] for journal in sorted(self.present))]:
             if node.reader is not None and world.chance.permille(700):
@@ -130,6 +137,7 @@ class Cluster:
             for note in entry.record.notes:
                 self.world.note(f"   journal {journal} epoch {entry.record.header.epoch}", note)
         self.tell("on_record", journal, entry)
+        self.trimming.see(journal, entry)
         if entry.record.kind == "claim" and entry.record.header.epoch > 1:
             self.reached("take-overs")
         for note in entry.record.notes:
@@ -168,6 +176,47 @@ class Cluster:
         if present is None or present.owner.epoch < node.owner.epoch:
             self.present[node.journal] = node
 
+    # --- what is kept of the journals
+
+    def kept(self):
+        """A reader from the oldest place that is kept, and the time of that place."""
+        if self.base is None:
+            return Crossbar(self.first_journals), 0
+        complete, mark = self.base
+        return Crossbar([], mark), complete
+
+    def newest_snapshot(self, number):
+        """Of either replica of the shard."""
+        twins = [self.snapshots[each] for each in (number & ~1, number | 1) if each in self.snapshots]
+        return max(twins, key=lambda snapshot: snapshot.complete, default=None)
+
+    def _trim(self):
+        """Checkpoints, a later place from which to rebuild, and then what nobody needs goes."""
+        keeper = self._keeper
+        for journal, position in keeper.wanted():
+            node = self.journals.get(journal)
+            if node is not None:
+                keeper.feed(journal, node.entries[position - 1 :])
+        keeper.take(10**9)
+        keeper.take_notes()
+        self._marks.append((keeper.complete, keeper.mark()))
+        for journal in sorted(self.present):
+            node = self.present[journal]
+            if node.is_alive and self.chance.permille(500):
+                node.perform(node.owner.checkpoint())
+        old = [each for each in self._marks if each[0] < keeper.complete - 1200 * MS]
+        if old and self.trimming.may_rebuild_from(old[-1][1]):
+            self.base = old[-1]
+        snapshots = [self.newest_snapshot(number) for number in range(len(self.storage))]
+        if self.base is None or None in snapshots:
+            return
+        marks = [self.base[1], *(snapshot.mark for snapshot in snapshots)]
+        for journal in sorted(self.journals):
+            upto = self.trimming.upto(journal, marks)
+            if upto >= self.journals[journal].first:
+                self.reached("trims")
+                self.journals[journal].trim(upto)
+
     # --- faults
 
     def _schedule_faults(self):
@@ -181,6 +230,7 @@ class Cluster:
             (faults.query, self._crash_query),
             (faults.move, self._move),
             (faults.journals, self._change_journals),
+            (faults.trim, self._trim),
             (faults.clock, self._disturb_clock),
         ):
             if period:
@@ -238,9 +288,15 @@ class Cluster:
 
     def _crash_storage(self):
         number = self.chance.below(len(self.storage))
+        self.storage[number].crash()
+        self.restart_storage(number)
+
+    def restart_storage(self, number):
+        """A new process in the place of a dead one."""
         old = self.storage[number]
-        old.crash()
-        snapshot = self.snapshots.get(number) if self.chance.permille(700) else None
+        may_read_all = all(node.first == 1 for node in self.journals.values())
+        from_nothing = may_read_all and self.chance.permille(300)
+        snapshot = None if from_nothing else self.newest_snapshot(number)
         self.storage[number] = StorageNode(
             self, number, old.shard.lo, old.shard.hi, old.clock, old.group, snapshot
         )

@@ -21,6 +21,7 @@ class Faults(NamedTuple):
     query: int = 0
     move: int = 0
     journals: int = 0
+    trim: int = 0
     clock: int = 0
     bound: int = 2 * MS
     offset: int = 2 * MS
@@ -35,7 +36,8 @@ def drawn(chance):
     if chance.permille(100):
         return Faults()
     if chance.permille(100):
-        return Faults(move=150 * MS, journals=350 * MS, slow=30, takeover=900 * MS)
+        trim = chance.pick((0, 200 * MS))
+        return Faults(move=150 * MS, journals=350 * MS, slow=30, takeover=900 * MS, trim=trim)
     bound = chance.pick((0, 2 * MS, 10 * MS))
     violates = chance.permille(200)
 
@@ -55,6 +57,7 @@ def drawn(chance):
         query=period(500, 2000, 300),
         move=period(200, 900, 600),
         journals=period(600, 1500, 400),
+        trim=period(100, 600, 500),
         clock=period(200, 800, 600),
         bound=bound,
         offset=chance.between(20, 400) * MS if violates else bound,

@@ -128,6 +128,13 @@ MUTANTS = {
         lambda self: max(self.safe, self.last_ts, self.promises.latest()),
     ),
     "end-free": ("a journal ends when nothing comes or goes", RangeOwner, "_may_end", _may_end_early),
+    "end-closes": ("nothing is acquired behind an end", RangeOwner, "_closes", lambda self: False),
+    "missed-floor": (
+        "what was trimmed unread raises the floor",
+        RangeOwner,
+        "_missed_floor",
+        lambda self, base: 0,
+    ),
     "take-back": (
         "what was released to a journal that ended comes back",
         Moves,

@@ -21,6 +21,7 @@ class JournalNode(Process):
         self.entries = []
         """Durable ones, as every reader finds them."""
         self.down_until = 0
+        self.first = 1
 
     def append(self, owner, sealed):
         """An owner's request; the answer goes back over the network."""
@@ -39,11 +40,19 @@ class JournalNode(Process):
         world.send(self, owner, owner.appended, sealed, result)
 
     def read(self, reader, position, limit=64):
-        """Durable records from `position` on; nothing when cut off."""
+        """Durable records from `position` on, nothing when cut off; None when they are trimmed."""
         world = self.world
+        if position < self.first:
+            return None
         if self.down_until > world.now or world.is_cut(self, reader):
             return []
         return self.entries[position - 1 : position - 1 + limit]
+
+    def trim(self, upto):
+        """Drop what nobody needs."""
+        if self.down_until <= self.world.now and upto >= self.first:
+            self.first = self.log.trim(upto)
+            self.cluster.trimming.trimmed(self.journal, self.first)
 
     def _publish(self):
         for entry in self.log.read(len(self.entries) + 1):
@@ -61,11 +70,14 @@ class Reader:
         self.crossbar = crossbar
 
     def poll(self):
-        """Read what can be read; hands on a part of what is complete."""
+        """Read what can be read; hands on a part of what is complete. None: it was trimmed meanwhile."""
         for journal, position in self.crossbar.wanted():
             node = self._cluster.journals.get(journal)
             if node is not None and position <= len(node.entries):
-                self.crossbar.feed(journal, node.read(self._process, position))
+                entries = node.read(self._process, position)
+                if entries is None:
+                    return None
+                self.crossbar.feed(journal, entries)
         return self.crossbar.take(256)
 
 
@@ -80,7 +92,9 @@ class OwnerNode(Process):
         self.owner = None
         self.reader = None
         self._number = number
-        self._takeover = Takeover(journal, self.name, cluster.settings, initial, after)
+        anchor = cluster.journals[journal].log.anchor
+        self._takeover = Takeover(journal, self.name, cluster.settings, initial, after, anchor)
+        self._arguments = (initial, after)
         self._claim = None
         self._claims = 0
         self._sent = 0
@@ -98,6 +112,9 @@ class OwnerNode(Process):
             return
         owner = self.owner
         items = self.reader.poll()
+        if items is None:
+            self._replay()
+            return
         crossbar = self.reader.crossbar
         self.perform(owner.feed(items, crossbar.take_notes(), crossbar.complete, self.earliest))
         self.perform(owner.tick(self.earliest))
@@ -112,7 +129,15 @@ class OwnerNode(Process):
         if self._claim is not None and len(journal.entries) < self._claim.position:
             self._append(self._claim)
             return
-        self._takeover.read(journal.read(self, self._takeover.next_position, 10**6))
+        entries = journal.read(self, self._takeover.next_position, 10**6)
+        if entries is None:
+            self._takeover = Takeover(
+                self.journal, self.name, self.cluster.settings, *self._arguments, journal.log.anchor
+            )
+            return
+        self._takeover.read(entries)
+        if self._takeover.next_position <= len(journal.entries):
+            return
         if self._takeover.is_ended:
             self.crash()
             return
@@ -134,13 +159,18 @@ class OwnerNode(Process):
             if not isinstance(result, Tail):
                 self._claim = None
                 return
-            self.owner = self._takeover.owner_of(result)
-            self.reader = Reader(self, self.cluster, Crossbar(self.cluster.first_journals))
+            crossbar, base = self.cluster.kept()
+            self.owner = self._takeover.owner_of(result, base, self.cluster.base[1] if base else None)
+            self.reader = Reader(self, self.cluster, crossbar)
             self.cluster.claimed(self)
         elif isinstance(result, Tail):
             self.perform(self.owner.appended(result, self.earliest))
         else:
             self.owner.refused(result.tail)
+
+    def _replay(self):
+        self.reader.crossbar, base = self.cluster.kept()
+        self.owner.replayed(base)
 
     # --- performing
 
@@ -176,7 +206,7 @@ class OwnerNode(Process):
             elif isinstance(effect, Announce):
                 self.cluster.announce(self, effect.announcement)
             elif isinstance(effect, Replay):
-                self.reader.crossbar = Crossbar(self.cluster.first_journals)
+                self._replay()
             elif isinstance(effect, ToCoordinator):
                 node = self.cluster.query_node(effect.coordinator)
                 self.world.send(self, node, node.answered, effect.coordinator, effect.answer)
@@ -205,6 +235,10 @@ class StorageNode(Process):
 
     def _turn(self):
         items = self.reader.poll()
+        if items is None:
+            self.crash()
+            self.cluster.restart_storage(self.number)
+            return
         crossbar = self.reader.crossbar
         crossbar.take_notes()
         complete = max(crossbar.complete, self.shard.complete)

@@ -339,6 +339,43 @@ def ended_while_acquiring(stage):
     stage.check_owned()
 
 
+@schedule("end-closes")
+def acquired_behind_the_end(stage):
+    """The end is in flight when the owner hears of a range released to it (found as seed 10058)."""
+    first, second = stage.actor(0), stage.actor(1)
+    stage.perform(second, second.owner.release(b"m", END, 0))
+    stage.settle()
+    second.held = []
+    stage.perform(second, second.owner.end(stage.now))
+    stage.perform(first, first.owner.release(b"", b"c", 1))
+    stage.feed(second)
+    stage.release_appends(second)
+    stage.advance(at(2300))
+    stage.settle()
+    stage.settle()
+    del stage.current[1]
+    stage.check_owned()
+
+
+@schedule("missed-floor")
+def replayed_from_later(stage):
+    """Owner 0 slept; what it has not read of journal 1 is trimmed, and the stream begins anew behind it."""
+    first = stage.actor(0)
+    prepares = stage.prepares("x", 1990, {b"a": E, b"n": E}, decider=1)
+    votes = stage.hand(first, prepares[0])
+    stage.hand(stage.actor(1), prepares[1])
+    stage.hand(stage.actor(1), votes[0].message)
+    assert isinstance(stage.verdict("x"), Committed)
+    stage.advance(at(2300))
+    for actor in stage.present():
+        stage.tick(actor)
+    stage.feed_shard()
+    first.crossbar = type(first.crossbar)([], stage.crossbar.mark())
+    first.owner.replayed(stage.crossbar.complete)
+    stage.feed(first)
+    stage.commit("y", 1991, {b"a": E})
+
+
 @schedule("take-back")
 def released_to_an_ended_journal(stage):
     """Owner 0 hands a range to journal 1, which ends without having heard of it (found by the F2 check)."""

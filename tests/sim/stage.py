@@ -169,6 +169,7 @@ class Stage:
                 self.observers.tell("on_announce", effect.announcement)
             elif isinstance(effect, Replay):
                 actor.crossbar = Crossbar(actor.journals)
+                actor.owner.replayed(0)
             elif isinstance(effect, ToCoordinator):
                 self._answered(effect.answer)
             else:
