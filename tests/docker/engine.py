@@ -50,13 +50,13 @@ def works(*command: str) -> bool:
 
 @functools.cache
 def compose_command() -> tuple[str, ...]:
-    """Compose, as a plugin or a program of its own; skips the test where there is no engine or no compose."""
+    """Compose, as a plugin or a program of its own; skips the module where there is no engine or no compose."""
     if not works("docker", "info"):
-        pytest.skip("no docker engine")
+        pytest.skip("no docker engine", allow_module_level=True)
     for command in (("docker", "compose"), ("docker-compose",)):
         if works(*command, "version"):
             return command
-    pytest.skip("no docker compose")
+    pytest.skip("no docker compose", allow_module_level=True)
 
 
 @contextmanager

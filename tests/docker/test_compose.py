@@ -21,6 +21,7 @@ from tests.docker.engine import ROOT, built_image, compose_command, docker, run
 
 if "OPENDSQL_DOCKER" not in os.environ:
     pytest.skip("takes minutes: make test-docker", allow_module_level=True)
+compose_command()
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -33,7 +34,6 @@ HANG_S = 60.0
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
-    compose_command()
     with built_image(f"opendsql-test-{secrets.token_hex(4)}") as name:
         yield name
 
