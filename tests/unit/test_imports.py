@@ -28,6 +28,7 @@ THIRD_PARTY = {
     "click": ("server/main.py", "server/cli_"),
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
+    "greenlet": ("server/sql/turns.py",),
 }
 DISTRIBUTIONS = {"re2": "google-re2"}
 """Where the package index has another name for it."""
