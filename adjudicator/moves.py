@@ -63,6 +63,12 @@ class Moves:
                 return self.take_back(note.to)
         return []
 
+    def resume(self, behind: Position) -> None:
+        """The stream begins behind position `behind` of this journal: releases up to it have found a taker."""
+        for position in [each for each in self.released if each <= behind]:
+            del self.released[position]
+            self.taken.add(position)
+
     def end(self, journal: int) -> list[Acquire]:
         """`journal` has ended, and everything in it was read."""
         self._ended.add(journal)

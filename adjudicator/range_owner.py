@@ -53,7 +53,7 @@ from adjudicator.protocol import (
 from adjudicator.window import Window
 from journal.appender import Appender, Control
 from journal.broken import require
-from journal.crossbar import FOREVER, Announcement, Item
+from journal.crossbar import FOREVER, Announcement, Item, Mark
 from journal.journal import Tail
 from journal.record import (
     MARKERS,
@@ -231,9 +231,14 @@ class RangeOwner:
             self.outcomes = {txid: ts for txid, ts in self.outcomes.items() if ts >= self.horizon}
         return self._flush()
 
-    def replayed(self, base: Timestamp) -> None:
-        """The stream begins anew, from what is kept: above `base`. What was missed raises all floors to it."""
+    def replayed(self, base: Timestamp, mark: Mark | None = None) -> None:
+        """The stream begins anew, from what is kept: above `base`, at `mark` (None: at the beginning).
+
+        What was missed raises all floors to `base`; releases before the mark were acquired in what is not read.
+        """
         self.base = base
+        if mark is not None:
+            self.moves.resume(dict(mark.positions).get(self.journal, 0))
         if base > self.complete:
             for each in self.ranges:
                 each.floor = max(each.floor, self._missed_floor(base))

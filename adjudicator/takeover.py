@@ -94,9 +94,9 @@ class Takeover:
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
         owner.outcomes = dict(self.outcomes)
         owner.moves.acquired = dict(self._acquired)
-        before = dict(mark.positions).get(self.journal, 0) if mark is not None else 0
-        owner.moves.released = {at: note for at, note in self._released.items() if at > before}
+        owner.moves.released = dict(self._released)
         owner.moves.taken = set(self._taken)
+        owner.replayed(base, mark)
         return owner
 
     def _take_in(self, position: Position, note: Note) -> None:

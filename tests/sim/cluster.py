@@ -179,11 +179,11 @@ class Cluster:
     # --- what is kept of the journals
 
     def kept(self):
-        """A reader from the oldest place that is kept, and the time of that place."""
+        """A reader from the oldest place that is kept, the time of that place, and its mark."""
         if self.base is None:
-            return Crossbar(self.first_journals), 0
+            return Crossbar(self.first_journals), 0, None
         complete, mark = self.base
-        return Crossbar([], mark), complete
+        return Crossbar([], mark), complete, mark
 
     def newest_snapshot(self, number):
         """Of either replica of the shard."""

@@ -159,8 +159,8 @@ class OwnerNode(Process):
             if not isinstance(result, Tail):
                 self._claim = None
                 return
-            crossbar, base = self.cluster.kept()
-            self.owner = self._takeover.owner_of(result, base, self.cluster.base[1] if base else None)
+            crossbar, base, mark = self.cluster.kept()
+            self.owner = self._takeover.owner_of(result, base, mark)
             self.reader = Reader(self, self.cluster, crossbar)
             self.cluster.claimed(self)
         elif isinstance(result, Tail):
@@ -169,8 +169,8 @@ class OwnerNode(Process):
             self.owner.refused(result.tail)
 
     def _replay(self):
-        self.reader.crossbar, base = self.cluster.kept()
-        self.owner.replayed(base)
+        self.reader.crossbar, base, mark = self.cluster.kept()
+        self.owner.replayed(base, mark)
 
     # --- performing
 

@@ -118,3 +118,24 @@ def test_no_checkpoint_while_ranges_move():
     position = kept.stage.logs[0].tail.position
     kept.checkpoint(0)
     assert kept.stage.logs[0].tail.position == position
+
+
+def test_a_release_whose_acquisition_is_not_read_again_is_not_taken_back():
+    """Found as seed 40059: the stream began anew behind the acquisition, and then the taker's journal ended."""
+    kept = Kept()
+    stage = kept.stage
+    kept.release(0, b"a", b"c", 1)
+    actor = stage.take_over(1)
+    stage.advance(at(4000))
+    stage.settle()
+    stage.settle()
+    kept.release(1, b"a", b"c", 0)
+    kept.release(1, b"m", END, 0)
+    stage.settle()
+    kept.see()
+    assert kept.trimming.may_rebuild_from(kept.mark())
+    successor = stage.take_over(0)
+    assert list(successor.owner.moves.released) == [3]
+    successor.owner.replayed(at(100), kept.mark())
+    assert successor.owner.moves.released == {}
+    assert successor.owner.moves.end(actor.owner.journal) == []
