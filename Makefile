@@ -55,7 +55,7 @@ test: setup  ## The whole suite, as CI runs it
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(PYTEST) -q -n 2
+	$(PYTEST) -q -n 2 --dist worksteal --durations 15
 
 image:  ## Build the container image $(IMAGE) with $(DOCKER)
 	$(DOCKER) build --file docker/Dockerfile --tag $(IMAGE) .

@@ -6,7 +6,7 @@ import re
 
 from server.errors import PgError
 from server.sql import types
-from server.sql.casts import CASTS, Cast
+from server.sql.casts import CASTS, Cast, add_reg_casts
 from server.sql.env import Env
 from server.sql.type_io import Io
 from server.sql.type_scalar import reg_io
@@ -163,10 +163,13 @@ def _register_reg(oid: int, name: str, array_oid: int) -> None:
     facts: dict[str, object] = {"length": 4, "by_value": True, "storage": "p"}
     made = types.register(types.make_type(reg_io(name), oid, name, name, array_oid, "N", **facts))
     types.register(types.make_array(made))
-    for source, target in ((types.OID, made), (made, types.OID)):
-        CASTS[source.oid, target.oid] = Cast(source, target, "i", "binary", None)
+    add_reg_casts(name)
 
 
 _register_reg(2203, "regoper", 2208)
 _register_reg(2204, "regoperator", 2209)
 _register_reg(4191, "regcollation", 4192)
+for _source, _target in (("regoper", "regoperator"), ("regoperator", "regoper")):
+    CASTS[types.BY_NAME[_source].oid, types.BY_NAME[_target].oid] = Cast(
+        types.BY_NAME[_source], types.BY_NAME[_target], "i", "binary", None
+    )

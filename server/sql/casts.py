@@ -32,10 +32,7 @@ _REGS = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regr
 # source target context, for the casts that leave the value as it is
 _BINARY = """
 text varchar i, varchar text i, text bpchar i, varchar bpchar i, regproc regprocedure i,
-regprocedure regproc i, pg_node_tree text i, oid regclass i,
-oid regtype i, oid regproc i, oid regprocedure i, oid regnamespace i,
-oid regrole i, regclass oid i, regtype oid i, regproc oid i, regprocedure oid i, regnamespace oid i,
-regrole oid i
+regprocedure regproc i, pg_node_tree text i
 """
 # source target context, for the casts that pg_cast does with a function and Python need not
 _SAME = """
@@ -59,9 +56,8 @@ _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
     *((name, "numeric", "i", f.int_to_numeric) for name in ("int2", "int4", "int8")),
     *((name, "int2", "a", f.to_int2) for name in ("int4", "int8")),
     ("int8", "int4", "a", f.to_int4),
-    *(("int8", name, "i", f.int8_to_oid) for name in ("oid", *_REGS)),
-    *(("int2", name, "i", f.int_to_oid) for name in ("oid", *_REGS)),
-    *((name, "int8", "a", f.identity) for name in _REGS),
+    ("int8", "oid", "i", f.int8_to_oid),
+    ("int2", "oid", "i", f.int_to_oid),
     *((name, "int2", "a", f.float_to_int2) for name in ("float4", "float8")),
     *((name, "int4", "a", f.float_to_int4) for name in ("float4", "float8")),
     *((name, "int8", "a", f.float_to_int8) for name in ("float4", "float8")),
@@ -96,14 +92,26 @@ def _add(source: str, target: str, context: str, method: str, func: CastFunction
     CASTS[made.source.oid, made.target.oid] = made
 
 
+def add_reg_casts(name: str) -> None:
+    """The casts that every type of names of objects has: to and from oid and the integers."""
+    _add("oid", name, "i", "binary", None)
+    _add(name, "oid", "i", "binary", None)
+    _add("int8", name, "i", "function", f.int8_to_oid)
+    _add("int2", name, "i", "function", f.int_to_oid)
+    _add(name, "int8", "a", "function", f.identity)
+    _add("int4", name, "i", "binary", f.int_to_oid)
+    _add(name, "int4", "a", "binary", f.oid_to_int4)
+
+
 def _load() -> None:
     for text, method in ((_BINARY, "binary"), (_SAME, "function")):
         for entry in text.replace("\n", " ").split(","):
             source, target, context = entry.split()
             _add(source, target, context, method, None)
-    for name in ("oid", *_REGS):
-        _add("int4", name, "i", "binary", f.int_to_oid)
-        _add(name, "int4", "a", "binary", f.oid_to_int4)
+    _add("int4", "oid", "i", "binary", f.int_to_oid)
+    _add("oid", "int4", "a", "binary", f.oid_to_int4)
+    for name in _REGS:
+        add_reg_casts(name)
     for source, target, context, func in _FUNCTIONS:
         _add(source, target, context, "function", func)
     _add("json", "jsonb", "a", "io", f.through_text(BY_NAME["json"], BY_NAME["jsonb"]))

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import server.catalog.system  # noqa: F401  (registers the casts of the types that it registers)
 from server.errors import PgError
 from server.sql import types
 from server.sql.casts import CASTS

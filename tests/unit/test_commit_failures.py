@@ -1,5 +1,7 @@
 """A flush that fails ends the node before anybody is told anything; groups are applied in order."""
 
+import threading
+
 import pytest
 
 from journal.journal import FlushFailed
@@ -45,15 +47,27 @@ def test_nobody_is_answered_after_a_failed_flush(tmp_path, monkeypatch, call, cr
 def test_groups_are_applied_in_order_when_the_next_one_is_flushed_inline(tmp_path):
     """Clients may disconnect while their commits are flushed: what follows them is then flushed inline."""
 
+    gates = {1: threading.Event(), 2: threading.Event()}
+
     async def work(node: Node) -> None:
+        append, begin = node.journal.append, node.journal.tail.position
+
+        def gated(record):
+            gate = gates.get(record.position - begin)
+            assert gate is None or gate.wait(60)
+            return append(record)
+
+        node.journal.append = gated
         node.open_transactions = 10
         first = submit(node, {"k": b"1"}, node.start_ts())
         await until(lambda: node.committer._flushing)
         second = submit(node, {"l": b"2"})
+        gates[1].set()
         await until(lambda: node.committer._appended is not None and node.committer._flushing)
         assert not first.done
         node.open_transactions = 0
         third = submit(node, {"m": b"3"})
+        gates[2].set()
         await until(lambda: third.done)
         assert first.result is not None and second.result is not None and third.result is not None
         assert first.result < second.result < third.result
