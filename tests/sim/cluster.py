@@ -104,7 +104,7 @@ class Cluster:
         return self.query[number // STRIDE - 1 if number >= STRIDE else number]
 
     def owner_node(self, journal, epoch):
-        if epoch:
+        if epoch and not self.world.chance.permille(self.world.faults.misrouted):
             return self.owners.get((journal, epoch))
         return self.present.get(journal)
 

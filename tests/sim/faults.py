@@ -11,6 +11,8 @@ class Faults(NamedTuple):
     loss: int = 0
     duplicates: int = 0
     slow: int = 0
+    misrouted: int = 0
+    """A message to one epoch's owner reaches the present one (the same address, say)."""
     takeover: int = 0
     crash: int = 0
     pause: int = 0
@@ -48,6 +50,7 @@ def drawn(chance):
         loss=chance.pick((0, 10, 50)),
         duplicates=chance.pick((0, 20, 100)),
         slow=chance.pick((0, 10, 50, 120)),
+        misrouted=chance.pick((0, 20, 200)),
         takeover=period(300, 1500, 700),
         crash=period(500, 2000, 300),
         pause=period(200, 800, 500),
