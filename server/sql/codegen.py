@@ -13,6 +13,7 @@ from server.sql.context import Context
 from server.sql.plan_walk import is_statement_constant, rewrite_up
 from server.sql.tree import Expr
 from server.sql.type_record import record_class
+from server.sql.types import Type, is_row
 
 Layout: TypeAlias = Mapping[tuple[int, int], int]
 """(relation, column) -> position in the row."""
@@ -349,8 +350,12 @@ class Emitter:
         name = f"x{self.unit.temp()}"
         strict = function.strict
         test = self._apply(function, [left.name, name], (expr.left.type, element))
-        kind = "all" if expr.all else "any"
-        src = f"X.array_{kind}({left.name}, {right.name}, lambda {name}: {test}, {strict})"
+        searched = f"{left.name}, {right.name}, lambda {name}: {test}"
+        if strict and _is_membership(expr, element):
+            convert, key = self.unit.bind(expr.left.type.sort_key), self.unit.bind(fresh())
+            src = f"X.array_member(c, {key}, {convert}, {not expr.all}, {searched})"
+        else:
+            src = f"X.array_{'all' if expr.all else 'any'}({searched}, {strict})"
         return Code(self._after([*left.setup, *right.setup], src))
 
     def _sublink(self, expr: tree.SubLink) -> Code:
@@ -451,6 +456,16 @@ _METHODS = {
     tree.SubLink: "_sublink",
 }
 
+
+def _is_membership(expr: tree.ArrayOp, element: Type) -> bool:
+    """= ANY or <> ALL by the type's own equality: that of its values, or of their sort keys."""
+    kind = expr.left.type
+    if expr.operator != ("<>" if expr.all else "="):
+        return False
+    return (kind is element and not is_row(kind)) or (kind.name in _INTEGERS and element.name in _INTEGERS)
+
+
+_INTEGERS = frozenset({"int2", "int4", "int8"})
 _WORTH = {tree.Call, tree.CoerceIO, tree.CastCall, tree.ArrayExpr, tree.CastArray, tree.ApplyTypmod}
 
 _NEVER_NULL = frozenset(

@@ -109,6 +109,40 @@ def array_all(left: Any, right: Array | None, test: Callable[[Any], Any], strict
     return None if unknown else True
 
 
+HASHED_FROM = 9
+"""Elements from which an array is worth a set (PostgreSQL's MIN_ARRAY_SIZE_FOR_HASHED_SAOP)."""
+
+
+def array_member(
+    c: Context,
+    key: int,
+    convert: Callable[[Any], Any] | None,
+    wanted: bool,
+    left: Any,
+    right: Array | None,
+    test: Callable[[Any], Any],
+) -> bool | None:
+    """left = ANY (array) or, unless `wanted`, left <> ALL (array); `key`: where the Context keeps the array's set.
+
+    An array that comes a second time is searched as a set of its elements under `convert`, the type's sort_key.
+    """
+    linear = array_any if wanted else array_all
+    if right is None or left is None or len(right.elements) < HASHED_FROM:
+        return linear(left, right, test, True)
+    held, found, null = c.memo.get(key, (None, None, False))
+    if held is not right:
+        c.memo[key] = right, None, False
+        return linear(left, right, test, True)
+    if found is None:
+        values = [value for value in right.elements if value is not None]
+        found = set(values) if convert is None else set(map(convert, values))
+        null = len(values) < len(right.elements)
+        c.memo[key] = right, found, null
+    if (left if convert is None else convert(left)) in found:
+        return wanted
+    return None if null else not wanted
+
+
 def greatest(values: Sequence[Any], key: Callable[[Any], Any] | None) -> Any:
     """The greatest that is not NULL."""
     found = [value for value in values if value is not None]
