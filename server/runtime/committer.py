@@ -103,7 +103,7 @@ class Committer:
         clock: Callable[[], int],
         applying: Applying,
         applied: Applied,
-        others: Callable[[int], bool],
+        others: Callable[[int, int], bool],
         broken: Callable[[BaseException], None],
         reserve_bytes: int = RESERVE_BYTES,
         apply_give_up_s: float = APPLY_GIVE_UP_S,
@@ -182,8 +182,16 @@ class Committer:
         if self._steps:
             self._step_in_thread(*self._steps.popleft())
             return
+        self._flush(self._others_run())
+
+    def _others_run(self) -> bool:
+        """Whether somebody beside the sessions that wait for an answer has work."""
+        groups = [*self._to_apply, *([self._appended] if self._appended is not None else [])]
+        waiting = len(self._pending) + sum(len(group.waits) for group in groups)
+        return self._others(len(self._pending), waiting)
+
+    def _flush(self, others: bool) -> None:
         try:
-            others = self._others(len(self._pending))
             group = self._decide()
             if group is None and self._appended is None:
                 return
@@ -243,9 +251,10 @@ class Committer:
         future.add_done_callback(lambda done: self._flushed(group, done))
 
     def _flushed(self, group: Group | None, future: "asyncio.Future[None]") -> None:
-        """The thread is back: start its next step first, then apply and answer what became durable.
+        """The thread is back: start its next step, if others go on meanwhile; apply and answer what became durable.
 
-        What became durable queues up before that step, which may flush inline and apply its own group at once.
+        Without others nobody has anything to do before the answers are out: they come first, and the next round
+        finds all of them back.
         """
         self._flushing = False
         error = future.exception()
@@ -258,7 +267,8 @@ class Committer:
         require(len(groups) - len(done) <= 1, "a group is durable once the next one is appended")
         self._appended = groups[-1] if len(done) < len(groups) else None
         self._to_apply.extend(done)
-        self._round()
+        if not self._steps and not self.stopped and self._others_run():
+            self._flush(others=True)
         try:
             self._finish([])
         except BaseException as failure:
@@ -280,7 +290,9 @@ class Committer:
         waits = self._pending or self._steps or self._appended is not None
         if waits and not self._flushing and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._round)
+            # Two turns of the loop later: the clients that were just answered come back meanwhile, into one group.
+            later = self._loop.call_soon
+            later(later, later, self._round)
 
     def _append(self, sealed: Sealed) -> None:
         result = self.journal.append(sealed)

@@ -138,10 +138,10 @@ class Node(SessionHost):
         self.committer.close()
         self.stores.close()
 
-    def _others_run(self, waiting: int) -> bool:
-        """Whether sessions beyond the `waiting` ones, which want to commit, did something or have something open."""
+    def _others_run(self, pending: int, waiting: int) -> bool:
+        """Whether sessions beyond the `waiting` ones have something open, or did more than ask for `pending` commits."""
         begun, self._begun_before = self.begun - self._begun_before, self.begun
-        return begun > waiting or self.open_transactions > waiting
+        return begun > pending or self.open_transactions > waiting
 
     # --- what sessions ask ---
 

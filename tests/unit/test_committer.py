@@ -16,7 +16,7 @@ from tests.nodes import Failures, read, run, submit, until, write
 
 def _crowd(node: Node) -> None:
     """Others have something to do meanwhile, so that flushes go to the thread."""
-    node.committer._others = lambda _waiting: True
+    node.committer._others = lambda pending, _waiting: True
 
 
 @pytest.mark.parametrize("crowded", [False, True])
