@@ -139,7 +139,7 @@ class Node(SessionHost):
         self.stores.close()
 
     def _others_run(self, pending: int, waiting: int) -> bool:
-        """Whether sessions beyond the `waiting` ones have something open, or did more than ask to commit (`pending`)."""
+        """Whether sessions beyond the `waiting` ones have something open, or did more than ask to commit."""
         begun, self._begun_before = self.begun - self._begun_before, self.begun
         return begun > pending or self.open_transactions > waiting
 
