@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
 from server.sql import tree, types
@@ -135,7 +136,6 @@ class ModifyNode(Node):
             self._returning = compile_expressions(returning, layout, planner.catalog, planner)
         self._live = [place for place, column in enumerate(self.table.columns) if not column.dropped]
         self._whole = types.row_type(self.table).made
-        self.layout = {(planner.new_rel(), place): place for place in range(len(returning))}
         rel = planner.new_rel()
         self.layout = {(rel, place): place for place in range(len(returning))}
         self.width = len(returning)
@@ -269,7 +269,7 @@ class InsertNode(ModifyNode):
         whole, excluded = self._whole(old[place] for place in live), self._whole(row[place] for place in live)
         both = (*old, whole, *row, excluded)
         if self._where is not None and self._where(both, ctx) is not True:
-            ctx.txn.lock(key, 3)
+            ctx.txn.lock(key, int(LockClass.EXCLUSIVE))
             return 0
         new = list(old)
         for place, value in zip(self._set_places, self._sets(both, ctx)):
@@ -301,30 +301,33 @@ def _source_query(statement: Insert) -> tree.Query:
     return tree.Query(targets=targets, rels=(rel,), from_=statement.source_rel)
 
 
-class UpdateNode(ModifyNode):
-    """UPDATE, with FROM."""
+class ChangeNode(ModifyNode):
+    """UPDATE and DELETE: the rows of a query over the target, each changed once (PostgreSQL, UPDATE)."""
 
-    def __init__(self, planner: Planner, statement: Update) -> None:
+    def __init__(self, planner: Planner, statement: Update | Delete) -> None:
         others = _others(statement)
         super().__init__(planner, statement, others)
-        self._columns = statement.columns
         self._plan = plan_query(statement.query, planner.catalog, (*_row(statement), *others), planner)
-        self._at = len(statement.columns)
+        self._at = len(statement.query.columns)
+        """Where the key stands in a found row: behind the query's own targets, before the stored row and the others."""
+
+    def _change(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
+        raise NotImplementedError
 
     def point(self) -> Point | None:
         find = self._plan.point
         if find is None:
             return None
 
-        def update(ctx: Context) -> Rows:
+        def change(ctx: Context) -> Rows:
             results: Rows = []
             rows = find(ctx)
             for row in rows:
-                self._update(ctx, row, results)
+                self._change(ctx, row, results)
             ctx.affected = len(rows)
             return results
 
-        return update
+        return change
 
     def run(self, c: Context) -> Iterator[Rows]:
         results: Rows = []
@@ -334,24 +337,12 @@ class UpdateNode(ModifyNode):
                 yield []
             elif row[self._at] not in seen:
                 seen.add(row[self._at])
-                self._update(c, row, results)
+                self._change(c, row, results)
         c.memo[self.key] = len(seen)
         yield from batches(results)
 
-    def _update(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
-        at = self._at
-        key, old = row[at], row[at + 1]
-        new = list(old)
-        for place, value in zip(self._columns, row):
-            new[place] = value
-        self.writer.update(ctx, key, old, new, self._columns)
-        self._result(ctx, new, row[at + 2 :], results)
-
     def inputs(self) -> Sequence[Node]:
         return (self._plan.node,)
-
-    def describe(self) -> list[str]:
-        return [f"Update on {self.table.name}"]
 
 
 def _row(statement: Update | Delete) -> tuple[Expr, Expr]:
@@ -362,45 +353,33 @@ def _row(statement: Update | Delete) -> tuple[Expr, Expr]:
     )
 
 
-class DeleteNode(ModifyNode):
+class UpdateNode(ChangeNode):
+    """UPDATE, with FROM."""
+
+    def __init__(self, planner: Planner, statement: Update) -> None:
+        super().__init__(planner, statement)
+        self._columns = statement.columns
+
+    def _change(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
+        at = self._at
+        key, old = row[at], row[at + 1]
+        new = list(old)
+        for place, value in zip(self._columns, row):
+            new[place] = value
+        self.writer.update(ctx, key, old, new, self._columns)
+        self._result(ctx, new, row[at + 2 :], results)
+
+    def describe(self) -> list[str]:
+        return [f"Update on {self.table.name}"]
+
+
+class DeleteNode(ChangeNode):
     """DELETE, with USING."""
 
-    def __init__(self, planner: Planner, statement: Delete) -> None:
-        others = _others(statement)
-        super().__init__(planner, statement, others)
-        self._plan = plan_query(statement.query, planner.catalog, (*_row(statement), *others), planner)
-
-    def point(self) -> Point | None:
-        find = self._plan.point
-        if find is None:
-            return None
-
-        def delete(ctx: Context) -> Rows:
-            results: Rows = []
-            rows = find(ctx)
-            for row in rows:
-                self.writer.delete(ctx, row[0], row[1])
-                self._result(ctx, row[1], row[2:], results)
-            ctx.affected = len(rows)
-            return results
-
-        return delete
-
-    def run(self, c: Context) -> Iterator[Rows]:
-        results: Rows = []
-        seen: set[bytes] = set()
-        for row in self._found(c, self._plan):
-            if row is None:
-                yield []
-            elif row[0] not in seen:
-                seen.add(row[0])
-                self.writer.delete(c, row[0], row[1])
-                self._result(c, row[1], row[2:], results)
-        c.memo[self.key] = len(seen)
-        yield from batches(results)
-
-    def inputs(self) -> Sequence[Node]:
-        return (self._plan.node,)
+    def _change(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
+        at = self._at
+        self.writer.delete(ctx, row[at], row[at + 1])
+        self._result(ctx, row[at + 1], row[at + 2 :], results)
 
     def describe(self) -> list[str]:
         return [f"Delete on {self.table.name}"]
