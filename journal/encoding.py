@@ -78,6 +78,10 @@ class Frame(NamedTuple):
     request_id: bytes
     hash: bytes
 
+    def is_claim_of(self, epoch: int, request_id: bytes) -> bool:
+        """Whether this is that very claim: asked when its answer was lost (J6)."""
+        return self.claim and self.epoch == epoch and self.request_id == request_id
+
 
 class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner: str

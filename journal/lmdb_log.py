@@ -40,10 +40,11 @@ from pathlib import Path
 import lmdb
 import msgspec
 
+from journal.appender import claim_record
 from journal.broken import require
-from journal.encoding import Frame, Sealed, Undecodable, decode, open_frame, seal
+from journal.encoding import Frame, Sealed, Undecodable, decode, open_frame
 from journal.journal import EMPTY, Conflict, Damaged, Entry, Fence, FlushFailed, Full, LogError, Tail, Trimmed
-from journal.record import Header, Position, Record
+from journal.record import Position
 
 FORMAT = 1
 MAP_SIZE = 1 << 40
@@ -174,8 +175,7 @@ class LmdbLog:
         tail = self.tail
         if expected != tail.position:
             return self._claimed(expected + 1, epoch, request_id) or Conflict(tail)
-        header = Header(expected + 1, epoch, tail.hash)
-        result = self.append(seal(Record(header, "claim", request_id, owner, []), tail.last_ts))
+        result = self.append(claim_record(tail, epoch, owner, request_id, [], 0))
         if isinstance(result, Tail):
             self.sync()
         return result
@@ -328,7 +328,7 @@ class LmdbLog:
         if data is None:
             return None
         frame = _framed(position, data)
-        if not frame.claim or frame.epoch != epoch or frame.request_id != request_id:
+        if not frame.is_claim_of(epoch, request_id):
             return None
         return Tail(position, epoch, frame.hash, frame.last_ts)
 

@@ -4,10 +4,11 @@ It keeps the timing of `journal.lmdb_log`: an append makes everything before it 
 `crash` ends it as a power cut would and returns what comes up afterwards.
 """
 
+from journal.appender import claim_record
 from journal.broken import require
-from journal.encoding import Sealed, Undecodable, decode, open_frame, seal
+from journal.encoding import Sealed, Undecodable, decode, open_frame
 from journal.journal import EMPTY, Conflict, Damaged, Entry, Fence, FlushFailed, Tail, Trimmed
-from journal.record import Header, Position, Record
+from journal.record import Position
 
 
 class MemoryLog:
@@ -45,8 +46,7 @@ class MemoryLog:
         tail = self.tail
         if expected != tail.position:
             return self._claimed(expected + 1, epoch, request_id) or Conflict(tail)
-        header = Header(expected + 1, epoch, tail.hash)
-        result = self.append(seal(Record(header, "claim", request_id, owner, []), tail.last_ts))
+        result = self.append(claim_record(tail, epoch, owner, request_id, [], 0))
         if isinstance(result, Tail):
             self.sync()
         return result
@@ -135,7 +135,7 @@ class MemoryLog:
         if not data:
             return None
         frame = open_frame(data)
-        if not frame.claim or frame.epoch != epoch or frame.request_id != request_id:
+        if not frame.is_claim_of(epoch, request_id):
             return None
         return Tail(position, epoch, frame.hash, frame.last_ts)
 
