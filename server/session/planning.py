@@ -17,6 +17,7 @@ from server.session.prepared import Prepared
 from server.session.preparing import Plans
 from server.session.work import Slice, Wait
 from server.sql import ast, scanner
+from server.sql.parse import parse
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
@@ -63,7 +64,7 @@ def cached(plans: Plans, sql: str, catalog: Catalog, env: SessionEnv) -> tuple[P
 
 def parsed_query(sql: str) -> tuple[list[ast.ParsedStatement], scanner.Lifted | None]:
     """The statements of a simple query; a single one also with its literals lifted out. Raises PgError 42601."""
-    statements = preparing.parse_all(sql)
+    statements = parse(sql)
     return statements, scanner.lift(sql) if len(statements) == 1 else None
 
 
@@ -96,7 +97,7 @@ def prepare_query(
 
 def parse_one(session: SqlSession, sql: str, oids: Sequence[int], key: str) -> Steps[Prepared]:
     """The prepared statement of a Parse message, remembered under `key`. Raises PgError."""
-    statements = yield from aside(session, len(sql), lambda: preparing.parse_all(sql))
+    statements = yield from aside(session, len(sql), lambda: parse(sql))
     if len(statements) > 1:
         raise PgError("42601", "cannot insert multiple commands into a prepared statement")
     if not statements:
@@ -117,7 +118,7 @@ def prepare_again(session: SqlSession, prepared: Prepared, catalog: Catalog) -> 
     """The catalog moved since the statement was prepared: OC001 by the rule, else bind and plan again."""
     parsed = prepared.parsed
     assert parsed is not None
-    session.meet(catalog, parsed, [oid for oid, _privilege in prepared.tables])
+    session.meet(catalog, parsed, prepared.used)
     oids = [each.oid for each in prepared.param_types[: len(prepared.param_types) - prepared.lifted]]
     env = session.env
     fresh = yield from aside(session, len(parsed.text), lambda: preparing.prepare(parsed, catalog, env, oids))

@@ -60,6 +60,7 @@ class Prepared:
         "returns_rows",
         "tables",
         "tag",
+        "used",
     )
 
     def __init__(
@@ -86,6 +87,8 @@ class Prepared:
         self.lifted = lifted
         self.tag = tag
         self.tables = tables
+        self.used = tuple({oid: None for oid, _privilege in tables})
+        """Oids of `tables`: what a transaction that runs it relies on."""
         self.modifies = modifies
         self.is_query = tag == "SELECT"
         self.returns_rows = self.is_query or bool(columns)

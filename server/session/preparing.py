@@ -13,7 +13,7 @@ from server.session.prepared import Executable, Prepared
 from server.sql import ast, ast_walk, scanner, types
 from server.sql.bind import bind
 from server.sql.dml import plan_modification
-from server.sql.parse import NotLiftable, parse, parse_lifted
+from server.sql.parse import NotLiftable, parse_lifted
 from server.sql.plan import plan_query
 from server.sql.tree import Bound, Query
 from server.sql.types import Type
@@ -64,8 +64,9 @@ def prepare(
     """Bind and plan one parsed statement; a utility statement is only described. Raises PgError."""
     if isinstance(parsed.statement, OPTIMIZABLE):
         return prepare_statement(parsed, catalog, env, oids, literals)
-    columns, tag = describe_utility(parsed.statement, env)
-    return Prepared(parsed, catalog, columns=columns, tag=tag)
+    from server.session.utility import columns_of
+
+    return Prepared(parsed, catalog, columns=columns_of(parsed.statement, env))
 
 
 def prepare_statement(
@@ -111,18 +112,6 @@ def _declared(oids: Sequence[int], count: int) -> list[Type | None]:
         declared.append(found)
     declared.extend([None] * (count - len(declared)))
     return declared
-
-
-def describe_utility(statement: ast.Statement, env: SessionEnv) -> tuple[Any, str]:
-    """Result columns and tag of a utility statement, for Describe."""
-    from server.session.utility import columns_of
-
-    return columns_of(statement, env), ""
-
-
-def parse_all(sql: str) -> list[ast.ParsedStatement]:
-    """All statements of a query string; raises PgError 42601."""
-    return parse(sql)
 
 
 def locking_command(prepared: Prepared) -> str:

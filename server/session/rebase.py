@@ -67,10 +67,10 @@ def _have_roles_changed(old: Catalog, new: Catalog, user: str) -> bool:
     return False
 
 
-def tables_in(catalog: Catalog, parsed: ast.ParsedStatement, env: SessionEnv) -> list[Oid]:
+def tables_in(catalog: Catalog, parsed: ast.ParsedStatement, env: SessionEnv) -> Sequence[Oid]:
     """The tables that a statement meant in an older catalog; none when it meant nothing there."""
     try:
         prepared = preparing.prepare(parsed, catalog, env)
     except PgError:
         return []
-    return [oid for oid, _privilege in prepared.tables]
+    return prepared.used

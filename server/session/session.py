@@ -410,13 +410,12 @@ class SqlSession:
 
     def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
-        used = [oid for oid, _privilege in prepared.tables]
         if txn.read_only and (command := preparing.locking_command(prepared)):
             raise PgError("25006", f"cannot execute {command} in a read-only transaction")
         if prepared.modifies:
-            self.count_writing(used, prepared.tag, txn)
+            self.count_writing(prepared.used, prepared.tag, txn)
         else:
-            self._count_tables(used, txn)
+            self._count_tables(prepared.used, txn)
 
     def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
         """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
