@@ -3,6 +3,7 @@
 import pytest
 
 from tests.postgres import postgres as postgres
+from tests.postgres import postgres_server as postgres_server
 from tests.server import server as server
 from tests.server import shared_server as shared_server
 from tests.server import strict_server as strict_server

@@ -40,6 +40,20 @@ class Postgres:
         """A new autocommit connection."""
         return psycopg.connect(self.dsn, autocommit=True, **options)
 
+    def reset(self) -> None:
+        """No schema of anybody's but an empty `public`, as a new database has it."""
+        with self.connect() as connection:
+            connection.execute("SET client_min_messages = warning")
+            schemas = connection.execute(
+                r"SELECT quote_ident(nspname) FROM pg_namespace"
+                r" WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+            ).fetchall()
+            for (schema,) in schemas:
+                connection.execute(f"DROP SCHEMA {schema} CASCADE")
+            connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+            connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+            connection.execute("COMMENT ON SCHEMA public IS 'standard public schema'")
+
 
 def _bundled() -> Path | None:
     """The binaries that PyPI's pgserver carries (PostgreSQL 16)."""
@@ -165,8 +179,15 @@ def start(base: Path) -> "tuple[Postgres, subprocess.Popen[bytes]] | None":
     return None
 
 
+@pytest.fixture(scope="module")
+def postgres(postgres_server: Postgres) -> Postgres:
+    """The private PostgreSQL without what an earlier module left in it."""
+    postgres_server.reset()
+    return postgres_server
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres_server() -> Iterator[Postgres]:
     """A private PostgreSQL with fsync off, the C locale and UTC; the test is skipped where none can run."""
     base = Path(tempfile.mkdtemp(prefix="opendsql-pg-", dir="/tmp"))
     base.chmod(0o755)

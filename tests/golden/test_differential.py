@@ -11,19 +11,11 @@ from tests.server import Server, empty
 FILES = sorted((Path(__file__).parent / "sql").glob("*.sql"))
 
 
-def reset(postgres: Postgres) -> None:
-    """An empty schema public."""
-    with postgres.connect() as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_file(path: Path, shared_server: Server, postgres: Postgres) -> None:
     empty(shared_server.dsn)
-    reset(postgres)
+    postgres.reset()
     pair = Pair(shared_server.dsn, postgres.dsn)
     wrong = []
     statements = read_statements(path.read_text())

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.differential import Pair, Statement
-from tests.golden.test_differential import reset
 from tests.postgres import Postgres
 from tests.random_queries import INDEXES, SCHEMA, Generator
 from tests.server import Server, empty
@@ -19,7 +18,7 @@ def parts(script: str) -> list[str]:
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_random_statements(seed: int, shared_server: Server, postgres: Postgres) -> None:
     empty(shared_server.dsn)
-    reset(postgres)
+    postgres.reset()
     generator = Generator(seed)
     pair = Pair(shared_server.dsn, postgres.dsn)
     try:
