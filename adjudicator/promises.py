@@ -112,10 +112,12 @@ class Promises:
                     del self._by_key[key]
         return promise
 
-    def seen(self, txid: bytes) -> None:
-        """The transaction's record came out of the stream and was learned."""
-        for candidate in [each for each in self._by_candidate if each.txid == txid]:
+    def seen(self, txid: bytes) -> bool:
+        """The transaction's record came out of the stream and was learned; whether a promise ended."""
+        candidates = [each for each in self._by_candidate if each.txid == txid]
+        for candidate in candidates:
             self.end(candidate)
+        return bool(candidates)
 
     def settle(self, upto: Timestamp) -> None:
         """Whatever was to appear at or below `upto` was seen."""

@@ -124,7 +124,7 @@ class RangeOwner:
         self.is_ended = False
         self.horizon: Timestamp = base
         self._learned_ts: Timestamp = 0
-        """The newest commit on keys of this owner, whoever decided it."""
+        """The newest commit on keys of this owner or with its vote, whoever decided it."""
         self._undelivered: dict[bytes, Prepare] = {}
 
     # --- messages
@@ -440,7 +440,8 @@ class RangeOwner:
             self.window.learn(mine, commit.commit_ts)
             if mine:
                 self._learned_ts = max(self._learned_ts, commit.commit_ts)
-        self.promises.seen(commit.txid)
+        if self.promises.seen(commit.txid):
+            self._learned_ts = max(self._learned_ts, commit.commit_ts)
 
     def _concerns(self, key: Key) -> bool:
         return key.startswith(MARKERS) or self.ranges.find(key) is not None
@@ -510,11 +511,18 @@ class RangeOwner:
     def _not_before_checks(self, message: Prepare, now: Timestamp) -> Timestamp:
         """K1 from the other side: above every promise to a transaction that checked the marker.
 
-        With several participants every one of them dates the change ahead by the length of a promise: else
-        the one with such a promise alone would, and the others' promises would end before its time.
+        A promise ends when its candidate is decided, so also above everything that was decided here or with a
+        vote of this owner: such a time may lie ahead of the clock. With several participants every one of them
+        dates the change ahead by the length of a promise: else the one with such a promise alone would, and the
+        others' promises would end before its time.
         """
         ahead = now + self.settings.promise if len(message.participants) > 1 else 0
-        return max(ahead, *(self.promises.checked_upto(each.marker) + 1 for each in message.markers))
+        decided = self._decided_upto() + 1
+        return max(ahead, decided, *(self.promises.checked_upto(each.marker) + 1 for each in message.markers))
+
+    def _decided_upto(self) -> Timestamp:
+        """K1: nothing that checked a marker here and was decided lies above."""
+        return max(self.last_ts, self._learned_ts)
 
     def _settled_upto(self, complete: Timestamp, now: Timestamp) -> Timestamp:
         """A promise is forgotten when the stream proves that its record is in or never comes (AR §3.6)."""

@@ -172,6 +172,12 @@ MUTANTS = {
         "_not_before_checks",
         lambda self, message, now: 0,
     ),
+    "marker-decided": (
+        "a schema change lies above what its users got",
+        RangeOwner,
+        "_decided_upto",
+        lambda self: 0,
+    ),
 }
 
 

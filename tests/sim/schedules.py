@@ -459,3 +459,12 @@ def schema_changed_in_doubt(stage):
     stage.advance(at(2010))
     stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
     assert isinstance(stage.verdict("x"), Committed)
+
+
+@schedule("marker-decided")
+def schema_changed_below_its_users(stage):
+    """X, which used the old schema, was decided ahead of the clock, so its promise is over (seed 5037)."""
+    stage.advance(at(2900))
+    assert isinstance(stage.commit("x", 1990, {b"a": E}, checks=(b"a",)), Committed)
+    stage.advance(at(2100))
+    stage.commit("ddl", 1991, {b"ncat": E}, marker=(b"", END), decider=1)
