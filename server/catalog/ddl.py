@@ -11,6 +11,7 @@ from server.catalog import privileges, store
 from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
 from server.errors import PgError
 from server.sql import ast, types
+from server.sql.env import Env
 from server.sql.limits import Limits
 from server.sql.tree import OutputColumn
 
@@ -35,8 +36,10 @@ class Txn(Protocol):
     def new_row_id(self) -> bytes: ...
 
 
-class Env(Protocol):
-    """What DDL needs of the session."""
+class SessionEnv(Env):
+    """What DDL needs of the session, beside what its expressions need: who it is, and where it looks for names."""
+
+    __slots__ = ("search_path", "user")
 
     user: str
     search_path: tuple[str, ...]
@@ -55,7 +58,7 @@ class Result:
 class Change:
     """The catalog as the transaction changes it: descriptors by oid, and the writes that make it so."""
 
-    def __init__(self, txn: Txn, env: Env) -> None:
+    def __init__(self, txn: Txn, env: SessionEnv) -> None:
         self.txn = txn
         self.env = env
         self.catalog = txn.catalog
@@ -125,7 +128,7 @@ def find_schema(catalog: Catalog, name: str) -> Schema:
     return catalog.schemas[oid]
 
 
-def creation_schema(catalog: Catalog, env: Env, names: ast.Names) -> Schema:
+def creation_schema(catalog: Catalog, env: SessionEnv, names: ast.Names) -> Schema:
     """Where a new object goes: the schema it names, or the first of search_path that exists."""
     if len(names) > 1:
         return find_schema(catalog, names[-2])
@@ -140,19 +143,19 @@ def find_role(change: Change, name: str) -> Role:
     return change.catalog.roles[privileges.role_oid(change.catalog, name)]
 
 
-def require_create(catalog: Catalog, env: Env, schema: Schema) -> None:
+def require_create(catalog: Catalog, env: SessionEnv, schema: Schema) -> None:
     """PgError 42501 unless the user may create objects in the schema (only admin in public)."""
     if not privileges.may_in_schema(catalog, env.user, schema, "CREATE"):
         raise PgError("42501", f"permission denied for schema {schema.name}")
 
 
-def require_owner(catalog: Catalog, env: Env, owner: Oid, what: str) -> None:
+def require_owner(catalog: Catalog, env: SessionEnv, owner: Oid, what: str) -> None:
     """PgError 42501 unless the user owns it, itself or as a member of the owner (admin owns everything)."""
     if not privileges.is_owner(catalog, env.user, owner):
         raise PgError("42501", f"must be owner of {what}")
 
 
-def lookup(catalog: Catalog, env: Env, names: ast.Names) -> Oid | None:
+def lookup(catalog: Catalog, env: SessionEnv, names: ast.Names) -> Oid | None:
     """The oid of a relation by name, along search_path."""
     if len(names) > 1:
         schema = catalog.schema_names.get(names[-2])
@@ -169,7 +172,7 @@ def _is_schema(catalog: Catalog, name: str) -> bool:
     return name in catalog.schema_names or name in SYSTEM_SCHEMAS
 
 
-def find_table(catalog: Catalog, env: Env, relation: ast.RangeVar) -> Table:
+def find_table(catalog: Catalog, env: SessionEnv, relation: ast.RangeVar) -> Table:
     """A table by name; PgError 42P01, 3F000, 42809."""
     oid = lookup(catalog, env, relation.names)
     if oid is None:
@@ -269,7 +272,7 @@ STATEMENTS = (
 )
 
 
-def execute(statement: Any, txn: Txn, env: Env) -> Result:
+def execute(statement: Any, txn: Txn, env: SessionEnv) -> Result:
     """Run one DDL statement inside the transaction. Raises PgError."""
     change = Change(txn, env)
     result = _handlers()[type(statement)](change, statement)

@@ -153,7 +153,7 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
 def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:
     """The same check with the new names in its text."""
     expr = parse_expression(check.expression)
-    bound = bind_scalar(expr, table, change.env, change.catalog, (types.BOOL, -1), "check")  # type: ignore[arg-type]
+    bound = bind_scalar(expr, table, change.env, change.catalog, (types.BOOL, -1), "check")
     return msgspec.structs.replace(check, expression=deparse(bound, renamed))
 
 

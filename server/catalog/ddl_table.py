@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import msgspec
 
@@ -28,7 +27,8 @@ from server.errors import PgError
 from server.sql import ast, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
-from server.sql.env import Env
+from server.sql.deparse import deparse
+from server.sql.env import WatchedEnv
 from server.sql.plan_walk import variables
 from server.sql.types import Type
 
@@ -44,7 +44,7 @@ _CHAR_LIMITS = {"bpchar": ("char", 4096), "varchar": ("varchar", 65535)}
 
 def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
     """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
-    found, typmod = bind_type(name, cast(Env, change.env), change.catalog)
+    found, typmod = bind_type(name, change.env, change.catalog)
     if found.name not in STORABLE or name.setof:
         raise PgError("0A000", f"datatype {found.display} not supported")
     if found.name in _CHAR_LIMITS:
@@ -124,7 +124,8 @@ class _Builder:
     taken: set[str] = field(default_factory=set)
     """Names of relations."""
     _checks_taken: set[str] = field(default_factory=set)
-    defaults: list[tuple[Column, ast.Expr]] = field(default_factory=list)
+    defaults: list[tuple[int, ast.Expr]] = field(default_factory=list)
+    """Place of the column, and what was parsed of its default."""
 
     def build(self, statement: ast.CreateStmt) -> Table:
         for element in statement.elements:
@@ -140,6 +141,8 @@ class _Builder:
         self.taken.add(self.name)
         oid = self.change.new_oid()
         keys = self._merged_keys()
+        for place, expr in self.defaults:
+            self.columns[place] = with_default(self.change, self.columns[place], expr)
         table = Table(
             oid=oid,
             schema_oid=self.schema.oid,
@@ -147,8 +150,6 @@ class _Builder:
             owner=self.change.user_oid,
             columns=tuple(self.columns),
         )
-        for column, expr in self.defaults:
-            bind_default(self.change, column, expr)
         table = msgspec.structs.replace(table, checks=self._make_checks(table))
         self._checks_taken = {check.name for check in table.checks}
         indexes = [self._index(key) for key in keys]
@@ -197,9 +198,9 @@ class _Builder:
             else:
                 raise _unsupported_constraint(kind)
         made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
-        self.columns.append(made)
         if default_expr is not None:
-            self.defaults.append((made, default_expr))
+            self.defaults.append((len(self.columns), default_expr))
+        self.columns.append(made)
 
     def _table_constraint(self, constraint: ast.Constraint) -> None:
         _refuse_deferrable(constraint)
@@ -316,10 +317,16 @@ def _unsupported_constraint(kind: str) -> PgError:
     return PgError("0A000", f"{names.get(kind, kind)} not supported for CREATE TABLE")
 
 
-def bind_default(change: Change, column: Column, expr: ast.Expr) -> None:
-    """Check that a default is a proper expression of the column's type. Raises PgError."""
+def with_default(change: Change, column: Column, expr: ast.Expr) -> Column:
+    """The column, its default checked. Raises PgError.
+
+    A literal such as 'now' is the moment of this statement (PostgreSQL, chapter 8.5.1.4), so the text that is
+    kept names that moment.
+    """
     target = (types.BY_OID[column.type_oid], column.typmod)
-    bind_scalar(expr, None, change.env, change.catalog, target, f"default:{column.name}")  # type: ignore[arg-type]
+    env = WatchedEnv(change.env)
+    bound = bind_scalar(expr, None, env, change.catalog, target, f"default:{column.name}")
+    return msgspec.structs.replace(column, default=deparse(bound, None)) if env.is_of_the_moment else column
 
 
 def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: set[str]) -> Check:
@@ -327,7 +334,9 @@ def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: 
     assert constraint.expr is not None and constraint.expr_text is not None
     if constraint.no_inherit:
         raise PgError("0A000", "NO INHERIT not supported")
-    bound = bind_scalar(constraint.expr, table, change.env, change.catalog, (types.BOOL, -1), "check")  # type: ignore[arg-type]
+    env = WatchedEnv(change.env)
+    bound = bind_scalar(constraint.expr, table, env, change.catalog, (types.BOOL, -1), "check")
+    text = deparse(bound, table) if env.is_of_the_moment else constraint.expr_text
     name = constraint.name
     if name is not None:
         if name in taken:
@@ -336,7 +345,7 @@ def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: 
         used = {var.column for var in variables(bound)}
         parts = (table.name, table.columns[used.pop()].name) if len(used) == 1 else (table.name,)
         name = choose_constraint_name(change.catalog, table.schema_oid, parts, "check", taken)
-    return Check(change.new_oid(), name, constraint.expr_text, validated=not constraint.not_valid)
+    return Check(change.new_oid(), name, text, validated=not constraint.not_valid)
 
 
 # --- schemas and DROP ---

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import server.catalog.information
 import server.catalog.privilege_functions  # noqa: F401  (both register functions that need a session)
-from server.catalog import names
+from server.catalog import ddl, names
 from server.catalog.descriptor import Catalog
 from server.session.settings import Settings, parse_path, zone_of
-from server.sql.env import Env
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
@@ -20,10 +19,10 @@ _EPOCH_US = 946_684_800_000_000
 """2000-01-01 in microseconds since 1970."""
 
 
-class SessionEnv(Env):
+class SessionEnv(ddl.SessionEnv):
     """The environment of expressions: made anew when a setting changes, pointed at each new transaction."""
 
-    __slots__ = ("catalog", "database", "key", "search_path", "session", "session_user", "settings", "user")
+    __slots__ = ("catalog", "database", "key", "session", "session_user", "settings")
 
     def __init__(
         self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession

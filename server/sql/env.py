@@ -1,7 +1,7 @@
 """What settings and the catalog tell to the input and output of types (PostgreSQL, chapter 20.11)."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from server.errors import PgError
 from server.sql.zones import UTC, Zone
@@ -74,3 +74,19 @@ class Env:
         """The statement's start in the form of `now`; None: it is the transaction's first."""
         self.reg_input = reg_input
         self.reg_output = reg_output
+
+
+class WatchedEnv(Env):
+    """Another environment, and whether `now` has been read from it: a literal that did so is of one moment."""
+
+    __slots__ = ("base", "is_of_the_moment")
+
+    def __init__(self, base: Env) -> None:
+        self.base = base
+        self.is_of_the_moment = False
+
+    def __getattr__(self, name: str) -> Any:
+        """Comes for every attribute of `Env`: none of them is set here."""
+        if name == "now":
+            self.is_of_the_moment = True
+        return getattr(self.base, name)

@@ -110,3 +110,11 @@ SET intervalstyle = 'postgres_verbose';
 SELECT interval '1 year -3 days 04:00';
 RESET ALL;
 SELECT current_setting('timezone'), current_setting('datestyle');
+CREATE TABLE moments (
+    id int PRIMARY KEY, a timestamptz DEFAULT 'now', b timestamptz DEFAULT now(), c date DEFAULT 'today', d text DEFAULT 'now',
+    CHECK (b > 'now' OR id < 3)
+);
+INSERT INTO moments (id) VALUES (1);
+INSERT INTO moments (id) VALUES (2);
+INSERT INTO moments (id) VALUES (3);
+SELECT count(DISTINCT a), count(DISTINCT b), bool_and(a < b), min(d), bool_and(abs(c - current_date) < 2) FROM moments;
