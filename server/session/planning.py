@@ -45,8 +45,14 @@ def aside(session: SqlSession, size: int, step: Callable[[], T]) -> Steps[T]:
         wait.abandon()
 
 
-def cached(plans: Plans, sql: str, catalog: Catalog, env: SessionEnv) -> tuple[Prepared, list[Any]] | None:
-    """The plan of this very text, or of its shape with the values of its literals."""
+def cached(
+    plans: Plans, sql: str, catalog: Catalog, env: SessionEnv, begin: Callable[[], object] | None = None
+) -> tuple[Prepared, list[Any]] | None:
+    """The plan of this very text, or of its shape with the values of its literals.
+
+    `begin`, unless the statement's transaction has begun, begins it before the literals are read: one of them may
+    say 'now'.
+    """
     prepared = plans.get(sql)
     if prepared is not None:
         return (prepared, []) if prepared.catalog is catalog else None
@@ -56,6 +62,8 @@ def cached(plans: Plans, sql: str, catalog: Catalog, env: SessionEnv) -> tuple[P
     prepared = plans.get(lifted.key)
     if prepared is None or prepared.catalog is not catalog:
         return None
+    if begin is not None:
+        begin()
     try:
         return prepared, preparing.literal_values(prepared, lifted.literals, env)
     except PgError:

@@ -50,6 +50,7 @@ class Prepared:
         "_reads_moment",
         "catalog",
         "columns",
+        "is_of_the_moment",
         "is_query",
         "lifted",
         "modifies",
@@ -75,6 +76,7 @@ class Prepared:
         tag: str = "",
         tables: tuple[tuple[int, str], ...] = (),
         modifies: bool = False,
+        is_of_the_moment: bool = False,
     ) -> None:
         self.parsed = parsed
         """None: the empty statement."""
@@ -90,13 +92,15 @@ class Prepared:
         self.used = tuple({oid: None for oid, _privilege in tables})
         """Oids of `tables`: what a transaction that runs it relies on."""
         self.modifies = modifies
+        self.is_of_the_moment = is_of_the_moment
+        """See `Bound.is_of_the_moment`: not for the shared cache."""
         self.is_query = tag == "SELECT"
         self.returns_rows = self.is_query or bool(columns)
         """SELECT may return rows without columns."""
         client = param_types[: len(param_types) - lifted]
         self.parameter_description = codec.parameter_description([each.oid for each in client])
         self._names_objects = any(_is_name(column.type) for column in columns)
-        self._reads_moment = any(_is_name(each) or each.category == "D" for each in client)
+        self._reads_moment = any(_is_name(each) or "D" in _categories(each) for each in client)
         """A parameter may name an object, or say 'now'."""
         self._decoders: dict[tuple[int, ...], list[Decoder]] = {}
         self._encoders: dict[tuple[int, ...], Encoder] = {}
@@ -171,6 +175,11 @@ _NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
 def _is_name(kind: Type) -> bool:
     """A type such as regclass, or a record or array that may hold one: its text depends on the catalog."""
     return kind.name.lstrip("_").startswith(("reg", "record", "anyarray"))
+
+
+def _categories(kind: Type) -> tuple[str, ...]:
+    """The type's category, and that of an array's elements."""
+    return (kind.category,) if kind.element is None else (kind.category, kind.element.category)
 
 
 def expand_formats(formats: Sequence[int], count: int) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,13 +32,9 @@ OPTIMIZABLE = (
 Plans = dict[str, Prepared]
 
 
-_OF_THE_MOMENT = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORECASE)
-"""Words that a date or time literal may hold: its value is that of the moment when it is bound."""
-
-
 def remember(plans: Plans, key: str, prepared: Prepared) -> None:
-    """Put into a bounded cache, unless the plan may hold a value that the next session must not get."""
-    if not prepared.lifted and _OF_THE_MOMENT.search(key):
+    """Put into a bounded cache, unless the plan holds a value that the next execution must not get."""
+    if prepared.is_of_the_moment:
         return
     if len(plans) >= CACHE_SIZE:
         del plans[next(iter(plans))]
@@ -88,6 +83,7 @@ def prepare_statement(
         tag=bound.tag,
         tables=bound.tables,
         modifies=modifies(bound),
+        is_of_the_moment=bound.is_of_the_moment,
     )
 
 

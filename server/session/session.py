@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from server.catalog.descriptor import Catalog, Oid
@@ -114,14 +115,15 @@ class SqlSession:
         self.query_text = sql
         self.portals.pop("", None)
         self.statements.pop("", None)
-        if self.txn is not None:
+        has_txn = self.txn is not None
+        if has_txn:
             self.env.start_statement()
         found = self._cached(sql)
         if found is not None:
             prepared, params = found
             plan = prepared.plan
             at_once = plan is not None and plan.point is not None and not prepared.modifies and not plan.locks
-            if at_once and self.txn is None:
+            if at_once and not has_txn:
                 return self._query_at_once(prepared, params)
             return self._query_work([(prepared, params)])
         return self._query_text(sql)
@@ -137,11 +139,12 @@ class SqlSession:
             return None
         if len(sql) > LONG_SHAPE and sql not in self.plans:
             return None
-        return planning.cached(self.plans, sql, catalog, self.env)
+        begin = partial(self.begin, implicit=True) if self.txn is None else None
+        return planning.cached(self.plans, sql, catalog, self.env, begin)
 
     def _query_at_once(self, prepared: Prepared, params: list[Any]) -> Work | None:
         """A read by key outside a transaction block: no generator, no commit."""
-        txn = self.begin(implicit=True)
+        txn = self.txn or self.begin(implicit=True)
         ctx = self.new_context(txn, params)
         self.check_privileges(prepared)
         formats = (0,) * len(prepared.columns)
@@ -167,6 +170,8 @@ class SqlSession:
         """Parse, then run one statement after the other; all of them are one implicit transaction."""
         catalog, plans, env = self.catalog_in_force(), self.plans, self.env
         if len(sql) > LONG_SHAPE and catalog is self.catalog and self.status != b"E":
+            if self.txn is None:
+                self.begin(implicit=True)
             found = yield from aside(self, len(sql), lambda: planning.cached(plans, sql, catalog, env))
             if found is not None and found[0].catalog is self.catalog_in_force():
                 yield from self._query_work([found])

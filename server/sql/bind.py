@@ -17,7 +17,7 @@ from server.sql.bind_dml import bind_dml
 from server.sql.bind_expr import LIFTED_TYPES
 from server.sql.bind_query import bind_query
 from server.sql.bind_scalar import bind_scalar
-from server.sql.env import Env
+from server.sql.env import Env, WatchedEnv
 from server.sql.grammar_base import NotLiftable
 from server.sql.scope import Scope, State
 from server.sql.types import TEXT, UNKNOWN, Type
@@ -61,7 +61,8 @@ def _bind(
 ) -> tree.Bound:
     types = [kind if kind is not None else UNKNOWN for kind in param_types]
     lifted_types = [LIFTED_TYPES[kind] for kind, _ in lifted]
-    state = State(catalog, env, types, len(types), lifted, lifted_types, bind_query)
+    watched = WatchedEnv(env)
+    state = State(catalog, watched, types, len(types), lifted, lifted_types, bind_query)
     scope = Scope(state)
     made: tree.Statement
     if isinstance(stmt, (ast.SelectStmt, ast.ValuesStmt, ast.SetOperation)):
@@ -81,6 +82,7 @@ def _bind(
         tag=TAGS.get(type(made), "SELECT"),
         catalog=catalog,
         tables=tuple(state.privileges),
+        is_of_the_moment=watched.is_of_the_moment,
     )
 
 

@@ -613,3 +613,5 @@ class Bound:
     catalog: Catalog
     tables: tuple[tuple[int, str], ...] = field(default=())
     """(table oid, privilege) pairs: SELECT, INSERT, UPDATE, DELETE."""
+    is_of_the_moment: bool = False
+    """A constant in it was made of the transaction's start ('now', 'today'): it holds for this binding alone."""

@@ -5,6 +5,7 @@ import asyncio
 from pygwire import messages as pg
 
 from server.sql.limits import Limits
+from server.sql.scanner import lift
 from tests.sessions import Client, extended, run
 
 OC001 = "ERROR 40001 schema has been updated by another transaction (OC001)"
@@ -382,9 +383,46 @@ def test_sessions_share_plans_and_nothing_of_each_other(tmp_path):
         parsed = "SELECT 'now'::timestamptz = now()"
         assert (await first.extended(parsed))[0] == (await second.extended(parsed))[0] == ("t",)
         assert await first.rows("SELECT count(DISTINCT a) FROM t") == [("2",)]
+        await second.extended("INSERT INTO t SELECT unnest($1::timestamptz[])", "{now}")
+        await asyncio.sleep(0.001)
+        await first.extended("INSERT INTO t SELECT unnest($1::timestamptz[])", "{now}")
+        assert await first.rows("SELECT count(DISTINCT a) FROM t") == [("4",)]
         with_user = "SELECT current_user"
         await first.query("CREATE ROLE bob WITH LOGIN")
         assert await first.rows(with_user) == [("admin",)]
         assert await Client(node, "bob").rows(with_user) == [("bob",)]
+
+    run(tmp_path, work)
+
+
+def test_a_plan_is_kept_unless_the_binder_froze_a_moment_in_it(tmp_path):
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a timestamptz, today text)")
+        plans = client.session.plans
+        await client.query("INSERT INTO t VALUES (now())")
+        frozen = [
+            "SELECT date 'today'",
+            "SELECT a FROM t WHERE a < E'\\x6eow'",
+            "SELECT a FROM t WHERE a = ANY (E'{2024-01-01,today}')",
+            "SELECT a FROM t WHERE a::date = E' YESTERDAY '",
+            "SELECT a::timetz = E'12:00' FROM t",
+        ]
+        kept = [
+            "SELECT E'today', today FROM t",
+            "SELECT a FROM t WHERE a < E'2024-01-01' AND today = E'now'",
+            "SELECT a FROM t WHERE a < now() AND a < /* now */ current_date",
+            "SELECT E'now'::text::timestamptz",
+        ]
+        for text in frozen + kept:
+            await client.rows(text)
+            assert (text in plans) == (text in kept), text
+            await client.send(pg.Parse(query=text + " LIMIT 1"), pg.Sync())
+            assert (text + " LIMIT 1" in plans) == (text in kept), text
+        lifted = "SELECT 'now'::timestamptz = now(), 'now' = now(), a < 'now' FROM t"
+        assert await client.rows(lifted) == [("t", "t", "t")]
+        assert lift(lifted).key in plans
+        await asyncio.sleep(0.001)
+        assert await client.rows(lifted) == [("t", "t", "t")]
 
     run(tmp_path, work)
