@@ -10,6 +10,7 @@ Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The r
 marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -54,6 +55,7 @@ def version_key(cluster: int) -> bytes:
     return keycode.prefix(cluster, VERSION)
 
 
+@functools.lru_cache(4096)
 def object_key(cluster: int, space: int, oid: Oid) -> bytes:
     """The row of a schema, table or role."""
     return keycode.prefix(cluster, space) + oid.to_bytes(4, "big")

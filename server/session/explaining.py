@@ -152,7 +152,7 @@ def _bytes(kind: Type) -> int:
 
 
 def _written(txn: Transaction) -> int:
-    return sum(len(key) + len(value or b"") for key, (value, *_rest) in txn.fresh.items())
+    return sum(len(write.key) + len(write.value or b"") for write in txn.fresh.values())
 
 
 def _usage(seconds: float, read: int, written: int) -> list[str]:

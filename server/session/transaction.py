@@ -26,6 +26,7 @@ import itertools
 import os
 import time
 from bisect import bisect_left
+from collections.abc import Collection
 from copy import copy
 from itertools import repeat
 from typing import Protocol
@@ -73,7 +74,6 @@ class Transaction:
         "ddl",
         "dml",
         "fresh",
-        "guards",
         "implicit",
         "limits",
         "locks",
@@ -101,15 +101,14 @@ class Transaction:
         self.now = time.time_ns()
         """Wall clock at BEGIN, nanoseconds since 1970: what now() shows."""
         self._begun = time.monotonic()
-        self.writes: dict[bytes, tuple[bytes | None, int]] = {}
-        self.fresh: dict[bytes, tuple[bytes | None, int]] = {}
+        self.writes: dict[bytes, Write] = {}
+        self.fresh: dict[bytes, Write] = {}
         self.locks: dict[bytes, int] = {}
-        self.guards: list[bytes] = []
         self.row_keys: set[bytes] = set()
         """Keys of the table rows written: what the row limit counts."""
         self.used: set[Oid] = set()
         """Tables whose descriptors this transaction relied on."""
-        self.roles: set[Oid] = set()
+        self.roles: Collection[Oid] = ()
         """Roles that give the user its privileges; admin needs none."""
         self.ddl = False
         self.dml = False
@@ -125,15 +124,16 @@ class Transaction:
         if self.writes:
             found = self.writes.get(key)
             if found is not None:
-                return found[0]
+                return found.value
         return self.versions.get(key, self.start_ts)
 
     def current(self, key: bytes) -> bytes | None:
         """As `get`, with what the statement at hand wrote: for uniqueness."""
-        found = self.fresh.get(key)
-        if found is not None:
-            return found[0]
-        return self.get(key)
+        if self.fresh or self.writes:
+            found = self.fresh.get(key) or self.writes.get(key)
+            if found is not None:
+                return found.value
+        return self.versions.get(key, self.start_ts)
 
     def scan(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> Batch:
         """Row bytes in key order in [lo, hi) and where to go on: the next lo, or hi when reverse."""
@@ -155,7 +155,7 @@ class Transaction:
             return items, more
         merged = dict(items)
         for key in own:
-            value = self.writes[key][0]
+            value = self.writes[key].value
             if value is None:
                 merged.pop(key, None)
             else:
@@ -189,11 +189,20 @@ class Transaction:
         """Buffer a deletion."""
         self._buffer(key, None, lock)
 
+    def put_row(self, key: bytes, value: bytes, lock: int) -> None:
+        """Buffer a table row: `count_row` and `put`. PgError 54000."""
+        rows = self.row_keys
+        rows.add(key)
+        if len(rows) > self.limits.transaction_rows:
+            raise PgError("54000", "transaction row limit exceeded")
+        self._buffer(key, value, lock)
+
     def _buffer(self, key: bytes, value: bytes | None, lock: int) -> None:
-        before = self.fresh.get(key) or self.writes.get(key)
-        if before is not None and before[1] > lock:
-            lock = before[1]
-        self.fresh[key] = (value, lock)
+        if lock != EXCLUSIVE:  # nothing before was stronger than that
+            before = self.fresh.get(key) or self.writes.get(key)
+            if before is not None and before.lock > lock:
+                lock = before.lock
+        self.fresh[key] = Write(key, value, lock)
 
     def are_free(self, keys: list[bytes]) -> bool:
         """Whether no two of these keys are equal and none is taken, also by the statement at hand.
@@ -214,7 +223,7 @@ class Transaction:
         rows.update(keys)
         if len(rows) > self.limits.transaction_rows:
             raise PgError("54000", "transaction row limit exceeded")
-        self.fresh.update(zip(keys, zip(values, repeat(lock))))
+        self.fresh.update(zip(keys, map(Write, keys, values, repeat(lock))))
 
     def count_row(self, key: bytes) -> None:
         """A table row is about to be written: PgError 54000 above the row limit."""
@@ -269,11 +278,12 @@ class Transaction:
 
     def size(self) -> int:
         """Bytes that count towards the size limit: keys, values and an overhead per row and index entry."""
-        overhead = self.limits.write_overhead_bytes
-        total = (len(self.writes) + len(self.locks)) * overhead
-        for key, (value, _lock) in self.writes.items():
-            total += len(key) + (len(value) if value is not None else 0)
-        return total + sum(map(len, self.locks))
+        writes, locks = self.writes, self.locks
+        total = (len(writes) + len(locks)) * self.limits.write_overhead_bytes
+        for key, write in writes.items():
+            value = write.value
+            total += len(key) if value is None else len(key) + len(value)
+        return total + sum(map(len, locks)) if locks else total
 
     def check_size(self) -> int:
         """The size in bytes; PgError 54000 at COMMIT for a transaction above the size limit."""
@@ -291,18 +301,21 @@ class Transaction:
         """What COMMIT sends to the adjudicator; `rebase` False makes any newer catalog a reason to abort."""
         self.txid = unique_id()
         locks = self.locks
-        writes = []
-        for key, (value, lock) in self.writes.items():
-            if locks and locks.get(key, 0) > lock:
-                lock = locks[key]
-            writes.append(Write(key, value, lock))
-        kept = [Lock(key, lock) for key, lock in locks.items() if key not in self.writes]
+        writes = list(self.writes.values())
+        kept = []
+        if locks:
+            writes = [
+                Write(write.key, write.value, max(write.lock, locks.get(write.key, 0))) for write in writes
+            ]
+            kept = [Lock(key, lock) for key, lock in locks.items() if key not in self.writes]
+        cluster = self.cluster
         if rebase:
-            checks = [object_key(self.cluster, TABLES, oid) for oid in self.used]
-            checks += [object_key(self.cluster, ROLES, oid) for oid in self.roles]
+            checks = [object_key(cluster, TABLES, oid) for oid in self.used]
+            for oid in self.roles:
+                checks.append(object_key(cluster, ROLES, oid))
         else:
-            checks = [version_key(self.cluster)]
-        return CommitRequest(self.txid, self.start_ts, writes, kept, checks, self.guards)
+            checks = [version_key(cluster)]
+        return CommitRequest(self.txid, self.start_ts, writes, kept, checks)
 
 
 EXCLUSIVE = int(LockClass.EXCLUSIVE)

@@ -10,6 +10,7 @@ distinct) carries the row key too. Columns of dropped attributes are stored as n
 """
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from server.catalog.descriptor import Column, Index, IndexKey, Table
@@ -31,7 +32,7 @@ def key_kind(column: Column) -> str:
     return found.key_kind
 
 
-def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable[[Row], list[Any]]:
+def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable[[Row], Sequence[Any]]:
     """A function from a row to the values of its key columns, in the form that is encoded."""
     positions = [key.column - 1 for key in keys]
     converters: list[tuple[int, Converter]] = []
@@ -39,13 +40,11 @@ def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable
         found = types.BY_OID[columns[position].type_oid]
         if found.sort_key is not None and found.key_kind == "text":
             converters.append((place, found.sort_key))
-    if not converters:
-        if len(positions) == 1:
-            only = positions[0]
-            return lambda row: [row[only]]
-        return lambda row: [row[position] for position in positions]
+    if not converters and positions:
+        only = positions[0]
+        return (lambda row: (row[only],)) if len(positions) == 1 else itemgetter(*positions)
 
-    def convert(row: Row) -> list[Any]:
+    def convert(row: Row) -> Sequence[Any]:
         values = [row[position] for position in positions]
         for place, converter in converters:
             if values[place] is not None:
@@ -53,6 +52,10 @@ def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable
         return values
 
     return convert
+
+
+def _key_of(encode: keycode.Encoder, values: Callable[[Row], Sequence[Any]]) -> Callable[[Row], bytes]:
+    return lambda row: encode(values(row))
 
 
 class IndexAccess:
@@ -105,13 +108,14 @@ class TableAccess:
         "_encode",
         "_packers",
         "_unpackers",
-        "_values",
         "cluster",
         "hi",
         "indexes",
+        "key",
         "key_columns",
         "kinds",
         "lo",
+        "pack",
         "table",
         "unique_columns",
         "width",
@@ -126,10 +130,13 @@ class TableAccess:
         keys = table.primary_key.keys if table.primary_key is not None else ()
         self.key_columns = tuple(key.column - 1 for key in keys)
         self.kinds = tuple(key_kind(table.columns[position]) for position in self.key_columns)
-        self._encode = keycode.encoder(self.kinds)
-        self._values = _key_values(table.columns, keys)
+        self._encode = keycode.encoder(self.kinds, start=self.lo)
+        self.key = _key_of(self._encode, _key_values(table.columns, keys))
+        """The key of a row by its primary key; tables without one take `hidden_key`."""
         self._packers = self._converters("pack")
         self._unpackers = self._converters("unpack")
+        self.pack: Callable[[Row], bytes] = self._pack if self._packers else rowcode.pack
+        """Row bytes of the values of all columns."""
         self.indexes = tuple(IndexAccess(table, index, cluster) for index in table.indexes)
         unique = set(self.key_columns)
         for index in table.indexes:
@@ -146,13 +153,9 @@ class TableAccess:
                 found.append((position, converter))
         return tuple(found)
 
-    def key(self, row: Row) -> bytes:
-        """The key of a row by its primary key; tables without one take `hidden_key`."""
-        return self.lo + self._encode(self._values(row))
-
     def key_prefix(self, values: Sequence[Any]) -> bytes:
         """The bytes that the keys of all rows with these leading primary-key values begin with."""
-        return self.lo + self._encode(values)
+        return self._encode(values)
 
     def hidden_key(self, unique: bytes) -> bytes:
         """The key of a row of a table without a primary key; `unique` is 16 bytes."""
@@ -162,15 +165,13 @@ class TableAccess:
         """The row key that an index entry points to."""
         return self.lo + suffix
 
-    def pack(self, row: list[Any]) -> bytes:
-        """Row bytes of the values of all columns."""
-        if self._packers:
-            row = list(row)
-            for position, converter in self._packers:
-                value = row[position]
-                if value is not None:
-                    row[position] = converter(value)
-        return rowcode.pack(row)
+    def _pack(self, row: Row) -> bytes:
+        converted = list(row)
+        for position, converter in self._packers:
+            value = converted[position]
+            if value is not None:
+                converted[position] = converter(value)
+        return rowcode.pack(converted)
 
     def unpack(self, raw: bytes) -> list[Any]:
         """Values of all columns; those that were added after the row was written are NULL."""

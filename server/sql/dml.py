@@ -217,6 +217,16 @@ class InsertNode(ModifyNode):
         if values is None:
             return None
 
+        if self._action is None and self._returning is None:
+            write = self.writer.insert
+
+            def insert_only(ctx: Context) -> Rows:
+                write(ctx, values((), ctx))
+                ctx.affected = 1
+                return []
+
+            return insert_only
+
         def insert(ctx: Context) -> Rows:
             results: Rows = []
             ctx.affected = self._insert(ctx, list(values((), ctx)), results)

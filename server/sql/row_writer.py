@@ -38,7 +38,7 @@ class RowWriter:
 
     # --- the three changes ---
 
-    def insert(self, ctx: Context, row: list[Any]) -> bytes:
+    def insert(self, ctx: Context, row: Row) -> bytes:
         """Insert a row; returns its key. Raises PgError 23502, 23514, 23505, 54000."""
         self.validate(ctx, row)
         reach = self.access
@@ -49,6 +49,9 @@ class RowWriter:
                 raise self.duplicate(ctx, self.table.primary_key, row)
         else:
             key = reach.hidden_key(txn.new_row_id())
+        if not reach.indexes:
+            self._put_row(ctx, key, row, EXCLUSIVE)
+            return key
         entries = [self._new_entry(ctx, index, row, key) for index in reach.indexes]
         self._put_row(ctx, key, row, EXCLUSIVE)
         for entry_key, value, exclusive in entries:
@@ -214,7 +217,7 @@ class RowWriter:
         there = ctx.txn.current(entry_key)
         return there is None or rowcode.unpack(there)[0] == key[PREFIX_LENGTH:]
 
-    def _put_row(self, ctx: Context, key: bytes, row: list[Any], lock: int) -> None:
+    def _put_row(self, ctx: Context, key: bytes, row: Row, lock: int) -> None:
         txn = ctx.txn
         limits = txn.limits
         if len(key) - PREFIX_LENGTH > limits.key_bytes:
@@ -222,8 +225,7 @@ class RowWriter:
         value = self.access.pack(row)
         if len(value) > limits.column_bytes:
             self._check_sizes(row, value, limits.column_bytes, limits.row_bytes)
-        txn.count_row(key)
-        txn.put(key, value, lock)
+        txn.put_row(key, value, lock)
 
     def _check_key(self, ctx: Context, entry_key: bytes, row_key: bytes, exclusive: bool) -> None:
         """An index's key and the primary key share the limit (dsql-reference §4)."""
