@@ -20,6 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from adjudicator.adjudicator import Adjudicator
@@ -31,6 +32,7 @@ from journal.lmdb_log import LmdbLog
 from journal.record import Commit, Header, Record
 from server.catalog.store import is_catalog_key
 from server.errors import PgError, conflict, schema_changed
+from server.runtime.busy import Busy
 from server.session.transaction import unique_id
 from server.session.work import Wait
 from storage.replica import NoSpace, Replica
@@ -138,6 +140,7 @@ class Committer:
         self.commits = 0
         self.conflicts = 0
         self.appended_bytes = 0
+        self.busy = Busy()
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
@@ -206,7 +209,7 @@ class Committer:
         """Let the adjudicator decide what waits; the winners' record, or None."""
         if not self._pending:
             return None
-        now = self._clock()
+        begun, now = perf_counter(), self._clock()
         commits: list[Commit] = []
         waits: list[Wait[int]] = []
         size = 0
@@ -218,6 +221,7 @@ class Committer:
             verdict = self.adjudicator.decide(request, now)
             if not isinstance(verdict, Committed):
                 self.conflicts += 1
+                self.busy.conflicted(verdict.key)
                 wait.fail(_refusal(verdict.reason, verdict.key))
                 continue
             commits.append(
@@ -225,6 +229,7 @@ class Committer:
             )
             waits.append(wait)
             size += request_size
+        self.busy.decided(begun)
         if not commits:
             return None
         tail = self.journal.tail
@@ -234,10 +239,12 @@ class Committer:
 
     def _flush_inline(self, group: Group | None) -> None:
         done = []
+        begun, begun_cpu = perf_counter(), thread_time()
         if group is not None:
             self._append(group.sealed)
             done.append(group)
         self.journal.sync()
+        self.busy.flushed_inline(begun, begun_cpu)
         if self._appended is not None:
             done.insert(0, self._appended)
             self._appended = None
@@ -246,7 +253,15 @@ class Committer:
 
     def _flush_in_thread(self, group: Group | None) -> None:
         self._flushing = True
-        step = self.journal.sync if group is None else lambda: self._append(group.sealed)
+
+        def step() -> None:
+            begun = perf_counter()
+            if group is None:
+                self.journal.sync()
+            else:
+                self._append(group.sealed)
+            self.busy.flushed(begun)
+
         future = self._loop.run_in_executor(self._thread, step)
         future.add_done_callback(lambda done: self._flushed(group, done))
 
@@ -309,6 +324,7 @@ class Committer:
     def _apply(self) -> None:
         while self._to_apply:
             group = self._to_apply[0]
+            begun = perf_counter()
             try:
                 extra = self._applying(group.commits)
                 sealed = group.sealed
@@ -326,6 +342,7 @@ class Committer:
             self.commits += len(group.commits)
             self.adjudicator.applied(group.sealed.last_ts)
             self._applied(group.commits)
+            self.busy.applied(begun)
             for wait, commit in zip(group.waits, group.commits):
                 wait.finish(commit.commit_ts)
 
