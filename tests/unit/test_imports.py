@@ -24,7 +24,7 @@ THIRD_PARTY = {
     "sqlglot": ("server/sql/dialect.py",),
     "msgspec": ("journal/", "adjudicator/", "storage/", "server/"),
     "pygwire": ("server/pgwire/",),
-    "cryptography": ("server/runtime/tls.py",),
+    "cryptography": ("server/runtime/certificates.py",),
     "click": ("server/main.py", "server/cli_"),
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
