@@ -10,16 +10,21 @@ gets the right answer at once, or late, or an error, and never a stale answer.
     read at 25   answered at once
     read at 40   waits ... 40 applied, complete 41   answered
 
+A read names keys, a scan a part of the range, in key order. A scan's answer is bounded in rows given and rows
+looked at; its `following` says where to go on. What is pushed down (a filter, a count) travels as bytes that
+nobody here understands: the `Pushdown` given to the shard does.
+
 All writes of a transaction in this shard are applied in one step, and `complete` rises only afterwards (S2).
 A snapshot is what is visible at `complete`, with the crossbar's mark from which the tail goes on; a shard
 loaded from it and fed the tail equals one that read everything (S5). Where versions stand is the business of
 `Rows`; `storage.replica` has them on LMDB.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeAlias
 
 from journal.broken import require
 from journal.crossbar import Item, Mark
@@ -38,11 +43,21 @@ class Rows(Protocol):
     def get(self, key: Key, ts: Timestamp) -> bytes | None:
         """The row of `key` as of `ts`."""
 
+    def scan(self, lo: Key, hi: Key, ts: Timestamp) -> Iterable[Row]:
+        """The rows of [lo, hi) as of `ts`, in key order; read as far as the caller goes."""
+
     def visible(self, ts: Timestamp) -> Iterable[Row]:
         """Every row as of `ts`, in key order, with the time it was written."""
 
     def trim(self, before: Timestamp) -> Timestamp:
         """Drop versions that were superseded at or below `before`; the highest superseding time, 0: none."""
+
+
+class Pushdown(Protocol):
+    """What a shard does for its readers on the way; stateless."""
+
+    def run(self, pushed: bytes, rows: Iterable[Row]) -> Iterable[Row]:
+        """What becomes of `rows`: takes them in order and one at a time, gives in order as soon as it can."""
 
 
 class Read(NamedTuple):
@@ -54,6 +69,20 @@ class Read(NamedTuple):
     """Chosen by the reader."""
     ts: Timestamp
     keys: tuple[Key, ...]
+
+
+class Scan(NamedTuple):
+    """The rows of [lo, hi), a part of this shard, as of a time, in key order."""
+
+    reader: int
+    number: int
+    ts: Timestamp
+    lo: Key
+    hi: Key
+    limit: int = 0
+    """Rows wanted at most; 0: all."""
+    pushed: bytes = b""
+    """What to do with the rows; empty: nothing."""
 
 
 class Refused(IntEnum):
@@ -71,6 +100,21 @@ class ReadAnswer(NamedTuple):
     number: int
     rows: tuple[bytes | None, ...]
     refused: Refused | None = None
+
+
+class ScanAnswer(NamedTuple):
+    """The first rows of a scan, or a refusal."""
+
+    reader: int
+    number: int
+    rows: tuple[Row, ...]
+    following: Key | None = None
+    """What lies at or above it was not looked at; None: all was."""
+    refused: Refused | None = None
+
+
+Request: TypeAlias = Read | Scan
+Answered: TypeAlias = ReadAnswer | ScanAnswer
 
 
 class Snapshot(NamedTuple):
@@ -96,13 +140,17 @@ class Bounds(NamedTuple):
     """A read further above the clock is refused at once."""
     retention: Timestamp = 310 * 10**9
     """Versions superseded for longer may go."""
+    rows: int = 1024
+    """Rows that one scan looks at before it answers with what it has."""
 
 
 class Shard:
     """One replica of one shard. Synchronous; `now` is the early edge of its clock, ns."""
 
-    def __init__(self, rows: Rows, lo: Key, hi: Key, bounds: Bounds | None = None) -> None:
-        """Holds the keys [lo, hi)."""
+    def __init__(
+        self, rows: Rows, lo: Key, hi: Key, bounds: Bounds | None = None, pushdown: Pushdown | None = None
+    ) -> None:
+        """Holds the keys [lo, hi); without `pushdown` every scan gets the rows as they are."""
         self.rows = rows
         self.lo = lo
         self.hi = hi
@@ -111,9 +159,10 @@ class Shard:
         """Everything at or below it is applied."""
         self.horizon: Timestamp = 0
         """A read strictly below it is refused."""
-        self._waiting: list[tuple[Read, Timestamp]] = []
+        self._pushdown = pushdown
+        self._waiting: list[tuple[Request, Timestamp]] = []
 
-    def feed(self, items: Sequence[Item], complete: Timestamp) -> list[ReadAnswer]:
+    def feed(self, items: Sequence[Item], complete: Timestamp) -> list[Answered]:
         """Apply the next part of the stream, then answer the reads that it completes."""
         for item in items:
             if isinstance(item.content, Commit):
@@ -125,16 +174,16 @@ class Shard:
             self._waiting = [each for each in self._waiting if not self._is_complete(each[0].ts)]
         return [self._answer(read) for read in ready]
 
-    def read(self, read: Read, now: Timestamp) -> ReadAnswer | None:
+    def read(self, read: Request, now: Timestamp) -> Answered | None:
         """Answer now, or None: the answer comes from `feed` or `tick`."""
         if read.ts > now + self.bounds.ahead:
-            return ReadAnswer(read.reader, read.number, (), Refused.TOO_NEW)
+            return _refusal(read, Refused.TOO_NEW)
         if not self._is_complete(read.ts):
             self._waiting.append((read, now))
             return None
         return self._answer(read)
 
-    def tick(self, now: Timestamp) -> list[ReadAnswer]:
+    def tick(self, now: Timestamp) -> list[Answered]:
         """Refuse the reads that waited too long, and drop versions that nobody may read any more."""
         before = min(now - self.bounds.retention, self.complete)
         if before > 0:
@@ -142,7 +191,7 @@ class Shard:
         late = [read for read, since in self._waiting if since + self.bounds.wait < now]
         if late:
             self._waiting = [each for each in self._waiting if each[0] not in late]
-        return [ReadAnswer(read.reader, read.number, (), Refused.LATE) for read in late]
+        return [_refusal(read, Refused.LATE) for read in late]
 
     def cut(self, mark: Mark) -> Snapshot:
         """What is visible at `complete`; `mark` is the crossbar's, at the same moment."""
@@ -169,11 +218,30 @@ class Shard:
         if writes:
             self.rows.apply(commit.commit_ts, writes)
 
-    def _answer(self, read: Read) -> ReadAnswer:
+    def _answer(self, read: Request) -> Answered:
         if self._is_below_horizon(read.ts):
-            return ReadAnswer(read.reader, read.number, (), Refused.TOO_OLD)
+            return _refusal(read, Refused.TOO_OLD)
+        if isinstance(read, Scan):
+            return self._scan(read)
         rows = tuple(self.rows.get(key, read.ts) for key in read.keys)
         return ReadAnswer(read.reader, read.number, rows)
+
+    def _scan(self, scan: Scan) -> ScanAnswer:
+        looked_at: list[Key] = []
+
+        def rows() -> Iterator[Row]:
+            for row in islice(self.rows.scan(max(scan.lo, self.lo), min(scan.hi, self.hi), scan.ts), bound):
+                looked_at.append(row[0])
+                yield row
+
+        bound = self.bounds.rows
+        given: Iterable[Row] = rows()
+        if self._pushdown is not None and scan.pushed:
+            given = self._pushdown.run(scan.pushed, given)
+        answer = tuple(islice(given, scan.limit or None))
+        is_cut = len(looked_at) == bound or (scan.limit > 0 and len(answer) == scan.limit)
+        following = looked_at[-1] + b"\0" if is_cut and looked_at else None
+        return ScanAnswer(scan.reader, scan.number, answer, following)
 
     # --- the rules
 
@@ -184,6 +252,12 @@ class Shard:
     def _is_below_horizon(self, ts: Timestamp) -> bool:
         """S1: a version that the read needs may be gone; at the horizon itself none is missing."""
         return ts < self.horizon
+
+
+def _refusal(read: Request, why: Refused) -> Answered:
+    if isinstance(read, Scan):
+        return ScanAnswer(read.reader, read.number, (), None, why)
+    return ReadAnswer(read.reader, read.number, (), why)
 
 
 def _digest(ts: Timestamp, rows: tuple[Row, ...]) -> bytes:

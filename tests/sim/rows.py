@@ -1,6 +1,6 @@
 """Versions of rows in memory: a `storage.shard.Rows`."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from operator import itemgetter
 
 _ts = itemgetter(0)
@@ -11,12 +11,17 @@ class MemoryRows:
 
     def __init__(self):
         self._versions = {}
+        self._keys = []
+        """Sorted."""
         self._superseded = []
 
     def apply(self, commit_ts, writes):
         for write in writes:
-            versions = self._versions.setdefault(write.key, [])
-            if versions:
+            versions = self._versions.get(write.key)
+            if versions is None:
+                versions = self._versions[write.key] = []
+                insort(self._keys, write.key)
+            else:
                 self._superseded.append((commit_ts, write.key))
             insort(versions, (commit_ts, write.value), key=_ts)
 
@@ -26,7 +31,13 @@ class MemoryRows:
         return versions[index - 1][1] if index else None
 
     def visible(self, ts):
-        for key in sorted(self._versions):
+        return self._visible(self._keys, ts)
+
+    def scan(self, lo, hi, ts):
+        return self._visible(self._keys[bisect_left(self._keys, lo) : bisect_left(self._keys, hi)], ts)
+
+    def _visible(self, keys, ts):
+        for key in keys:
             versions = self._versions[key]
             index = bisect_right(versions, ts, key=_ts)
             if index and versions[index - 1][1] is not None:

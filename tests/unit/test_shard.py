@@ -1,11 +1,13 @@
 """A storage shard: answers at once, late, or not at all, and never what is stale."""
 
+from collections.abc import Iterable, Iterator
+
 import pytest
 
 from journal.broken import Broken
 from journal.crossbar import Item, Mark
 from journal.record import Commit, Write
-from storage.shard import Bounds, Damaged, Read, Refused, Shard
+from storage.shard import Bounds, Damaged, Read, Refused, Row, Scan, ScanAnswer, Shard
 from tests.sim.rows import MemoryRows
 
 MARK = Mark((), (0, 0, 0, 0), ())
@@ -97,3 +99,53 @@ def test_a_damaged_snapshot_is_not_loaded() -> None:
     snapshot = whole.cut(MARK)
     with pytest.raises(Damaged):
         rebuilt.load(snapshot._replace(rows=((b"a", 10, b"2"),)))
+
+
+class Containing:
+    """Pushes down: values that contain the given bytes; `#`: how many rows there are."""
+
+    def run(self, pushed: bytes, rows: Iterable[Row]) -> Iterator[Row]:
+        if pushed == b"#":
+            counted = list(rows)
+            if counted:
+                yield (counted[0][0], 0, b"%d" % len(counted))
+            return
+        for row in rows:
+            if pushed in row[2]:
+                yield row
+
+
+def scanned(replica: Shard, ts: int, lo: bytes, hi: bytes, limit: int = 0, pushed: bytes = b"") -> ScanAnswer:
+    answer = replica.read(Scan(7, 1, ts, lo, hi, limit, pushed), 100)
+    assert isinstance(answer, ScanAnswer)
+    return answer
+
+
+def test_a_scan_gives_the_rows_of_its_time_in_order_and_of_this_shard_only() -> None:
+    replica = Shard(MemoryRows(), b"b", b"d")
+    replica.feed([item(10, c="1", b="1", d="1"), item(20, c=None, b="2")], 30)
+    assert scanned(replica, 10, b"a", b"z").rows == ((b"b", 10, b"1"), (b"c", 10, b"1"))
+    assert scanned(replica, 20, b"a", b"z") == ScanAnswer(7, 1, ((b"b", 20, b"2"),))
+
+
+def test_a_scan_that_is_cut_says_where_to_go_on() -> None:
+    replica = Shard(MemoryRows(), b"a", b"n", Bounds(rows=3), Containing())
+    replica.feed([item(10, a="x", b="y", c="x", d="y", e="x")], 30)
+    first = scanned(replica, 10, b"a", b"n", limit=2)
+    assert ([key for key, _ts, _value in first.rows], first.following) == ([b"a", b"b"], b"b\0")
+    bounded = scanned(replica, 10, b"a", b"n", pushed=b"y")
+    assert ([key for key, _ts, _value in bounded.rows], bounded.following) == ([b"b"], b"c\0")
+    rest = scanned(replica, 10, b"c\0", b"n", limit=1, pushed=b"x")
+    assert ([key for key, _ts, _value in rest.rows], rest.following) == ([b"e"], b"e\0")
+    assert scanned(replica, 10, b"e\0", b"n", limit=1, pushed=b"x") == ScanAnswer(7, 1, ())
+    assert scanned(replica, 10, b"d", b"n", pushed=b"#").rows == ((b"d", 0, b"2"),)
+
+
+def test_a_scan_waits_and_is_refused_like_a_read() -> None:
+    replica = shard(wait=100, ahead=50, retention=100)
+    replica.feed([item(10, a="1"), item(20, a="2")], 200)
+    assert replica.read(Scan(7, 1, 300, b"a", b"b"), 200) == ScanAnswer(7, 1, (), None, Refused.TOO_NEW)
+    assert replica.read(Scan(7, 2, 210, b"a", b"b"), 200) is None
+    assert replica.feed([], 210) == [ScanAnswer(7, 2, ((b"a", 20, b"2"),))]
+    replica.tick(130)
+    assert replica.read(Scan(7, 3, 19, b"a", b"b"), 200) == ScanAnswer(7, 3, (), None, Refused.TOO_OLD)
