@@ -1,26 +1,24 @@
 """What the processes of one node say to each other, and how it is framed (DESIGN §11).
 
-    frame      length (4 bytes LE) + message (msgpack: tag, fields)
+    frame      message (msgpack: tag, fields), as in server.runtime.framing
     worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left   ──▶  main
                ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop
 
-All frames of one turn of the loop leave in one write. Both ends are the same program, so a frame that cannot
-be read is a defect of the process that sent it.
+Both ends are the same program, so a frame that cannot be read is a defect of the process that sent it.
 """
 
-import asyncio
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
 
 from adjudicator.messages import CommitRequest
+from server.runtime.framing import Framed
 from server.runtime.hosting import Entered
 from server.sql.limits import Limits
 
 OVERHEAD = 1 << 20
 """What a frame may have beyond the bytes that count for a transaction's limit: names of tables it used."""
-_PREFIX = 4
 
 
 class Left(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -109,12 +107,8 @@ decode_to_main = msgspec.msgpack.Decoder(ToMain).decode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 
 
-class Frames(asyncio.Protocol):
-    """One end of the socket between main and a worker.
-
-    `received` gets each message; `ended` is called once, with the reason, when nothing can be received any
-    more; `congested` and `resumed` are called when it stops reading and when it reads again.
-    """
+class Frames(Framed):
+    """One end of the socket between main and a worker; `received` gets each message."""
 
     def __init__(
         self,
@@ -123,114 +117,18 @@ class Frames(asyncio.Protocol):
         received: Callable[[Any], None],
         ended: Callable[[str], None],
     ) -> None:
+        super().__init__(limit, ended)
         self._decode = decode
-        self._limit = limit
         self._received = received
-        self._ended = ended
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._out: list[bytes] = []
-        self._kept = bytearray()
-        self._needed = _PREFIX
-        self._out_bytes = 0
-        self._is_paused = False
-        self.resumed: Callable[[], None] = _nothing
-        self.congested: Callable[[], None] = _nothing
 
     def send(self, message: ToMain | ToWorker) -> None:
         """Send with everything else of this turn; after the end nothing."""
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        data = encode(message)
-        self._out += (len(data).to_bytes(_PREFIX, "little"), data)
-        self._out_bytes += len(data)
+        self.send_frame(encode(message))
 
-    @property
-    def is_congested(self) -> bool:
-        """Whether the peer does not read fast enough, or this turn has much to send already."""
-        return self._is_paused or self._out_bytes > self._limit
-
-    def hold(self) -> None:
-        """Receive nothing until `go_on`."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def go_on(self) -> None:
-        """Receive again."""
-        if self._transport is not None:
-            self._transport.resume_reading()
-
-    def close(self) -> None:
-        """Cut the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _flush(self) -> None:
-        data = b"".join(self._out)
-        self._out.clear()
-        was_full, self._out_bytes = self._out_bytes > self._limit, 0
-        if self._transport is not None:
-            self._transport.write(data)
-            if was_full and not self._is_paused:
-                self.resumed()
-
-    # What the loop calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=2 * self._limit)
-
-    def data_received(self, data: bytes) -> None:
-        if self._kept:
-            self._kept += data
-            if len(self._kept) < self._needed:
-                return
-            data = bytes(self._kept)
-            self._kept.clear()
-        view, place, end = memoryview(data), 0, len(data)
-        self._needed = _PREFIX
-        while end - place >= _PREFIX:
-            size = int.from_bytes(view[place : place + _PREFIX], "little")
-            if size > self._limit:
-                self._fail(f"a frame of {size} bytes")
-                return
-            if end - place - _PREFIX < size:
-                self._needed = _PREFIX + size
-                break
-            place += _PREFIX
-            try:
-                message = self._decode(view[place : place + size])
-            except msgspec.MsgspecError as error:
-                self._fail(str(error))
-                return
-            place += size
-            self._received(message)
-        self._kept += view[place:]
-
-    def pause_writing(self) -> None:
-        self._is_paused = True
-        self.congested()
-
-    def resume_writing(self) -> None:
-        self._is_paused = False
-        self.resumed()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._finish("end of connection")
-
-    def _fail(self, reason: str) -> None:
-        self.close()
-        self._finish(reason)
-
-    def _finish(self, reason: str) -> None:
-        ended, self._ended = self._ended, _ignore
-        ended(reason)
-
-
-def _nothing() -> None:
-    pass
-
-
-def _ignore(_reason: str) -> None:
-    pass
+    def frame_received(self, frame: memoryview) -> str | None:
+        try:
+            message = self._decode(frame)
+        except msgspec.MsgspecError as error:
+            return str(error)
+        self._received(message)
+        return None
