@@ -24,15 +24,15 @@ from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from adjudicator.adjudicator import Adjudicator
-from adjudicator.messages import CommitRequest, Committed, Reason
+from adjudicator.messages import CommitRequest, Committed
 from journal.broken import require
 from journal.encoding import Sealed, seal
 from journal.journal import Tail
 from journal.lmdb_log import LmdbLog
 from journal.record import Commit, Header, Record
-from server.catalog.store import is_catalog_key
-from server.errors import PgError, conflict, schema_changed
+from server.errors import PgError
 from server.runtime.busy import Busy
+from server.runtime.refusals import refusal
 from server.session.transaction import unique_id
 from server.session.work import Wait
 from storage.replica import NoSpace, Replica
@@ -80,15 +80,6 @@ class Applying(Protocol):
     Gives what the replica is to keep beside the rows (`Replica.apply`'s extra)."""
 
     def __call__(self, commits: list[Commit]) -> bytes | None: ...
-
-
-class Refusal(PgError):
-    """40001 for the client; `aborted` tells why, for the node's own view of conflicts."""
-
-    def __init__(self, error: PgError, reason: Reason, key: bytes) -> None:
-        super().__init__(error.sqlstate, error.message)
-        self.reason = reason
-        self.key = key
 
 
 class Committer:
@@ -222,7 +213,7 @@ class Committer:
             if not isinstance(verdict, Committed):
                 self.conflicts += 1
                 self.busy.conflicted(verdict.key)
-                wait.fail(_refusal(verdict.reason, verdict.key))
+                wait.fail(refusal(verdict.reason, verdict.key))
                 continue
             commits.append(
                 Commit(request.txid, request.start_ts, verdict.commit_ts, request.writes, request.locks)
@@ -388,9 +379,3 @@ class Committer:
         if not self.stopped:
             self.stopped = True
             self._broken(error)
-
-
-def _refusal(reason: Reason, key: bytes) -> PgError:
-    """The client's error for a verdict: another transaction's catalog change is OC001, the rest OC000."""
-    is_schema = reason is Reason.SCHEMA or (key and is_catalog_key(key))
-    return Refusal(schema_changed() if is_schema else conflict(), reason, key)

@@ -7,7 +7,7 @@ from journal.broken import Broken
 from journal.lmdb_log import LmdbLog
 from journal.record import Commit
 from server.errors import PgError
-from server.runtime.committer import Refusal
+from server.runtime.refusals import Refusal
 from server.runtime.node import Node
 from server.runtime.waiting import outcome
 from storage.replica import Replica

@@ -1,0 +1,30 @@
+"""What the processes of a region ask of a journal that they share with other regions."""
+
+from typing import Protocol
+
+from journal.encoding import Sealed
+from journal.journal import Conflict, Entry, Tail, Trimmed
+from journal.record import Position
+
+
+class Unreachable(Exception):
+    """The carrier has no quorum here, or did not answer in time; nothing is known of the call's effect."""
+
+
+class Carrier(Protocol):
+    """One journal, over the network. Every call may raise `Unreachable`; a repeated append is stored once (J6)."""
+
+    async def anchor(self) -> Tail:
+        """The record just below the first that is kept."""
+
+    async def append(self, record: Sealed) -> Tail | Conflict:
+        """Append after position `record.position - 1`, durably; a claim likewise."""
+
+    async def read(self, first: Position, limit: int = 256) -> list[Entry] | Trimmed:
+        """Durable records from `first` on, in order and with a proved chain; none at the end."""
+
+    async def changed(self, position: Position) -> None:
+        """Returns when a record behind `position` may be there, or after a while."""
+
+    async def trim(self, upto: Position) -> Position:
+        """Drop records at positions <= `upto`; returns the new first."""

@@ -1,0 +1,265 @@
+"""An adjudicator's shell: claims a journal, then performs what the core wants done (adjudicator.range_owner).
+
+    read to the tail ─▶ claim ─▶ follow the stream of all journals, from what is kept
+        ▲                          │  Prepare, Vote, Outcome, Ask  ─▶ core ─▶ Append, ToOwner, ToCoordinator, Announce
+        └── refused, superseded ◀──┘
+
+Appends that are in flight are tasks, as many as the core allows at once. A carrier that does not answer is asked
+again with the very same record until it says what became of it; meanwhile nothing is answered and nothing closed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from adjudicator.protocol import (
+    Announce,
+    Append,
+    Ask,
+    Effect,
+    Message,
+    Outcome,
+    Prepare,
+    Replay,
+    ToCoordinator,
+    ToOwner,
+    Vote,
+)
+from adjudicator.range_owner import RangeOwner, Settings
+from adjudicator.takeover import Takeover
+from journal.crossbar import Announcement, Crossbar, Mark
+from journal.encoding import Sealed, decode
+from journal.journal import Conflict, Entry, Tail, Trimmed
+from journal.record import Key, Timestamp
+from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.region.tails import Follower, Tails
+from server.session.transaction import unique_id
+
+log = logging.getLogger("opendsql.owning")
+
+TICK_S = 0.005
+RETRY_S = 0.05
+TAKEN = 512
+"""Items of the stream that the core learns in one turn."""
+
+
+class Kept(NamedTuple):
+    """From where the stream of all journals can be read."""
+
+    crossbar: Crossbar
+    base: Timestamp
+    mark: Mark | None
+
+
+class Sending(Protocol):
+    """Where the core's effects go."""
+
+    def to_owner(self, effect: ToOwner) -> None: ...
+
+    def to_coordinator(self, effect: ToCoordinator) -> None: ...
+
+    def announce(self, announcement: Announcement) -> None: ...
+
+
+class Owning:
+    """One journal's owner in this process, for as long as `run` runs."""
+
+    def __init__(
+        self,
+        journal: int,
+        name: str,
+        carrier: Carrier,
+        tails: Tails,
+        sending: Sending,
+        *,
+        settings: Settings,
+        initial: list[tuple[Key, Key]],
+        kept: Callable[[], Kept],
+        earliest: Callable[[], Timestamp],
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        """`initial`: the ranges of a journal that is empty; `earliest`: the early edge of the clock, ns."""
+        self.journal = journal
+        self.name = name
+        self.core: RangeOwner | None = None
+        self.claims = 0
+        self.appended_bytes = 0
+        self._carrier = carrier
+        self._tails = tails
+        self._sending = sending
+        self._settings = settings
+        self._initial = initial
+        self._kept = kept
+        self._earliest = earliest
+        self._broken = broken
+        self._follower: Follower | None = None
+        self._appends: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the claim was accepted and, as far as is known here, nobody has claimed since."""
+        return self.core is not None and not self.core.is_stopped
+
+    async def run(self) -> None:
+        """Claim, and own until somebody else does; may be cancelled at any moment."""
+        self._ended.clear()
+        try:
+            self.core = await self._claim()
+            if self.core is None:
+                return
+            self.claims += 1
+            log.info(
+                "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
+            )
+            self._replay()
+            while not self._ended.is_set() and not self.core.is_stopped:
+                self._perform(self.core.tick(self._earliest()))
+                await asyncio.sleep(TICK_S)
+        finally:
+            await self._leave()
+
+    def receive(self, message: Message) -> None:
+        """A message for this journal's owner; its candidate names the epoch that may act on it."""
+        core = self.core
+        if core is None:
+            return
+        now = self._earliest()
+        if isinstance(message, Prepare):
+            self._perform(core.prepare(message, now))
+        elif isinstance(message, Vote):
+            self._perform(core.vote(message, now))
+        elif isinstance(message, Outcome):
+            self._perform(core.outcome(message))
+        elif isinstance(message, Ask):
+            self._perform(core.ask(message, now))
+
+    def release(self, lo: Key, hi: Key, to: int) -> bool:
+        """Hand [lo, hi) to the owner of journal `to`; False when it is not owned here as a whole."""
+        if self.core is None:
+            return False
+        effects = self.core.release(lo, hi, to)
+        self._perform(effects)
+        return bool(effects)
+
+    # --- claiming
+
+    async def _claim(self) -> RangeOwner | None:
+        """The new owner; None when the journal has ended."""
+        while True:
+            try:
+                owner = await self._try_claim()
+            except Unreachable as error:
+                log.info("journal cannot be claimed journal=%d error=%s", self.journal, error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if not isinstance(owner, Conflict):
+                return owner
+
+    async def _try_claim(self) -> RangeOwner | Conflict | None:
+        carrier = self._carrier
+        anchor = await carrier.anchor()
+        takeover = Takeover(self.journal, self.name, self._settings, self._initial, 0, anchor)
+        while True:
+            entries = await carrier.read(takeover.next_position)
+            if isinstance(entries, Trimmed):
+                return Conflict(anchor)
+            if not entries:
+                break
+            takeover.read(entries)
+        if takeover.is_ended:
+            return None
+        sealed = takeover.claim(unique_id())
+        result = await self._stored(sealed)
+        if isinstance(result, Conflict):
+            return result
+        kept = self._kept()
+        return takeover.owner_of(result, kept.base, kept.mark)
+
+    async def _stored(self, sealed: Sealed) -> Tail | Conflict:
+        """Append the same record until the carrier has said what became of it."""
+        while True:
+            try:
+                return await self._carrier.append(sealed)
+            except Unreachable:
+                await asyncio.sleep(RETRY_S)
+
+    # --- the stream
+
+    def _replay(self) -> None:
+        """Follow the stream of all journals anew, from the oldest that is kept."""
+        core = self.core
+        assert core is not None
+        if self._follower is not None:
+            self._tails.leave(self._follower)
+        kept = self._kept()
+        core.replayed(kept.base, kept.mark)
+        self._follower = Follower(kept.crossbar, self._progressed, self._replay)
+        self._tails.follow(self._follower)
+
+    def _progressed(self) -> None:
+        core, follower = self.core, self._follower
+        if core is None or follower is None:
+            return
+        crossbar = follower.crossbar
+        while True:
+            items = crossbar.take(TAKEN)
+            effects = core.feed(items, crossbar.take_notes(), crossbar.complete, self._earliest())
+            self._perform(effects)
+            if len(items) < TAKEN or follower is not self._follower:
+                break
+        self._tails.feed(follower)
+
+    # --- performing
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Append):
+                task = asyncio.get_running_loop().create_task(self._append(effect.record))
+                self._appends.add(task)
+                task.add_done_callback(self._append_ended)
+            elif isinstance(effect, Announce):
+                self._sending.announce(effect.announcement)
+            elif isinstance(effect, Replay):
+                self._replay()
+            elif isinstance(effect, ToCoordinator):
+                self._sending.to_coordinator(effect)
+            else:
+                self._sending.to_owner(effect)
+
+    async def _append(self, sealed: Sealed) -> None:
+        core = self.core
+        assert core is not None
+        while not core.is_stopped:
+            result = await self._stored(sealed)
+            if isinstance(result, Tail):
+                self.appended_bytes += len(sealed.data)
+                record, digest = decode(sealed.data)
+                self._tails.appended(self.journal, Entry(record, digest))
+                self._perform(core.appended(result, self._earliest()))
+                return
+            core.refused(result.tail)
+            if core.is_stopped:
+                log.warning(
+                    "journal lost journal=%d epoch=%d to=%d", self.journal, core.epoch, result.tail.epoch
+                )
+                self._ended.set()
+                return
+            await asyncio.sleep(0)
+
+    def _append_ended(self, task: asyncio.Task[None]) -> None:
+        self._appends.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken(error)
+
+    async def _leave(self) -> None:
+        if self._follower is not None:
+            self._tails.leave(self._follower)
+            self._follower = None
+        appends = list(self._appends)
+        for task in appends:
+            task.cancel()
+        await asyncio.gather(*appends, return_exceptions=True)
+        self.core = None
