@@ -1,0 +1,142 @@
+"""Commits, take-over and moves by the shells of several regions, over shared journals in memory."""
+
+import asyncio
+import time
+
+import pytest
+
+from server.catalog.store import TABLES, object_key
+from server.errors import PgError
+from tests.regions import HANG_S, Regions
+
+A = b"\0\0\0\1\0\0\x40\0a"
+BEGUN = time.time_ns()
+B = b"\0\0\0\1\0\0\x60\0b"
+
+
+async def until(condition):
+    """Let the loop turn until it holds."""
+
+    async def turn():
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(turn(), HANG_S)
+
+
+async def begin(cluster):
+    """One journal each; everybody knows who owns it."""
+    first, second = cluster.regions
+    first.own(0)
+    second.own(1)
+    for region in cluster.regions:
+        await until(lambda region=region: all(region.routing.node_of(journal, 0) for journal in (0, 1)))
+        await until(lambda region=region: region.crossbar.complete > BEGUN)
+    return first, second
+
+
+def start_of(region):
+    return region.crossbar.complete
+
+
+def test_a_commit_on_keys_of_two_owners_is_one_record_that_both_regions_read():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            commit_ts = await first.commit(start_of(first), (A, b"1"), (B, b"1"))
+            for region in (first, second):
+                await region.complete_to(commit_ts)
+                assert [(each.commit_ts, len(each.writes)) for each in region.commits] == [(commit_ts, 2)]
+
+    asyncio.run(work())
+
+
+def test_of_two_transactions_on_one_key_in_two_regions_the_first_wins():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            starts = start_of(first), start_of(second)
+            assert await first.commit(starts[0], (B, b"1")) > starts[0]
+            with pytest.raises(PgError, match="OC000"):
+                await second.commit(starts[1], (B, b"2"))
+
+    asyncio.run(work())
+
+
+def test_a_lost_answer_does_not_commit_twice():
+    async def work():
+        async with Regions() as cluster:
+            _first, second = await begin(cluster)
+            cluster.logs[0].lost_answers = 1
+            commit_ts = await second.commit(start_of(second), (A, b"1"))
+            await second.complete_to(commit_ts)
+            assert [each.commit_ts for each in second.commits] == [commit_ts]
+
+    asyncio.run(work())
+
+
+def test_a_schema_change_stops_a_transaction_that_relied_on_the_table():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            row = object_key(1, TABLES, 0x6000)
+            old = start_of(second)
+            changed = await first.commit(start_of(first), (row, b"changed"))
+            with pytest.raises(PgError, match="OC001"):
+                await second.commit(old, (B, b"1"), checks=[row])
+            await second.complete_to(changed)
+            assert await second.commit(changed, (B, b"1"), checks=[row]) > changed
+
+    asyncio.run(work())
+
+
+def test_the_other_region_takes_a_journal_over_and_nothing_is_lost():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            before = await first.commit(start_of(first), (A, b"1"))
+            cluster.cut("a")
+            second.own(0)
+            await until(lambda: second.owners[0].is_owner)
+            await second.complete_to(before)
+            epoch = second.owners[0].core.epoch
+            await until(lambda: second.crossbar.complete >= second.owners[0].core.safe)
+            commit_ts = await second.commit(start_of(second), (A, b"2"))
+            assert commit_ts > before and epoch == 2
+            cluster.heal("a")
+            await first.complete_to(commit_ts)
+            assert [each.commit_ts for each in first.commits] == [before, commit_ts]
+            await until(lambda: not first.owners[0].is_owner)
+
+    asyncio.run(work())
+
+
+def test_a_cut_region_becomes_complete_for_no_new_time():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            cluster.cut("b")
+            stands = second.crossbar.complete
+            second.own(0)
+            await first.commit(start_of(first), (A, b"1"))
+            assert not second.owners[0].is_owner
+            assert second.crossbar.complete <= stands + 2 * 10**9
+
+    asyncio.run(work())
+
+
+def test_a_range_moves_and_its_commits_follow_it():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            await first.commit(start_of(first), (A, b"1"))
+            assert first.owners[0].release(A[:8], A[:7] + b"\1", 1)
+            await until(lambda: second.owners[1].core.ranges.find(A) is not None)
+            await until(lambda: all(region.routing.journal_of(A) == 1 for region in cluster.regions))
+            moved = second.owners[1].core.ranges.find(A)
+            await until(lambda: moved.floor == 0 or second.crossbar.complete > moved.after)
+            commit_ts = await first.commit(start_of(first), (A, b"2"))
+            await second.complete_to(commit_ts)
+            assert second.commits[-1].commit_ts == commit_ts
+
+    asyncio.run(work())
