@@ -45,27 +45,29 @@ def aside(session: SqlSession, size: int, step: Callable[[], T]) -> Steps[T]:
         wait.abandon()
 
 
-def cached(
-    plans: Plans, sql: str, catalog: Catalog, env: SessionEnv, begin: Callable[[], object] | None = None
-) -> tuple[Prepared, list[Any]] | None:
-    """The plan of this very text, or of its shape with the values of its literals.
-
-    `begin`, unless the statement's transaction has begun, begins it before the literals are read: one of them may
-    say 'now'.
-    """
+def find(plans: Plans, sql: str, catalog: Catalog) -> tuple[Prepared, Sequence[tuple[str, str]]] | None:
+    """The plan of this very text, or of its shape and then the literals that it has there."""
     prepared = plans.get(sql)
     if prepared is not None:
-        return (prepared, []) if prepared.catalog is catalog else None
+        # A text that was prepared may have parameters: a simple query has none, so it is to fail where it is bound.
+        return (prepared, ()) if prepared.catalog is catalog and not prepared.param_types else None
     lifted = scanner.lift(sql)
     if lifted is None:
         return None
     prepared = plans.get(lifted.key)
     if prepared is None or prepared.catalog is not catalog:
         return None
-    if begin is not None:
-        begin()
+    return prepared, lifted.literals
+
+
+def cached(plans: Plans, sql: str, catalog: Catalog, env: SessionEnv) -> tuple[Prepared, list[Any]] | None:
+    """What `find` finds, with the literals' values; None where one can't be read."""
+    found = find(plans, sql, catalog)
+    if found is None:
+        return None
+    prepared, literals = found
     try:
-        return prepared, preparing.literal_values(prepared, lifted.literals, env)
+        return prepared, preparing.literal_values(prepared, literals, env)
     except PgError:
         return None
 
@@ -120,6 +122,13 @@ def parse_one(session: SqlSession, sql: str, oids: Sequence[int], key: str) -> S
     if not txn.ddl:
         preparing.remember(session.plans, key, prepared)
     return prepared
+
+
+def remember_transaction(session: SqlSession, parsed: ast.ParsedStatement, text: str) -> None:
+    """BEGIN, COMMIT and their like, a simple query by themselves, are not parsed at every transaction."""
+    catalog = session.catalog
+    if catalog is session.catalog_in_force():
+        preparing.remember(session.plans, text, Prepared(parsed, catalog))
 
 
 def prepare_again(session: SqlSession, prepared: Prepared, catalog: Catalog) -> Steps[Prepared]:

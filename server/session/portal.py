@@ -98,17 +98,17 @@ def _run_to_end(session: SqlSession, portal: Portal, txn: Transaction) -> Work:
     txn.end_statement()
 
 
-def run_at_once(session: SqlSession, portal: Portal, txn: Transaction) -> Work | None:
+def run_at_once(
+    session: SqlSession, prepared: Prepared, params: list[Any], formats: tuple[int, ...], txn: Transaction
+) -> Work | None:
     """A statement that is one call, with all its rows."""
-    prepared = portal.prepared
-    ctx = session.new_context(txn, portal.params)
+    ctx = session.new_context(txn, params)
     session.check_privileges(prepared)
     session.count_statement(prepared, txn)
     rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
-    portal.done = True
-    out = session.out
     if rows:
-        encode = prepared.encoder(portal.formats, session.env)
+        out = session.out
+        encode = prepared.encoder(formats, session.env)
         for row in rows:
             out.append(encode(row))
     tag = tag_of(prepared, ctx, len(rows))

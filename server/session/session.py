@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from server.catalog.descriptor import Catalog, Oid
@@ -19,7 +18,7 @@ from server.pgwire import codec
 from server.session import planning, preparing, rebase
 from server.session.environment import SessionEnv
 from server.session.planning import LONG_SHAPE, aside
-from server.session.portal import SLICE_S, Portal, complete_later, run_at_once, run_portal
+from server.session.portal import SLICE_S, Portal, run_at_once, run_portal
 from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
@@ -115,18 +114,15 @@ class SqlSession:
         self.query_text = sql
         self.portals.pop("", None)
         self.statements.pop("", None)
-        has_txn = self.txn is not None
-        if has_txn:
+        if self.txn is not None:
             self.env.start_statement()
         found = self._cached(sql)
-        if found is not None:
-            prepared, params = found
-            plan = prepared.plan
-            at_once = plan is not None and plan.point is not None and not prepared.modifies and not plan.locks
-            if at_once and not has_txn:
-                return self._query_at_once(prepared, params)
-            return self._query_work([(prepared, params)])
-        return self._query_text(sql)
+        if found is None:
+            return self._query_text(sql)
+        prepared, params = found
+        if prepared.plan is not None and prepared.plan.point is not None:
+            return self._query_at_once(prepared, params)
+        return self._query_work(prepared, params)
 
     def catalog_in_force(self) -> Catalog:
         """The running transaction's catalog, else the newest."""
@@ -139,31 +135,31 @@ class SqlSession:
             return None
         if len(sql) > LONG_SHAPE and sql not in self.plans:
             return None
-        begin = partial(self.begin, implicit=True) if self.txn is None else None
-        return planning.cached(self.plans, sql, catalog, self.env, begin)
+        found = planning.find(self.plans, sql, catalog)
+        if found is None:
+            return None
+        prepared, literals = found
+        if not literals:
+            return prepared, []
+        if self.txn is None:
+            self.begin(implicit=True)  # before the literals are read: one of them may say 'now'
+        try:
+            return prepared, preparing.literal_values(prepared, literals, self.env)
+        except PgError:
+            return None
 
     def _query_at_once(self, prepared: Prepared, params: list[Any]) -> Work | None:
-        """A read by key outside a transaction block: no generator, no commit."""
+        """A statement that is one call: no portal, and no generator unless there is something to wait for."""
         txn = self.txn or self.begin(implicit=True)
-        ctx = self.new_context(txn, params)
-        self.check_privileges(prepared)
+        txn.check_age()
         formats = (0,) * len(prepared.columns)
-        rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
-        out = self.out
-        out.append(prepared.row_description(formats))
-        encode = prepared.encoder(formats, self.env)
-        for row in rows:
-            out.append(encode(row))
-        tag = f"{prepared.tag} {len(rows)}"
-        if txn.locks or ctx.pause or self.settings.changed:
-            return self._finish_later(tag, ctx, txn)
-        self.ctx = None
-        out.append(codec.command_complete(tag))
-        self._end(committed=True)
-        return None
+        if prepared.returns_rows:
+            self.out.append(prepared.row_description(formats))
+        work = run_at_once(self, prepared, params, formats, txn)
+        return self.sync() if work is None else self._finish_later(work)
 
-    def _finish_later(self, tag: str, ctx: Context, txn: Transaction) -> Work:
-        yield from complete_later(self, tag, ctx, txn)
+    def _finish_later(self, work: Work) -> Work:
+        yield from work
         yield from self._finish_implicit()
 
     def _query_text(self, sql: str) -> Work:
@@ -174,7 +170,7 @@ class SqlSession:
                 self.begin(implicit=True)
             found = yield from aside(self, len(sql), lambda: planning.cached(plans, sql, catalog, env))
             if found is not None and found[0].catalog is self.catalog_in_force():
-                yield from self._query_work([found])
+                yield from self._query_work(*found)
                 return
         statements, lifted = yield from aside(self, len(sql), lambda: planning.parsed_query(sql))
         if not statements:
@@ -201,6 +197,8 @@ class SqlSession:
     ) -> Work:
         self.refuse_aborted(parsed.statement)
         if not isinstance(parsed.statement, preparing.OPTIMIZABLE):
+            if text is not None and isinstance(parsed.statement, ast.TransactionStmt):
+                planning.remember_transaction(self, parsed, text)
             yield from self._utility(parsed)
             return
         txn = self.txn or self.begin(implicit=True)
@@ -211,15 +209,13 @@ class SqlSession:
         prepared, params = yield from planning.prepare_query(self, parsed, txn.catalog, text, lifted)
         yield from self._run_whole(prepared, params)
 
-    def _query_work(self, found: list[tuple[Prepared, list[Any]]]) -> Work:
-        for prepared, params in found:
-            self.refuse_aborted(prepared.parsed.statement)  # type: ignore[union-attr]
-            if prepared.plan is None:
-                yield from self._utility(prepared.parsed)  # type: ignore[arg-type]
-            else:
-                txn = self.txn or self.begin(implicit=True)
-                txn.check_age()
-                yield from self._run_whole(prepared, params)
+    def _query_work(self, prepared: Prepared, params: list[Any]) -> Work:
+        if prepared.plan is None:
+            yield from self._utility(prepared.parsed)  # type: ignore[arg-type]
+        else:
+            txn = self.txn or self.begin(implicit=True)
+            txn.check_age()
+            yield from self._run_whole(prepared, params)
         if self.copying:
             self.copy.simple_rest = []
         else:
@@ -353,7 +349,8 @@ class SqlSession:
         txn = self.txn or self.begin(implicit=True)
         txn.check_age()
         if prepared.plan.point is not None and found.rows is None and not max_rows and not found.done:
-            return run_at_once(self, found, txn)
+            found.done = True
+            return run_at_once(self, prepared, found.params, found.formats, txn)
         return run_portal(self, found, max_rows)
 
     def close_statement(self, name: str) -> None:
@@ -419,8 +416,10 @@ class SqlSession:
             raise PgError("25006", f"cannot execute {command} in a read-only transaction")
         if prepared.modifies:
             self.count_writing(prepared.used, prepared.tag, txn)
-        else:
-            self._count_tables(prepared.used, txn)
+            return
+        txn.used.update(prepared.used)
+        if self.user != "admin" and not txn.roles:
+            txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))
 
     def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
         """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
@@ -429,9 +428,6 @@ class SqlSession:
         if txn.read_only:
             raise PgError("25006", f"cannot execute {tag} in a read-only transaction")
         txn.dml = True
-        self._count_tables(used, txn)
-
-    def _count_tables(self, used: Sequence[Oid], txn: Transaction) -> None:
         txn.used.update(used)
         if self.user != "admin" and not txn.roles:
             txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))

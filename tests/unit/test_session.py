@@ -4,6 +4,7 @@ import asyncio
 
 from pygwire import messages as pg
 
+from server.session import planning
 from server.sql.limits import Limits
 from server.sql.scanner import lift
 from tests.sessions import Client, extended, run
@@ -424,5 +425,46 @@ def test_a_plan_is_kept_unless_the_binder_froze_a_moment_in_it(tmp_path):
         assert lift(lifted).key in plans
         await asyncio.sleep(0.001)
         assert await client.rows(lifted) == [("t", "t", "t")]
+
+    run(tmp_path, work)
+
+
+def test_a_prepared_text_with_parameters_is_no_simple_query(tmp_path):
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY)")
+        sql = "SELECT a FROM t WHERE a = $1"
+        assert await client.send(pg.Parse(statement="s", query=sql), pg.Sync()) == []
+        assert await client.query(sql) == ["ERROR 42P02 there is no parameter $1"]
+        assert await client.extended(sql, "1") == ["SELECT 0"]
+
+    run(tmp_path, work)
+
+
+def test_a_transaction_statement_is_parsed_once(tmp_path, monkeypatch):
+    """Also in another session; not across a change of the catalog, and never in a failed transaction."""
+
+    async def work(node):
+        client, other = Client(node), Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY)")
+        await client.query("SELECT * FROM t")
+        await other.query("SELECT * FROM t")
+        parsed = []
+        original = planning.parse
+        monkeypatch.setattr(planning, "parse", lambda sql: parsed.append(sql) or original(sql))
+        for each in (client, other, client):
+            assert await each.query("BEGIN") == ["BEGIN"]
+            assert each.status == "T"
+            assert await each.query("COMMIT") == ["COMMIT"]
+            assert each.status == "I"
+        assert parsed == ["BEGIN", "COMMIT"]
+        await client.query("BEGIN")
+        await client.query("SELECT 1/0")
+        assert await client.query("BEGIN") == [ABORTED]
+        assert await client.query("COMMIT") == ["ROLLBACK"]
+        await other.query("ALTER TABLE t ADD COLUMN b int")
+        assert await client.query("BEGIN") == ["BEGIN"]
+        assert await client.query("SELECT * FROM t") == [OC001]
+        assert await client.query("ROLLBACK") == ["ROLLBACK"]
 
     run(tmp_path, work)
