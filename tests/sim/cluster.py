@@ -11,7 +11,7 @@ from tests.sim.clock import SimClock
 from tests.sim.faults import drawn
 from tests.sim.nodes import JournalNode, OwnerNode, StorageNode
 from tests.sim.query import STRIDE, QueryNode, RoutingTable
-from tests.sim.workloads import HI, LO, Client
+from tests.sim.workloads import HI, KINDS, LO, Client
 from tests.sim.world import MS, World
 
 FIRST_SPANS = ((LO, b"h", 0), (b"h", b"q", 1), (b"q", HI, 2))
@@ -22,12 +22,14 @@ SPLITS = (b"b", b"c", b"e", b"h", b"k", b"l", b"n", b"q", b"t", b"u", b"w")
 class Cluster:
     """Three journals, two shards of two replicas, two query processors; whatever the seed adds."""
 
-    def __init__(self, seed, faults=None, classes=ALL, keeps_timeline=False):
+    def __init__(self, seed, faults=None, kinds=KINDS, classes=ALL, keeps_timeline=False):
+        """`faults`: those to use, else drawn from the seed; `kinds`: what clients do."""
         self.world = World(seed, None)
         self.chance = self.world.chance.fork()
         self.world.faults = faults if faults is not None else drawn(self.chance)
         if keeps_timeline:
             self.world.timeline = []
+        self.kinds = kinds
         self.observers = Observers(classes)
         self.is_open = True
         self.counts = {}
@@ -103,10 +105,17 @@ class Cluster:
     def query_node(self, number):
         return self.query[number // STRIDE - 1 if number >= STRIDE else number]
 
-    def owner_node(self, journal, epoch):
-        if epoch and not self.world.chance.permille(self.world.faults.misrouted):
-            return self.owners.get((journal, epoch))
-        return self.present.get(journal)
+    def to_owner(self, source, effect):
+        """A message to the owner of an epoch, 0: to the present one; it may reach the wrong one, or both."""
+        world, chance = self.world, self.world.chance
+        present = self.present.get(effect.journal)
+        named = self.owners.get((effect.journal, effect.epoch)) if effect.epoch else present
+        targets = [present if chance.permille(world.faults.misrouted) else named]
+        if chance.permille(world.faults.copied) and targets != [present]:
+            targets.append(present)
+        for target in targets:
+            if target is not None:
+                world.send(source, target, target.receive, effect.message)
 
     def span_of(self, key):
         return next(number for number, (lo, hi) in enumerate(SHARDS) if lo <= key < hi)
@@ -204,7 +213,7 @@ class Cluster:
             node = self.present[journal]
             if node.is_alive and self.chance.permille(500):
                 node.perform(node.owner.checkpoint())
-        old = [each for each in self._marks if each[0] < keeper.complete - 1200 * MS]
+        old = [each for each in self._marks if each[0] < keeper.complete - self.world.faults.kept]
         if old and self.trimming.may_rebuild_from(old[-1][1]):
             self.base = old[-1]
         snapshots = [self.newest_snapshot(number) for number in range(len(self.storage))]
@@ -223,6 +232,7 @@ class Cluster:
         faults = self.world.faults
         for period, action in (
             (faults.takeover, self._take_over),
+            (faults.deaf, self._deafen),
             (faults.crash, self._crash_owner),
             (faults.pause, self._pause),
             (faults.cut, self._cut),
@@ -253,11 +263,23 @@ class Cluster:
     def _take_over(self):
         journal = self._journal()
         node = self.present[journal]
-        if self.chance.permille(500):
+        if self.chance.permille(self.world.faults.severed):
+            self._sever(node)
+        elif self.chance.permille(500):
             self._isolate(node.group)
         if self.chance.permille(300):
             node.paused_until = self.world.now + self.chance.between(50, 900) * MS
         self._replace(journal)
+        if self.chance.permille(self.world.faults.twice):
+            self.world.post(self.chance.between(1, 60) * MS, self._replace, journal)
+
+    def _sever(self, node):
+        until = self.world.now + self.chance.between(200, 1500) * MS
+        self.world.cuts[node.group, "journals"] = self.world.cuts["journals", node.group] = until
+
+    def _deafen(self):
+        until = self.world.now + self.chance.between(100, 1500) * MS
+        self.world.cuts["journals", self.present[self._journal()].group] = until
 
     def _crash_owner(self):
         journal = self._journal()

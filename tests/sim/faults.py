@@ -13,7 +13,15 @@ class Faults(NamedTuple):
     slow: int = 0
     misrouted: int = 0
     """A message to one epoch's owner reaches the present one (the same address, say)."""
+    copied: int = 0
+    """The same, and the owner it was for gets it too."""
     takeover: int = 0
+    twice: int = 0
+    """Take-overs that the next one follows at once."""
+    severed: int = 0
+    """Take-overs whose old owner is cut off from the journals alone: it goes on and can't know."""
+    deaf: int = 0
+    """An owner hears nothing of the journals for a while, and is heard."""
     crash: int = 0
     pause: int = 0
     cut: int = 0
@@ -24,6 +32,10 @@ class Faults(NamedTuple):
     move: int = 0
     journals: int = 0
     trim: int = 0
+    kept: int = 1200 * MS
+    """What owners rebuild from is at least so old."""
+    stale: int = 100 * MS
+    """Query processors look at the map of ranges about so often."""
     clock: int = 0
     bound: int = 2 * MS
     offset: int = 2 * MS
@@ -51,7 +63,11 @@ def drawn(chance):
         duplicates=chance.pick((0, 20, 100)),
         slow=chance.pick((0, 10, 50, 120)),
         misrouted=chance.pick((0, 20, 200)),
+        copied=chance.pick((0, 0, 20)),
         takeover=period(300, 1500, 700),
+        twice=chance.pick((0, 0, 200)),
+        severed=chance.pick((0, 0, 300)),
+        deaf=period(400, 2000, 200),
         crash=period(500, 2000, 300),
         pause=period(200, 800, 500),
         cut=period(400, 1500, 400),
@@ -61,6 +77,8 @@ def drawn(chance):
         move=period(200, 900, 600),
         journals=period(600, 1500, 400),
         trim=period(100, 600, 500),
+        kept=chance.pick((1200 * MS, 1200 * MS, 300 * MS)),
+        stale=chance.pick((100 * MS, 100 * MS, 1000 * MS)),
         clock=period(200, 800, 600),
         bound=bound,
         offset=chance.between(20, 400) * MS if violates else bound,

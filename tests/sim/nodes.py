@@ -211,9 +211,7 @@ class OwnerNode(Process):
                 node = self.cluster.query_node(effect.coordinator)
                 self.world.send(self, node, node.answered, effect.coordinator, effect.answer)
             else:
-                target = self.cluster.owner_node(effect.journal, effect.epoch)
-                if target is not None:
-                    self.world.send(self, target, target.receive, effect.message)
+                self.cluster.to_owner(self, effect)
 
 
 class StorageNode(Process):

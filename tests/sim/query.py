@@ -68,7 +68,7 @@ class QueryNode(Process):
 
     def _turn(self):
         world = self.world
-        if world.chance.permille(100):
+        if world.chance.permille(10_000 * MS // world.faults.stale):
             self._routing = self.cluster.routing()
         for number, (coordinator, _client, _transaction) in list(self._coordinators.items()):
             self._send(coordinator.tick(self.earliest))
@@ -191,9 +191,7 @@ class QueryNode(Process):
 
     def _send(self, messages):
         for effect in messages:
-            target = self.cluster.owner_node(effect.journal, effect.epoch)
-            if target is not None:
-                self.world.send(self, target, target.receive, effect.message)
+            self.cluster.to_owner(self, effect)
 
     def answered(self, number, answer):
         """An owner's answer."""

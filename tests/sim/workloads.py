@@ -21,6 +21,9 @@ PARENT = b"p-parent"
 CHILDREN = (b"c-child", b"j-child", b"z-child")
 CATALOG = b"A-catalog"
 HOT = b"e-hot"
+LEDGER = b"a-ledger"
+LEDGER_MARKER = MARKERS + b"ledger"
+LEDGER_TABLE = (b"a-", b"a.")
 
 N, E, K = LockClass.NON_KEY, LockClass.EXCLUSIVE, LockClass.KEY_SHARE
 
@@ -49,7 +52,7 @@ class Client:
     def next_transaction(self, start_ts):
         self._count += 1
         running = Running(start_ts)
-        running.steps = self.chance.pick(KINDS)(self, running)
+        running.steps = self.chance.pick(self._cluster.kinds)(self, running)
         return running
 
     def txid(self):
@@ -185,6 +188,21 @@ def schema_change(client, running):
     yield client.write_set(running, writes, markers=[Marker(MARKER, LO, HI)])
 
 
+def ledger(client, running):
+    """Two tables, of two owners as a rule: the one whose schema may change, and another."""
+    register = client.chance.pick(REGISTERS[1:])
+    yield (LEDGER, register)
+    writes = [Write(LEDGER, client.txid(), N), Write(register, client.txid(), N)]
+    yield client.write_set(running, writes, checks=[Check(LEDGER_MARKER, LEDGER)])
+
+
+def ledger_change(client, running):
+    """ALTER TABLE of a table that one owner has."""
+    yield (CATALOG,)
+    writes = [Write(CATALOG, client.txid(), E)]
+    yield client.write_set(running, writes, markers=[Marker(LEDGER_MARKER, *LEDGER_TABLE)])
+
+
 def lock_only(client, running):
     """FOR UPDATE of two rows and nothing else."""
     yield (ACCOUNTS[0], ACCOUNTS[3])
@@ -209,5 +227,7 @@ KINDS = (
     hot_row,
     long_reader,
     schema_change,
+    ledger,
+    ledger_change,
     lock_only,
 )

@@ -1,0 +1,83 @@
+"""Runs that seek one kind of trouble: faults and transactions drawn as at random, within narrower bounds (AR §6.1).
+
+A rule that matters once in ten thousand ordinary runs matters every few runs where its hazard is common.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.sim import workloads as w
+from tests.sim.chance import Chance
+from tests.sim.faults import Faults, drawn
+from tests.sim.world import MS
+
+
+class Profile(NamedTuple):
+    """What may happen in a run, and what its clients do."""
+
+    faults: Callable[[Chance], Faults]
+    kinds: tuple = w.KINDS
+
+
+def _moves(chance):
+    """Ranges move all the time, and journals come, end and go under them."""
+    return Faults(
+        slow=chance.pick((0, 50, 200)),
+        takeover=chance.pick((0, 900 * MS)),
+        move=chance.between(10, 60) * MS,
+        journals=chance.between(60, 250) * MS,
+        trim=chance.pick((0, 200 * MS)),
+        appends=chance.pick((1, 4)),
+    )
+
+
+def _doubt(chance):
+    """Votes, outcomes and decisions come late or never, some twice; clocks differ."""
+    return Faults(
+        loss=chance.pick((0, 30, 100)),
+        duplicates=chance.pick((0, 200)),
+        slow=chance.between(50, 300),
+        bound=20 * MS,
+        offset=20 * MS,
+        clock=chance.pick((0, 300 * MS)),
+        lead=chance.pick((0, 10 * MS)),
+    )
+
+
+def _zombies(chance):
+    """Superseded owners that do not know it and are still asked; copies reach their successors."""
+    return Faults(
+        duplicates=chance.pick((0, 100)),
+        slow=chance.between(20, 200),
+        misrouted=chance.pick((0, 50)),
+        copied=chance.between(200, 600),
+        takeover=chance.between(250, 900) * MS,
+        twice=chance.pick((0, 200)),
+        severed=chance.between(700, 1000),
+        stale=chance.between(300, 1500) * MS,
+        bound=10 * MS,
+        offset=10 * MS,
+    )
+
+
+def _replays(chance):
+    """Owners that fall behind what is kept of the journals, while outcomes are lost and readers are old."""
+    return Faults(
+        loss=chance.between(50, 200),
+        deaf=chance.between(150, 500) * MS,
+        trim=chance.between(20, 80) * MS,
+        kept=chance.between(20, 200) * MS,
+        takeover=chance.pick((0, 1500 * MS)),
+    )
+
+
+PROFILES = {
+    "general": Profile(drawn),
+    "moves": Profile(_moves),
+    "doubt": Profile(_doubt, (w.transfer, w.rotate, w.append, w.fenced, w.hot_row, w.long_reader)),
+    "zombies": Profile(_zombies, (w.transfer, w.rotate, w.append, w.skew, w.hot_row)),
+    "replays": Profile(_replays, (w.transfer, w.rotate, w.long_reader, w.long_reader, w.hot_row)),
+    "schema": Profile(
+        _doubt, (w.ledger, w.ledger, w.ledger_change, w.transfer, w.schema_change, w.register, w.long_reader)
+    ),
+}
