@@ -126,7 +126,7 @@ class Replica(Versions):
             for commit in commits:
                 group.apply(commit)
             group.trim(self._cutoff(now), 2 * group.superseded + TRIM_LEAST)
-            state = group.state._replace(position=position, record_hash=record_hash)
+            state = group.state(position, record_hash)
             write_state(txn, self._engine.meta, state)
             if extra is not None:
                 txn.put(b"extra", extra, db=self._engine.meta)
@@ -138,8 +138,9 @@ class Replica(Versions):
         with self._engine.writing() as txn:
             group = _Group(self._engine, txn, self._state())
             trimmed = group.trim(self._cutoff(now), limit)
-            write_state(txn, self._engine.meta, group.state)
-        self._adopt(group.state)
+            state = group.state(self.applied_position, self.applied_hash)
+            write_state(txn, self._engine.meta, state)
+        self._adopt(state)
         return trimmed
 
     def snapshot_items(self, batch: int = 256) -> Generator[SnapshotItem, None, None]:
@@ -292,15 +293,20 @@ class _Group:
     def __init__(self, engine: Engine, txn: Transaction, state: State) -> None:
         self._engine = engine
         self._txn = txn
-        self.state = state
         self.superseded = 0
-        self._tombstones = 0
+        self._applied_ts = state.applied_ts
+        self._horizon = state.horizon
+        self._tombstones = state.tombstones
         self._has_long = state.has_long
+
+    def state(self, position: int, record_hash: bytes) -> State:
+        """What the environment then holds, having applied the record at `position`."""
+        return State(position, record_hash, self._applied_ts, self._horizon, self._tombstones, self._has_long)
 
     def apply(self, commit: Commit) -> None:
         """Put every write of a commit in, and the note of what it superseded."""
         commit_ts = commit.commit_ts
-        require(commit_ts > self.state.applied_ts, "commits are applied in order of commit_ts (J2)")
+        require(commit_ts > self._applied_ts, "commits are applied in order of commit_ts (J2)")
         stamp = commit_ts.to_bytes(8, "big")
         replace, put, history = self._txn.replace, self._txn.put, self._engine.history
         note: list[bytes] = []
@@ -319,7 +325,7 @@ class _Group:
                     self._tombstones -= 1
         if note:
             self._write_note(stamp, note)
-        self._replace_state(applied_ts=commit_ts)
+        self._applied_ts = commit_ts
 
     def _apply_seldom(self, write: Write, stamp: bytes, note: list[bytes]) -> None:
         """A delete, or a write of a key that does not fit."""
@@ -362,8 +368,8 @@ class _Group:
             if superseding_ts > cutoff:
                 break
             trimmed += self._trim_note(cursor, stamp)
-            require(superseding_ts <= self.state.applied_ts, "the horizon is not above the applied time")
-            self._replace_state(horizon=max(self.state.horizon, superseding_ts))
+            require(superseding_ts <= self._applied_ts, "the horizon is not above the applied time")
+            self._horizon = max(self._horizon, superseding_ts)
         return trimmed
 
     def _trim_note(self, cursor: Cursor, stamp: bytes) -> int:
@@ -385,18 +391,6 @@ class _Group:
                 longkey.prune(txn, engine.long, name)
                 self._tombstones -= 1
         return len(items)
-
-    def _replace_state(self, applied_ts: int | None = None, horizon: int | None = None) -> None:
-        state = self.state
-        self.state = State(
-            state.position,
-            state.record_hash,
-            state.applied_ts if applied_ts is None else applied_ts,
-            state.horizon if horizon is None else horizon,
-            state.tombstones + self._tombstones,
-            self._has_long,
-        )
-        self._tombstones = 0
 
 
 def _load_batch(

@@ -16,12 +16,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from journal.record import Write
+from journal.record import Commit, Write
 from server.catalog.descriptor import FIRST_USER_OID, Catalog, Job, Oid, Role, Schema, Table
 from storage import keycode
 
 VERSION, SCHEMAS, TABLES, ROLES, JOBS = 1, 2, 3, 4, 5
 LAST_RESERVED = 15
+_FIRST_UNRESERVED = (LAST_RESERVED + 1).to_bytes(4, "big")
 
 PUBLIC_OID = 2200
 PG_CATALOG_OID = 11
@@ -84,7 +85,18 @@ def decode_job(value: bytes) -> Job:
 
 def is_catalog_key(key: bytes) -> bool:
     """Whether the key lies in one of the reserved spaces."""
-    return key[4:7] == b"\0\0\0" and key[7] <= LAST_RESERVED
+    return key[4:8] < _FIRST_UNRESERVED
+
+
+def catalog_commits(commits: Iterable[Commit]) -> list[Commit]:
+    """Those that write a key of a reserved space."""
+    found = []
+    for commit in commits:
+        for write in commit.writes:
+            if write.key[4:8] < _FIRST_UNRESERVED:
+                found.append(commit)
+                break
+    return found
 
 
 def is_version_key(key: bytes) -> bool:

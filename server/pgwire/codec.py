@@ -7,6 +7,7 @@ this module against.
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pygwire import messages as pg
@@ -20,10 +21,13 @@ _I32 = struct.Struct("!i")
 _unpack_u16 = _U16.unpack_from
 _unpack_i16 = _I16.unpack_from
 _unpack_i32 = _I32.unpack_from
+_unpack_counts = struct.Struct("!HHH").unpack_from
 _FIELD = struct.Struct("!IhIhih")
 _ROW_HEAD = struct.Struct("!cIH")
 _HEAD = struct.Struct("!cI")
 _NONE: tuple[()] = ()
+_NO_FORMATS = bytes(2)
+_FORMATS = {0: (0,), 1: (1,)}
 _UNNAMED_ALL = bytes(5)
 _NULL = b"\xff\xff\xff\xff"
 _LENGTHS = tuple(_I32.pack(n) for n in range(512))
@@ -100,9 +104,17 @@ def read_bind(
         position = stop + 1
         stop = buffer.index(0, position, end)
         statement = buffer[position:stop].decode() if stop > position else ""
-        formats, position = _formats(buffer, stop + 1)
-        (count,) = _unpack_u16(buffer, position)
-        position += 2
+        # A whole message has at least three counts here; the last one may be that of the result formats.
+        few, second, count = _unpack_counts(buffer, stop + 1)
+        formats: Sequence[int] = _NONE
+        if few == 0:
+            count, position = second, stop + 5
+        elif few == 1:
+            formats, position = _FORMATS.get(second) or _unpack_i16(buffer, stop + 3), stop + 7
+        else:
+            formats, position = _formats(buffer, stop + 1)
+            (count,) = _unpack_u16(buffer, position)
+            position += 2
         values: list[bytes | None] = []
         for _ in range(count):
             (size,) = _unpack_i32(buffer, position)
@@ -115,7 +127,11 @@ def read_bind(
                 values.append(None)
             else:
                 raise violation("insufficient data left in message")
-        result_formats, position = _formats(buffer, position)
+        if buffer[position:end] == _NO_FORMATS:
+            result_formats: Sequence[int] = _NONE
+            position += 2
+        else:
+            result_formats, position = _formats(buffer, position)
     except struct.error:
         raise violation("insufficient data left in message") from None
     except UnicodeDecodeError as error:
@@ -214,8 +230,9 @@ def data_row(values: Sequence[bytes | None]) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(256)
 def command_complete(tag: str) -> bytes:
-    """CommandComplete, for example `SELECT 1`, `INSERT 0 1`."""
+    """CommandComplete, for example `SELECT 1`, `INSERT 0 1`. Few tags are most of them."""
     raw = tag.encode()
     return _HEAD.pack(b"C", len(raw) + 5) + raw + b"\0"
 

@@ -477,7 +477,8 @@ class Connection:
             self._logged_in().close_portal(name)
 
     def _sync(self, buffer: bytes, start: int, stop: int) -> Work | None:
-        _check_empty(start, stop)
+        if start != stop:
+            _check_empty(start, stop)
         return self.session.sync()  # type: ignore[union-attr]  # hot
 
     def _flush(self, buffer: bytes, start: int, stop: int) -> None:

@@ -52,12 +52,8 @@ APPLY_GIVE_UP_S = 30.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Pending(NamedTuple):
-    """A request that waits to be decided."""
-
-    request: CommitRequest
-    wait: Wait[int]
-    size: int
+Pending = tuple[CommitRequest, Wait[int], int]
+"""A request that waits to be decided, who is told, and its size."""
 
 
 class Group(NamedTuple):
@@ -143,7 +139,7 @@ class Committer:
         `size` is the request's size in bytes, as counted for the transaction's limit.
         """
         wait: Wait[int] = Wait()
-        self._pending.append(Pending(request, wait, size))
+        self._pending.append((request, wait, size))
         self._again()
         return wait
 

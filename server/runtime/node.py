@@ -172,13 +172,7 @@ class Node(SessionHost):
 
     def _on_applying(self, commits: list[Commit]) -> bytes | None:
         """What the replica keeps beside the rows for the workers: the catalogs' versions, if they change."""
-        found = []
-        for commit in commits:
-            for write in commit.writes:
-                if store.is_catalog_key(write.key):
-                    found.append(commit)
-                    break
-        self._catalog_commits = found
+        found = self._catalog_commits = store.catalog_commits(commits)
         if not found:
             return None
         for commit in found:

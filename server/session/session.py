@@ -272,7 +272,7 @@ class SqlSession:
         result_formats: Sequence[int],
     ) -> Work | None:
         """Make a portal."""
-        prepared = self.statement(statement)
+        prepared = self.statements.get(statement) or self.statement(statement)
         if portal and portal in self.portals:
             raise PgError("42P03", f'cursor "{portal}" already exists')
         if prepared.parsed is not None:
@@ -307,7 +307,8 @@ class SqlSession:
         result_formats: Sequence[int],
     ) -> None:
         params = prepared.decode(formats, values, self.env)
-        shape = expand_formats(result_formats, len(prepared.columns))
+        columns = prepared.columns
+        shape = expand_formats(result_formats, len(columns)) if columns or result_formats else ()
         self.portals[portal] = Portal(prepared, params, shape)
         self.out.append(codec.BIND_COMPLETE)
 
@@ -320,7 +321,7 @@ class SqlSession:
 
     def describe_portal(self, name: str) -> Work | None:
         """RowDescription or NoData."""
-        portal = self._portal(name)
+        portal = self.portals.get(name) or self._portal(name)
         self.out.append(portal.prepared.row_description(portal.formats))
         return None
 
@@ -332,7 +333,7 @@ class SqlSession:
 
     def execute(self, portal: str, max_rows: int) -> Work | None:
         """Run a portal, up to `max_rows` rows."""
-        found = self._portal(portal)
+        found = self.portals.get(portal) or self._portal(portal)
         prepared = found.prepared
         if prepared.parsed is None:
             self.out.append(codec.EMPTY_QUERY)

@@ -342,12 +342,13 @@ class Settings:
     def begin(self) -> None:
         """A transaction starts: an abort restores what is in force now."""
         self._before = {}
-        self._local = {}
 
     def end(self, committed: bool) -> None:
         """SET LOCAL ends with the transaction; everything set in it is undone by an abort."""
         undo = self._local if committed else self._before
-        for key, value in (undo or {}).items():
-            self._assign(key, value)
         self._before = None
-        self._local = {}
+        if undo:
+            for key, value in undo.items():
+                self._assign(key, value)
+        if self._local:
+            self._local = {}
