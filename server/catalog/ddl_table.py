@@ -343,7 +343,11 @@ def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: 
             raise PgError("42710", f'check constraint "{name}" already exists')
     else:
         used = {var.column for var in variables(bound)}
-        parts = (table.name, table.columns[used.pop()].name) if len(used) == 1 else (table.name,)
+        parts = (
+            (table.name, table.columns[used.pop()].name)
+            if len(used) == 1 and min(used) >= 0
+            else (table.name,)
+        )
         name = choose_constraint_name(change.catalog, table.schema_oid, parts, "check", taken)
     return Check(change.new_oid(), name, text, validated=not constraint.not_valid)
 

@@ -27,7 +27,7 @@ from server.sql import ast, scanner
 from server.sql.context import Context
 
 if TYPE_CHECKING:
-    from server.session.copying import CopyIn
+    from server.session.copy_in import CopyIn
     from server.session.host import Host
 
 T = TypeVar("T")

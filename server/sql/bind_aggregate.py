@@ -26,6 +26,7 @@ _OWN_WORDING = {
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
     "CALL": "CALL arguments",
+    "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window RANGE": "window RANGE",
     "window ROWS": "window ROWS",
     "window GROUPS": "window GROUPS",

@@ -34,6 +34,7 @@ NO_SETS = {
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
     "CALL": "CALL arguments",
+    "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window frame": "window definitions",
 }
 """Kinds whose refusal of set-returning functions has a wording of its own."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from server.catalog.descriptor import Catalog, Table
-from server.sql import ast, tree
+from server.catalog.descriptor import Catalog, Check, Table
+from server.sql import ast, ast_walk, tree
 from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_from import add_table
 from server.sql.bind_query import bind_query
 from server.sql.coerce import ASSIGNMENT, as_boolean, coerce_to_target, settle_unknown
 from server.sql.env import Env
 from server.sql.parse import parse_expression
+from server.sql.row_type import row_type
 from server.sql.scope import Scope, State, error
-from server.sql.tree_walk import walk
+from server.sql.tree_walk import map_children, walk
 from server.sql.types import BY_OID, TEXT, Type
 
-PURPOSES = {"default": "DEFAULT", "check": "CHECK", "index expression": "index expression", "call": "CALL"}
+PURPOSES = {
+    "default": "DEFAULT",
+    "check": "CHECK",
+    "index expression": "index expression",
+    "call": "CALL",
+    "copy where": "COPY FROM WHERE",
+}
 """What callers name to what messages say."""
 
 
@@ -29,7 +36,7 @@ def bind_scalar(
 ) -> tree.Expr:
     """The bound expression over `Var(rel)` for the columns of `table`.
 
-    `purpose` is `default`, `check`, `index expression` or `call`, for DEFAULT with the column's name after a
+    `purpose` is one of `PURPOSES`, for DEFAULT with the column's name after a
     colon (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises:
     42804, 0A000 (subqueries, sets, columns in DEFAULT), 42803,
     42P20, 42P02, 42P17 (functions in index expressions that are not immutable).
@@ -42,15 +49,22 @@ def bind_scalar(
         scope.namespace.append(add_table(scope, table, None))
     made = transform_as(scope, expr, kind)
     if state.param_types:
-        raise error("42P02", "there is no parameter $1", expr.at)
+        first = min((each for each in ast_walk.walk(expr) if isinstance(each, ast.ParamRef)), key=_place)
+        raise error("42P02", f"there is no parameter ${first.number}", first.at)
     if kind == "CHECK":
         return as_boolean(scope, made, "CHECK")
+    if kind == "COPY FROM WHERE":
+        return as_boolean(scope, made, "WHERE")
     if target is not None:
         return _assigned(scope, made, target, column)
     made = settle_unknown(scope, made)
     if kind == "index expression" and any(_volatility(part) != "i" for part in walk(made)):
         raise error("42P17", "functions in index expression must be marked IMMUTABLE")
     return made
+
+
+def _place(param: ast.ParamRef) -> int:
+    return param.at
 
 
 def bind_type(name: ast.TypeName, env: Env, catalog: Catalog) -> tuple[Type, int]:
@@ -91,14 +105,31 @@ def column_default(state: State, table: Table, index: int) -> tree.Expr:
     )
 
 
+def spread_rows(expr: tree.Expr, table: Table, rel: int) -> tree.Expr:
+    """The expression with `Var(rel, -1)`, a row of `table` as one value, made of the columns."""
+    kind = row_type(table)
+
+    def spread(node: tree.Expr) -> tree.Expr:
+        if isinstance(node, tree.Var) and (node.rel, node.column) == (rel, -1):
+            live = [(place, column) for place, column in enumerate(table.columns) if not column.dropped]
+            columns = (
+                tree.Var(BY_OID[each.type_oid], rel, place, each.typmod, each.name) for place, each in live
+            )
+            return tree.RowExpr(kind, tuple(columns), kind.made.names)
+        return map_children(node, spread)
+
+    return spread(expr)
+
+
+def bind_check(check: Check, table: Table, env: Env, catalog: Catalog, rel: int = 0) -> tree.Expr:
+    """A CHECK constraint's condition over the columns of `table`."""
+    bound = bind_scalar(parse_expression(check.expression), table, env, catalog, None, "check", rel)
+    return spread_rows(bound, table, rel)
+
+
 def table_checks(state: State, table: Table, rel: int) -> tuple[tuple[str, tree.Expr], ...]:
     """The CHECK constraints over `Var(rel)`, in the order of their names as PostgreSQL checks them."""
     return tuple(
-        (
-            check.name,
-            bind_scalar(
-                parse_expression(check.expression), table, state.env, state.catalog, None, "check", rel
-            ),
-        )
+        (check.name, bind_check(check, table, state.env, state.catalog, rel))
         for check in sorted(table.checks, key=lambda check: check.name)
     )

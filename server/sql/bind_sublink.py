@@ -15,6 +15,7 @@ REFUSED = {
     "CHECK": "cannot use subquery in check constraint",
     "DEFAULT": "cannot use subquery in DEFAULT expression",
     "CALL": "cannot use subquery in CALL argument",
+    "COPY FROM WHERE": "cannot use subquery in COPY FROM WHERE condition",
     "index expression": "cannot use subquery in index expression",
 }
 

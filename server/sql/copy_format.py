@@ -1,4 +1,4 @@
-"""COPY's text and CSV formats: bytes to fields and back (PostgreSQL, COPY, File Formats)."""
+"""COPY's options, and its text and CSV formats: bytes to fields and back (PostgreSQL, COPY, File Formats)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _TO_ESCAPE = {
 class Options:
     """The options of one COPY, checked; the defaults are those of its format."""
 
+    binary: bool = False
     csv: bool = False
     delimiter: str = "\t"
     null: str = "\\N"
@@ -51,10 +52,13 @@ def read_options(given: Sequence[tuple[str, object]], is_from: bool) -> Options:
         found[name] = value
     options = Options()
     form = str(found.pop("format", "text")).lower()
-    if form == "binary":
-        raise PgError("0A000", "COPY format binary not supported")
-    if form not in ("text", "csv"):
+    if form not in ("text", "csv", "binary"):
         raise PgError("22023", f'COPY format "{form}" not recognized')
+    if form == "binary":
+        options.binary = True
+        for name in ("delimiter", "null"):
+            if name in found:
+                raise PgError("42601", f"cannot specify {name.upper()} in BINARY mode")
     if form == "csv":
         options.csv, options.delimiter, options.null = True, ",", ""
     if "delimiter" in found:
@@ -63,6 +67,8 @@ def read_options(given: Sequence[tuple[str, object]], is_from: bool) -> Options:
         options.null = str(found.pop("null"))
     if "header" in found:
         _header(options, found.pop("header"), is_from)
+        if options.binary and options.header:
+            raise PgError("0A000", "cannot specify HEADER in BINARY mode")
     if "quote" in found:
         options.quote = options.escape = _csv_only(options, "quote", found.pop("quote"))
     if "escape" in found:
@@ -304,6 +310,8 @@ class CsvReader:
         self._size = 0
         self.plain = False
         self.ended = False
+        self.eol = ""
+        """What lines end with, by the first one: its first character."""
 
     def feed(self, data: bytes, last: bool = False) -> list[str]:
         """Whole records; raises PgError 22021, 22P04 for a quote that never ends."""
@@ -327,6 +335,8 @@ class CsvReader:
                 line = "\n".join((*self._pending, line))
                 self._pending, self._size = [], 0
             record = line.removesuffix("\r")
+            if not self.eol:
+                self.eol = "\n" if record == line else "\r"
             if record == "\\.":
                 self.ended = True
                 break

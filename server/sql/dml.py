@@ -14,7 +14,7 @@ from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
 from server.sql import tree, types
-from server.sql.bind_scalar import bind_scalar
+from server.sql.bind_scalar import bind_check, bind_scalar
 from server.sql.codegen import fresh
 from server.sql.context import Context
 from server.sql.env import Env
@@ -403,8 +403,7 @@ def table_writer(table: Table, catalog: Catalog, env: Env) -> RowWriter:
     layout = {(0, place): place for place in range(len(table.columns))}
     checks = []
     for check in sorted(table.checks, key=lambda check: check.name):
-        parsed = parse_expression(check.expression)
-        bound = bind_scalar(parsed, table, env, catalog, (types.BOOL, -1), "check")
+        bound = bind_check(check, table, env, catalog)
         checks.append((check.name, _single(compile_expressions([bound], layout, catalog))))
     return RowWriter(table, catalog.cluster, _schema_name(catalog, table), checks)
 

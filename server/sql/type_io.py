@@ -35,8 +35,10 @@ def bad_syntax(name: str, text: str) -> PgError:
     return PgError("22P02", f'invalid input syntax for type {name}: "{text}"')
 
 
-def fixed(layout: str) -> Callable[[bytes], tuple[Any, ...]]:
-    """A reader of one fixed binary layout that fails as pq_getmsg* do (08P01, 22P03)."""
+def fixed(
+    layout: str, short: str = "insufficient data left in message"
+) -> Callable[[bytes], tuple[Any, ...]]:
+    """A reader of one fixed binary layout that fails as pq_getmsg* do (08P01 with the text `short`, 22P03)."""
     reader = struct.Struct(layout)
     size = reader.size
     unpack = reader.unpack
@@ -45,7 +47,7 @@ def fixed(layout: str) -> Callable[[bytes], tuple[Any, ...]]:
         if len(data) == size:
             return unpack(data)
         if len(data) < size:
-            raise PgError("08P01", "insufficient data left in message")
+            raise PgError("08P01", short)
         raise PgError("22P03", "incorrect binary data format")
 
     return read

@@ -119,7 +119,8 @@ def unsigned_input(name: str, bits: int) -> Input:
     return read
 
 
-_byte, _unsigned_byte, _sixteen, _block_offset = map(fixed, ("!b", "!B", "!16s", "!IH"))
+_byte, _unsigned_byte = (fixed(layout, "no data left in message") for layout in ("!b", "!B"))
+_sixteen, _block_offset = fixed("!16s"), fixed("!IH")
 
 
 def _bool_recv(data: bytes, typmod: int, env: Env) -> bool:

@@ -1,7 +1,10 @@
 """asyncpg against a real server: pool, prepared statements, transactions, cursors, COPY, cancellation, restart."""
 
 import asyncio
+import datetime
+import decimal
 import socket
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -276,15 +279,51 @@ def test_copy_in(server: Server, tmp_path: Path) -> None:
     run(main)
 
 
-def test_copy_of_records_is_binary_and_refused(server: Server) -> None:
-    """copy_records_to_table sends COPY ... (FORMAT binary), which DSQL does not take."""
+def test_copy_of_records_is_binary(server: Server, tmp_path: Path) -> None:
+    """copy_records_to_table sends the binary format; what copy_from_table writes can be read again."""
 
     async def main() -> None:
         async with connected(server) as connection:
-            await connection.execute("CREATE TABLE records (id int PRIMARY KEY)")
-            with pytest.raises(asyncpg.FeatureNotSupportedError, match="COPY format binary not supported"):
-                await connection.copy_records_to_table("records", records=[(1,)])
-            assert await connection.fetchval("SELECT count(*) FROM records") == 0
+            await connection.execute(
+                "CREATE TABLE records (id int PRIMARY KEY, v text, n numeric, at timestamptz, u uuid, f float8, d date)"
+            )
+            moment = datetime.datetime(2024, 2, 29, 12, 34, 56, 789, datetime.UTC)
+            records = [
+                (
+                    n,
+                    None if n % 7 == 0 else "v\t" * (n % 90),
+                    decimal.Decimal(n) / 8,
+                    moment,
+                    uuid.UUID(int=n),
+                    n / 3,
+                    None,
+                )
+                for n in range(3000)
+            ]
+            assert await connection.copy_records_to_table("records", records=records) == "COPY 3000"
+            assert list(map(tuple, await connection.fetch("SELECT * FROM records ORDER BY id"))) == records
+            out = tmp_path / "out"
+            assert (
+                await connection.copy_from_table("records", output=str(out), format="binary") == "COPY 3000"
+            )
+            query = "SELECT id, v FROM records WHERE id < $1 ORDER BY id"
+            await connection.copy_from_query(query, 2, output=str(tmp_path / "two"), format="binary")
+            assert (tmp_path / "two").read_bytes()[19:] == bytes.fromhex(
+                "0002 00000004 00000000 ffffffff 0002 00000004 00000001 00000002 7609 ffff"
+            )
+            await connection.execute("DELETE FROM records")
+            tag = await connection.copy_to_table("records", source=str(out), format="binary")
+            assert tag == "COPY 3000"
+            assert list(map(tuple, await connection.fetch("SELECT * FROM records ORDER BY id"))) == records
+            await connection.execute("DELETE FROM records")
+            tag = await connection.copy_records_to_table(
+                "records", records=[(n,) for n in range(10)], columns=["id"], where="id % 2 = 1"
+            )
+            assert tag == "COPY 5"
+            with pytest.raises(asyncpg.UniqueViolationError) as failed:
+                await connection.copy_records_to_table("records", records=[(2,), (3,)], columns=["id"])
+            assert failed.value.context == "COPY records, line 2"
+            assert await connection.fetchval("SELECT sum(id) FROM records") == 25
 
     run(main)
 

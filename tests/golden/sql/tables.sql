@@ -118,3 +118,15 @@ INSERT INTO moments (id) VALUES (1);
 INSERT INTO moments (id) VALUES (2);
 INSERT INTO moments (id) VALUES (3);
 SELECT count(DISTINCT a), count(DISTINCT b), bool_and(a < b), min(d), bool_and(abs(c - current_date) < 2) FROM moments;
+CREATE TABLE whole (a int, b int, CHECK (whole IS NOT NULL), CHECK ((whole).b > 0));
+INSERT INTO whole VALUES (1, 2);
+INSERT INTO whole VALUES (1, NULL);
+INSERT INTO whole VALUES (1, -2);
+UPDATE whole SET a = NULL;
+COPY whole FROM STDIN;
+3	4
+\.
+COPY whole FROM STDIN;
+3	\N
+\.
+SELECT * FROM whole;
