@@ -156,6 +156,18 @@ class Connection:
         self._after: Step | None = None
         self._on_error: Step | None = None
 
+    @classmethod
+    def resumed(cls, environment: Environment, make: Callable[[list[bytes]], Session]) -> "Connection":
+        """The connection of a client that has logged in elsewhere; `make` its session, answering into that list."""
+        connection = cls(environment, "")
+        connection.session = make(connection.out)
+        connection._startup = None
+        connection._mode = _READY
+        connection._needed = 5
+        connection._on_error = Connection._ready
+        environment.counters.open += 1
+        return connection
+
     # What the shell calls
 
     def receive(self, data: bytes) -> None:
@@ -209,6 +221,16 @@ class Connection:
     def entered(self) -> bool:
         """Whether the client has logged in."""
         return self.session is not None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it is between two exchanges: the last one is answered, and nothing of another has come."""
+        return (
+            self._mode is _READY
+            and self._on_error is Connection._ready
+            and self.waiting is None
+            and not (self.out or self.buffered or self.closing)
+        )
 
     def encrypted(self) -> None:
         """From now on the bytes come out of TLS."""
@@ -361,6 +383,7 @@ class Connection:
         key = pg.BackendKeyData(process_id=session.process_id, secret_key=session.secret)
         self.out.append(key.to_wire())
         self._startup = None
+        self._on_error = Connection._ready
         self._ready()
 
     # Work and errors

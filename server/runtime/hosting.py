@@ -111,19 +111,19 @@ class SessionHost:
         """The result of a long computation, made beside the loop."""
         return self._background.run(step)
 
-    def enter(self, session: SqlSession) -> int:
-        """A session begins; its process id. Raises PgError FATAL 53300.
+    def enter(self, session: SqlSession, process_id: int | None = None) -> int:
+        """A session begins; its process id. One that comes back has one. Raises PgError FATAL 53300.
 
         The limit is over all processes. Two of them that let the last one in at the same moment exceed it
         by one.
         """
         shared = self.shared
         count = len(self.sessions) if shared is None else shared.page.session_count()
-        if count >= self.limits.connections:
+        if process_id is None and count >= self.limits.connections:
             raise PgError(
                 "53300", "Unable to accept connection, too many open connections.", severity="FATAL"
             )
-        pid = self._new_process_id()
+        pid = self._new_process_id() if process_id is None else process_id
         self.sessions[pid] = session
         if shared is not None:
             shared.page.add_sessions(self.index, 1)

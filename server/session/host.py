@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from server.catalog import store
 from server.catalog.descriptor import Catalog, Job
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
@@ -31,6 +32,10 @@ class Jobs(Protocol):
         ...
 
 
+class HostVersions(Versions, store.Versions, Protocol):
+    """The replica: rows for transactions, and the catalog's rows."""
+
+
 class Host(Protocol):
     """`catalog` and then `start_ts`, in one turn of the loop, are of the same moment."""
 
@@ -42,7 +47,7 @@ class Host(Protocol):
     """Sessions count the transactions they begin and those they have open."""
 
     @property
-    def versions(self) -> Versions: ...
+    def versions(self) -> HostVersions: ...
 
     @property
     def jobs(self) -> Jobs: ...
@@ -74,6 +79,8 @@ class Host(Protocol):
 
     def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None: ...
 
-    def enter(self, session: SqlSession) -> int: ...
+    def enter(self, session: SqlSession, process_id: int | None = None) -> int:
+        """A session begins, or comes back under its process id, which is returned. Raises PgError FATAL 53300."""
+        ...
 
     def leave(self, session: SqlSession) -> None: ...

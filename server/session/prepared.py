@@ -110,7 +110,7 @@ class Prepared:
         """The same statement, to be bound again before its next use: settings changed that its plan depends on."""
         return Prepared(
             self.parsed,
-            _NOWHERE,
+            NOWHERE,
             plan=self.plan,
             columns=self.columns,
             param_types=self.param_types,
@@ -168,7 +168,7 @@ class Prepared:
         ]
 
 
-_NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
+NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
 """No session's catalog."""
 
 

@@ -41,8 +41,15 @@ class SqlSession:
     """See `server.pgwire.session_protocol.Session`."""
 
     def __init__(
-        self, node: Host, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+        self,
+        node: Host,
+        user: str,
+        database: str,
+        options: Mapping[str, str],
+        out: list[bytes],
+        known: tuple[int, bytes] | None = None,
     ) -> None:
+        """`known`: process id and secret of a session that comes back (`suspending.resume`)."""
         self.node = node
         self.out = out
         self.user = user
@@ -61,8 +68,8 @@ class SqlSession:
         self.statements: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
         self.ctx: Context | None = None
-        self.process_id = node.enter(self)
-        self.secret = os.urandom(4)
+        self.process_id = node.enter(self, known[0] if known is not None else None)
+        self.secret = known[1] if known is not None else os.urandom(4)
         self._waiting: Wait[Any] | None = None
         """What the running statement waits for, if a cancel request may end it."""
         self._complete: bytes | None = None

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from server.errors import PgError
 from server.sql import ast
 from server.sql.env import Env
@@ -270,6 +272,15 @@ def unrecognized(name: str) -> PgError:
     return PgError("42704", f'unrecognized configuration parameter "{name}"')
 
 
+class Saved(msgspec.Struct, frozen=True, array_like=True):
+    """What `Settings` holds."""
+
+    boot: dict[str, str]
+    values: dict[str, str]
+    before: dict[str, str | None] | None
+    local: dict[str, str | None]
+
+
 class Settings:
     """A session's settings: values that differ from the default, and what SET LOCAL must restore."""
 
@@ -338,6 +349,15 @@ class Settings:
         else:
             self._values[key] = value
         self.changed.add(key)
+
+    def saved(self) -> Saved:
+        """Everything, for `restore`, when the session knows of all that has `changed`."""
+        return Saved(self._boot, self._values, self._before, self._local)
+
+    def restore(self, saved: Saved) -> None:
+        """Be as the settings that were `saved`."""
+        self._boot, self._values = saved.boot, saved.values
+        self._before, self._local = saved.before, saved.local
 
     def begin(self) -> None:
         """A transaction starts: an abort restores what is in force now."""

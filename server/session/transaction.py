@@ -260,6 +260,10 @@ class Transaction:
     def age_s(self) -> float:
         return time.monotonic() - self._begun
 
+    @age_s.setter
+    def age_s(self, age_s: float) -> None:
+        self._begun = time.monotonic() - age_s
+
     def check_age(self) -> None:
         """PgError 54000 for a transaction older than the limit; by a monotonic clock, never by start_ts."""
         age = time.monotonic() - self._begun
