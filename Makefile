@@ -25,10 +25,10 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 
 lock:  ## Resolve the dependencies of pyproject.toml anew: all into requirements.lock, the image's into docker/
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --output-file requirements.lock
-	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --constraint requirements.lock \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra regions --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra regions \
+	  --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --output-file docker/requirements.lock
 
 serve: setup  ## Run the server on 127.0.0.1:$(PORT) with data in $(DATA)
@@ -52,6 +52,7 @@ check: lint types test-fast  ## Format, lint, types and the fast tests
 
 test: setup  ## The whole suite, as CI runs it
 	@.ci/packages postgresql postgresql-contrib gcc || true
+	@.ci/packages etcd-server || true
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

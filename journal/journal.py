@@ -31,7 +31,7 @@ Source of the interface: AR §3.21; invariants J1 to J6: AR §2.
 from typing import NamedTuple, Protocol, TypeAlias
 
 from journal.broken import require
-from journal.encoding import NO_HASH, Sealed
+from journal.encoding import NO_HASH, Frame, Sealed, Undecodable, decode, open_frame
 from journal.record import Position, Record, Timestamp
 
 
@@ -165,3 +165,29 @@ class Fence:
                 record.last_ts == tail.last_ts, "J2: a record without a time carries the newest commit_ts"
             )
         return Tail(record.position, record.epoch, record.hash, record.last_ts)
+
+
+def framed(position: Position, data: bytes | None) -> Frame:
+    """The fixed part of what is stored at `position`; raises `Damaged`."""
+    if data is None:
+        raise Damaged(position, "it is missing")
+    try:
+        frame = open_frame(data)
+    except Undecodable as error:
+        raise Damaged(position, str(error)) from error
+    if frame.position != position:
+        raise Damaged(position, f"it says that it is record {frame.position}")
+    return frame
+
+
+def checked(position: Position, data: bytes, previous: bytes | None) -> Entry:
+    """The record stored at `position`, behind one with the hash `previous` if that is known; raises `Damaged`."""
+    try:
+        record, digest = decode(data)
+    except Undecodable as error:
+        raise Damaged(position, str(error)) from error
+    if record.header.position != position:
+        raise Damaged(position, f"it says that it is record {record.header.position}")
+    if previous is not None and record.header.previous != previous:
+        raise Damaged(position, "it does not name the hash of the record before")
+    return Entry(record, digest)

@@ -42,8 +42,21 @@ import msgspec
 
 from journal.appender import claim_record
 from journal.broken import require
-from journal.encoding import Frame, Sealed, Undecodable, decode, open_frame
-from journal.journal import EMPTY, Conflict, Damaged, Entry, Fence, FlushFailed, Full, LogError, Tail, Trimmed
+from journal.encoding import Frame, Sealed
+from journal.journal import (
+    EMPTY,
+    Conflict,
+    Damaged,
+    Entry,
+    Fence,
+    FlushFailed,
+    Full,
+    LogError,
+    Tail,
+    Trimmed,
+    checked,
+    framed,
+)
 from journal.record import Position
 
 FORMAT = 1
@@ -225,7 +238,7 @@ class LmdbLog:
                 data = transaction.get(_key(position))
                 if data is None:
                     raise Damaged(position, "it is missing")
-                entries.append(_checked(position, data, entries[-1].hash if entries else None))
+                entries.append(checked(position, data, entries[-1].hash if entries else None))
                 size += len(data)
                 if size >= READ_BYTES:
                     break
@@ -246,7 +259,7 @@ class LmdbLog:
             appended = self._fence.tail.position
             try:
                 with self._environment.begin(write=True) as transaction:
-                    frame = _framed(last, transaction.get(_key(last)))
+                    frame = framed(last, transaction.get(_key(last)))
                     for position in range(self._anchor.position + 1, last + 1):
                         transaction.delete(_key(position))
                     anchor = Tail(last, frame.epoch, frame.hash, frame.last_ts)
@@ -327,7 +340,7 @@ class LmdbLog:
             data = transaction.get(_key(position)) if position > 0 else None
         if data is None:
             return None
-        frame = _framed(position, data)
+        frame = framed(position, data)
         if not frame.is_claim_of(epoch, request_id):
             return None
         return Tail(position, epoch, frame.hash, frame.last_ts)
@@ -361,30 +374,6 @@ class LmdbLog:
             while found:
                 if cursor.key() != _key(expected):
                     raise Damaged(expected, "it is missing")
-                yield _framed(expected, cursor.value())
+                yield framed(expected, cursor.value())
                 expected += 1
                 found = cursor.next()
-
-
-def _framed(position: Position, data: bytes | None) -> Frame:
-    if data is None:
-        raise Damaged(position, "it is missing")
-    try:
-        frame = open_frame(data)
-    except Undecodable as error:
-        raise Damaged(position, str(error)) from error
-    if frame.position != position:
-        raise Damaged(position, f"it says that it is record {frame.position}")
-    return frame
-
-
-def _checked(position: Position, data: bytes, previous: bytes | None) -> Entry:
-    try:
-        record, digest = decode(data)
-    except Undecodable as error:
-        raise Damaged(position, str(error)) from error
-    if record.header.position != position:
-        raise Damaged(position, f"it says that it is record {record.header.position}")
-    if previous is not None and record.header.previous != previous:
-        raise Damaged(position, "it does not name the hash of the record before")
-    return Entry(record, digest)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.etcd import etcd_cluster as etcd_cluster
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
 from tests.server import server as server

@@ -29,11 +29,12 @@ THIRD_PARTY = {
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
+    "grpc": ("journal/etcd_client.py",),
 }
-DISTRIBUTIONS = {"re2": "google-re2"}
+DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio"}
 """Where the package index has another name for it."""
 STANDARD = {
-    "asyncio": ("server/runtime/", "server/cli_"),
+    "asyncio": ("server/runtime/", "server/cli_", "journal/etcd_client.py", "journal/etcd_log.py"),
     "socket": ("server/runtime/", "server/cli_"),
     "ssl": ("server/runtime/",),
     "threading": ("server/runtime/",),
@@ -103,6 +104,8 @@ def test_what_is_imported_is_declared():
         ("adjudicator/x.py", "import storage.replica"),
         ("journal/x.py", "def f():\n    from server import main"),
         ("server/session/x.py", "import lmdb"),
+        ("journal/etcd_log.py", "import grpc.aio"),
+        ("journal/etcd_core.py", "import asyncio"),
         ("server/sql/x.py", "import asyncio"),
         ("server/sql/bind_x.py", "from sqlglot import exp"),
         ("storage/x.py", "from . import replica"),

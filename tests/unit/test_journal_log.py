@@ -1,5 +1,6 @@
-"""The contract of a log, held by every local carrier; then what is LMDB's alone."""
+"""The contract of a log, held by every carrier; then what is LMDB's alone."""
 
+import asyncio
 import itertools
 import resource
 import threading
@@ -15,6 +16,9 @@ from journal.journal import Conflict, Damaged, Entry, FlushFailed, Full, Log, Ta
 from journal.lmdb_log import LmdbLog
 from journal.memory_log import MemoryLog
 from journal.record import Commit, Header, Lock, LockClass, Record, Write
+from tests.blocking_log import BlockingLog
+from tests.blocking_log import runner as runner
+from tests.etcd import Cluster
 
 A = b"a" * 16
 B = b"b" * 16
@@ -55,11 +59,17 @@ def entries(log: Log, first: int, limit: int = 256) -> list[Entry]:
     return read
 
 
-@pytest.fixture(params=["memory", "lmdb", "lmdb-unsynced"])
+@pytest.fixture(params=["memory", "lmdb", "lmdb-unsynced", pytest.param("etcd", marks=pytest.mark.slow)])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Log:
     if request.param == "memory":
         return MemoryLog()
-    log = LmdbLog.open(tmp_path, sync=request.param == "lmdb")
+    log: LmdbLog | BlockingLog
+    if request.param == "etcd":
+        cluster: Cluster = request.getfixturevalue("etcd_cluster")
+        runner: asyncio.Runner = request.getfixturevalue("runner")
+        log = BlockingLog.open(runner, cluster.endpoints, request.node.name)
+    else:
+        log = LmdbLog.open(tmp_path, sync=request.param == "lmdb")
     request.addfinalizer(log.close)
     return log
 

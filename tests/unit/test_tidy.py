@@ -17,6 +17,8 @@ CORES = (
     "adjudicator/",
     "journal/journal.py",
     "journal/encoding.py",
+    "journal/etcd_core.py",
+    "journal/etcd_wire.py",
     "journal/audit.py",
     "journal/record.py",
     "storage/mvcc.py",
