@@ -6,7 +6,7 @@ from adjudicator.range_owner import Settings
 from journal.crossbar import Crossbar
 from journal.record import Acquire, End, SetChange
 from journal.trimming import Trimming
-from tests.sim.checkers import ALL, Observers, Violation
+from tests.sim.checkers import ALL, Drift, Observers, Violation
 from tests.sim.clock import SimClock
 from tests.sim.faults import drawn
 from tests.sim.nodes import JournalNode, OwnerNode, StorageNode
@@ -15,6 +15,8 @@ from tests.sim.workloads import HI, KINDS, LO, Client
 from tests.sim.world import MS, World
 
 FIRST_SPANS = ((LO, b"h", 0), (b"h", b"q", 1), (b"q", HI, 2))
+DRIFTED = 50 * MS
+"""A clock drifts off by less between two corrections."""
 SHARDS = ((LO, b"k"), (b"k", HI))
 SPLITS = (b"b", b"c", b"e", b"h", b"k", b"l", b"n", b"q", b"t", b"u", b"w")
 
@@ -42,6 +44,8 @@ class Cluster:
             exact_keys=faults.exact_keys,
             slots=64,
         )
+        drift = self.observers.checker(Drift)
+        drift.settings, drift.error = self.settings, 2 * max(faults.offset, faults.bound) + DRIFTED
         self.first_journals = [0, 1, 2]
         self.snapshots = {}
         self.trimming = Trimming()
@@ -145,6 +149,7 @@ class Cluster:
                 self.world.note(f"   committed {commit.txid.hex()}", commit)
             for note in entry.record.notes:
                 self.world.note(f"   journal {journal} epoch {entry.record.header.epoch}", note)
+        self.observers.history.now = self.world.now
         self.tell("on_record", journal, entry)
         self.trimming.see(journal, entry)
         if entry.record.kind == "claim" and entry.record.header.epoch > 1:
@@ -224,7 +229,8 @@ class Cluster:
             upto = self.trimming.upto(journal, marks)
             if upto >= self.journals[journal].first:
                 self.reached("trims")
-                self.journals[journal].trim(upto)
+                if self.journals[journal].trim(upto):
+                    self.tell("on_trim", journal, self.journals[journal].first, marks)
 
     # --- faults
 
@@ -248,7 +254,8 @@ class Cluster:
 
     def _again(self, period, action):
         if self.is_open:
-            action()
+            if 0 in self.present:
+                action()
             self.world.post(period // 2 + self.chance.below(period), self._again, period, action)
 
     def _journal(self):
@@ -278,8 +285,7 @@ class Cluster:
         self.world.cuts[node.group, "journals"] = self.world.cuts["journals", node.group] = until
 
     def _deafen(self):
-        until = self.world.now + self.chance.between(100, 1500) * MS
-        self.world.cuts["journals", self.present[self._journal()].group] = until
+        self.present[self._journal()].deaf_until = self.world.now + self.chance.between(100, 1500) * MS
 
     def _crash_owner(self):
         journal = self._journal()

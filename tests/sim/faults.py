@@ -21,7 +21,7 @@ class Faults(NamedTuple):
     severed: int = 0
     """Take-overs whose old owner is cut off from the journals alone: it goes on and can't know."""
     deaf: int = 0
-    """An owner hears nothing of the journals for a while, and is heard."""
+    """An owner stops to read the journals for a while, and goes on otherwise."""
     crash: int = 0
     pause: int = 0
     cut: int = 0
@@ -34,6 +34,8 @@ class Faults(NamedTuple):
     trim: int = 0
     kept: int = 1200 * MS
     """What owners rebuild from is at least so old."""
+    cuts: int = 5
+    """Snapshots, per 1,000 turns of a shard."""
     stale: int = 100 * MS
     """Query processors look at the map of ranges about so often."""
     clock: int = 0

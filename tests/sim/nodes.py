@@ -7,6 +7,7 @@ from journal.journal import Tail
 from journal.memory_log import MemoryLog
 from storage.shard import Bounds, Shard
 from tests.sim.rows import MemoryRows
+from tests.sim.watch import watch
 from tests.sim.world import MS, Process
 
 
@@ -53,6 +54,8 @@ class JournalNode(Process):
         if self.down_until <= self.world.now and upto >= self.first:
             self.first = self.log.trim(upto)
             self.cluster.trimming.trimmed(self.journal, self.first)
+            return True
+        return False
 
     def _publish(self):
         for entry in self.log.read(len(self.entries) + 1):
@@ -64,10 +67,15 @@ class JournalNode(Process):
 class Reader:
     """A process's tailer of all journals."""
 
-    def __init__(self, process, cluster, crossbar):
+    def __init__(self, process, cluster, crossbar, mark):
         self._process = process
         self._cluster = cluster
+        self.resume(crossbar, mark)
+
+    def resume(self, crossbar, mark):
+        """Read on at `mark` (None: at the beginning)."""
         self.crossbar = crossbar
+        self._cluster.tell("on_resumed", self._process.name, mark)
 
     def poll(self):
         """Read what can be read; hands on a part of what is complete. None: it was trimmed meanwhile."""
@@ -77,8 +85,11 @@ class Reader:
                 entries = node.read(self._process, position)
                 if entries is None:
                     return None
+                self._cluster.tell("on_tail", self._process.name, journal, entries)
                 self.crossbar.feed(journal, entries)
-        return self.crossbar.take(256)
+        items = self.crossbar.take(256)
+        self._cluster.tell("on_items", self._process.name, items, self.crossbar.complete)
+        return items
 
 
 class OwnerNode(Process):
@@ -91,6 +102,7 @@ class OwnerNode(Process):
         self.clock = clock
         self.owner = None
         self.reader = None
+        self.deaf_until = 0
         self._number = number
         anchor = cluster.journals[journal].log.anchor
         self._takeover = Takeover(journal, self.name, cluster.settings, initial, after, anchor)
@@ -111,13 +123,14 @@ class OwnerNode(Process):
             self._try_claim()
             return
         owner = self.owner
-        items = self.reader.poll()
+        items = self.reader.poll() if self.world.now >= self.deaf_until else []
         if items is None:
             self._replay()
             return
         crossbar = self.reader.crossbar
         self.perform(owner.feed(items, crossbar.take_notes(), crossbar.complete, self.earliest))
         self.perform(owner.tick(self.earliest))
+        self.cluster.tell("on_owner", owner)
         if not owner.is_stopped and self._sent + 60 * MS < self.world.now:
             for sealed in owner.appender.in_flight:
                 self._append(sealed)
@@ -160,8 +173,8 @@ class OwnerNode(Process):
                 self._claim = None
                 return
             crossbar, base, mark = self.cluster.kept()
-            self.owner = self._takeover.owner_of(result, base, mark)
-            self.reader = Reader(self, self.cluster, crossbar)
+            self.owner = watch(self._takeover.owner_of(result, base, mark), self.cluster.tell)
+            self.reader = Reader(self, self.cluster, crossbar, mark)
             self.cluster.claimed(self)
         elif isinstance(result, Tail):
             self.perform(self.owner.appended(result, self.earliest))
@@ -169,7 +182,8 @@ class OwnerNode(Process):
             self.owner.refused(result.tail)
 
     def _replay(self):
-        self.reader.crossbar, base, mark = self.cluster.kept()
+        crossbar, base, mark = self.cluster.kept()
+        self.reader.resume(crossbar, mark)
         self.owner.replayed(base, mark)
 
     # --- performing
@@ -180,23 +194,13 @@ class OwnerNode(Process):
         if owner is None:
             return
         if isinstance(message, Prepare):
-            self._prepare(message)
+            self.perform(owner.prepare(message, self.earliest))
         elif isinstance(message, Vote):
             self.perform(owner.vote(message, self.earliest))
         elif isinstance(message, Outcome):
             self.perform(owner.outcome(message))
         elif isinstance(message, Ask):
             self.perform(owner.ask(message, self.earliest))
-
-    def _prepare(self, message):
-        owner = self.owner
-        before = owner.promises.get(message.candidate)
-        effects = owner.prepare(message, self.earliest)
-        promise = owner.promises.get(message.candidate)
-        if promise is not None and before is None:
-            ts = promise.upto - owner.settings.promise
-            self.cluster.tell("on_promise", owner.journal, owner.epoch, message, promise.upto, ts)
-        self.perform(effects)
 
     def perform(self, effects):
         """In order."""
@@ -228,7 +232,7 @@ class StorageNode(Process):
         if snapshot is not None:
             self.shard.load(snapshot)
             crossbar = Crossbar([], snapshot.mark)
-        self.reader = Reader(self, cluster, crossbar)
+        self.reader = Reader(self, cluster, crossbar, snapshot.mark if snapshot is not None else None)
         cluster.world.every(self, 8 * MS, self._turn)
 
     def _turn(self):
@@ -246,8 +250,13 @@ class StorageNode(Process):
         answers += self.shard.tick(self.clock.earliest(self.world.now))
         for answer in answers:
             self._answer(answer)
-        if self.world.chance.permille(5) and crossbar.complete >= self.shard.complete > 0:
-            self.cluster.snapshots[self.number] = self.shard.cut(crossbar.mark())
+        if (
+            self.world.chance.permille(self.world.faults.cuts)
+            and crossbar.complete >= self.shard.complete > 0
+        ):
+            snapshot = self.shard.cut(crossbar.mark())
+            self.cluster.tell("on_snapshot", self.shard, snapshot)
+            self.cluster.snapshots[self.number] = snapshot
 
     def read(self, read):
         """A query processor's request."""

@@ -13,7 +13,7 @@ from journal.record import Write
 from server.session.coordinator import Coordinator, WriteSet
 from storage.shard import Bounds, Shard
 from tests.sim.rows import MemoryRows
-from tests.sim.stage import END, MARKER, MS, SETTINGS, Actor, E, Stage, at
+from tests.sim.stage import END, MARKER, MS, SETTINGS, E, Stage, at
 
 SCHEDULES = {}
 
@@ -177,6 +177,23 @@ def successor_too_low(stage):
     stage.deliver([*votes, ToOwner(1, 0, prepares[1])])
 
 
+@schedule("safe-records")
+def committed_above_the_reservation(stage):
+    """After an idle hour Y commits far above what owner 0 reserved; X, which began before, meets a successor."""
+    hour = 3600 * 1000
+    stage.advance(at(hour))
+    assert stage.actor(0).owner.appender.reserved < at(hour) - 10**12
+    assert isinstance(stage.commit("y", hour - 1, {b"a": E}), Committed)
+    zombie = stage.actor(0)
+    stage.take_over(0)
+    stage.advance(at(hour + 100))
+    stage.tick(stage.actor(0))
+    stage.commit("x", hour - 20, {b"a": E})
+    late = stage.prepares("z", hour - 1, {b"b": E}, epoch=zombie.owner.epoch)
+    stage.deliver(stage.hand(zombie, late[0]))
+    assert stage.verdict("z") is None, "its journal refuses whatever a zombie decides"
+
+
 @schedule("adopt-position")
 def announced_ahead(stage):
     """An announcement overtakes the record that it follows."""
@@ -201,7 +218,7 @@ def journal_added(stage):
     assert isinstance(claimed, Tail)
     stage.logs[2].sync()
     stage.observers.tell("on_record", 2, stage.logs[2].read(1)[0])
-    stage.actors[2, 1] = Actor(takeover.owner_of(claimed), stage.journals)
+    stage.enter(takeover.owner_of(claimed))
     stage.current[2] = 1
     stage.advance(at(2400))
     stage.tick(stage.actor(2), announce=False)
@@ -257,6 +274,7 @@ class Fixed:
 def acknowledged_early(stage):
     """The commit is dated ahead of the client's clock."""
     coordinator = Coordinator(9, write_set("x", 1990), Fixed(stage))
+    stage.observers.tell("on_commit", coordinator.write_set)
     coordinator.begin(stage.now)
     stage.deliver(coordinator.begin(stage.now))
     stage.advance(at(1999))
@@ -273,6 +291,7 @@ def repeated_in_doubt(stage):
     actor = stage.actor(0)
     actor.held = []
     coordinator = Coordinator(9, write_set("x", 1990), Fixed(stage))
+    stage.observers.tell("on_commit", coordinator.write_set)
     stage.deliver(coordinator.begin(stage.now))
     stage.advance(at(2900))
     messages = coordinator.tick(stage.now)

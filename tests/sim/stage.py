@@ -24,8 +24,9 @@ from journal.memory_log import MemoryLog
 from journal.record import MARKERS, Lock, LockClass, Write
 from server.session.coordinator import WriteSet
 from storage.shard import Read, Shard
-from tests.sim.checkers import ALL, Observers, Violation
+from tests.sim.checkers import ALL, Drift, Observers, Violation
 from tests.sim.rows import MemoryRows
+from tests.sim.watch import watch
 
 MS = 10**6
 END = b"\xf0"
@@ -55,6 +56,7 @@ class Stage:
 
     def __init__(self, ranges=((b"", b"m"), (b"m", END))):
         self.observers = Observers(ALL)
+        self.observers.checker(Drift).error = at(10_000)
         self.now = at(1000)
         self.logs = {}
         self.actors = {}
@@ -106,9 +108,14 @@ class Stage:
         assert isinstance(claimed, Tail)
         log.sync()
         self.observers.tell("on_record", journal, log.read(claimed.position)[0])
-        actor = Actor(takeover.owner_of(claimed), self.journals)
-        self.actors[journal, claimed.epoch] = actor
+        actor = self.enter(takeover.owner_of(claimed))
         self.current[journal] = claimed.epoch
+        return actor
+
+    def enter(self, owner):
+        """An owner comes on stage, and is listened to."""
+        actor = Actor(watch(owner, self.observers.tell), self.journals)
+        self.actors[owner.journal, owner.epoch] = actor
         return actor
 
     def tick(self, actor, announce=True):
@@ -123,6 +130,7 @@ class Stage:
         items, complete = self._stream(actor.crossbar, journals)
         notes = actor.crossbar.take_notes()
         self.perform(actor, actor.owner.feed(items, notes, complete, self.now))
+        self.observers.tell("on_owner", actor.owner)
 
     def feed_shard(self, journals=None):
         items, complete = self._stream(self.crossbar, journals)
@@ -200,18 +208,7 @@ class Stage:
         """Deliver one message; returns what the owner sends."""
         owner = actor.owner
         if isinstance(message, Prepare):
-            before = owner.promises.get(message.candidate)
             effects = owner.prepare(message, self.now)
-            promise = owner.promises.get(message.candidate)
-            if promise is not None and before is None:
-                self.observers.tell(
-                    "on_promise",
-                    owner.journal,
-                    owner.epoch,
-                    message,
-                    promise.upto,
-                    promise.upto - SETTINGS.promise,
-                )
         elif isinstance(message, Vote):
             effects = owner.vote(message, self.now)
         elif isinstance(message, Outcome):

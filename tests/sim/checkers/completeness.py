@@ -1,5 +1,7 @@
-"""X2: what a shard calls complete never goes back, and no record appears at or below it."""
+"""X2, X3: what a shard calls complete never goes back, no record appears at or below it, and it is the least of
+the closed times of all journals that count at that time."""
 
+from journal.record import SetChange
 from tests.sim.checkers.base import Checker, Violation
 
 
@@ -8,6 +10,8 @@ class Completeness(Checker):
         super().__init__(history)
         self._complete = {}
         self._highest = 0
+        self._counts = {}
+        """journal -> [from, to): the times at which a reader must have it."""
 
     def on_complete(self, name, shard, closed):
         if shard.complete < self._complete.get(name, 0):
@@ -19,8 +23,16 @@ class Completeness(Checker):
                 raise Violation(
                     "X2", f"{name} complete to {shard.complete}, journal {journal} closed at {upto}"
                 )
+        for journal, (since, until) in self._counts.items():
+            if since < shard.complete < until and journal not in closed:
+                raise Violation("X3", f"{name} is complete to {shard.complete} without journal {journal}")
 
     def on_record(self, journal, entry):
+        for note in entry.record.notes:
+            if isinstance(note, SetChange) and note.is_added:
+                self._counts[note.journal] = (entry.record.ts, 1 << 62)
+            elif isinstance(note, SetChange):
+                self._counts[note.journal] = (self._counts.get(note.journal, (0, 0))[0], entry.record.ts)
         for commit in entry.record.commits:
             if commit.commit_ts <= self._highest:
                 text = (
