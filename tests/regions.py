@@ -30,6 +30,7 @@ class SharedLog:
     def __init__(self):
         self.log = MemoryLog()
         self.cut = set()
+        self.fence = 0
         self.lost_answers = 0
         """So many answers of appends that took effect are lost."""
         self.appends = 0
@@ -62,8 +63,19 @@ class RegionLog:
         await self._reach()
         return self._shared.log.anchor
 
+    async def fence(self, epoch):
+        await self._reach()
+        shared = self._shared
+        if epoch <= max(shared.fence, shared.log.tail.epoch):
+            return Conflict(shared.log.tail)
+        shared.fence = epoch
+        return shared.log.tail
+
     async def append(self, record):
         await self._reach()
+        if record.epoch < self._shared.fence:
+            tail = self._shared.log.tail
+            return Conflict(tail._replace(epoch=self._shared.fence))
         shared = self._shared
         result = shared.log.append(record)
         shared.log.sync()

@@ -17,6 +17,12 @@ class Carrier(Protocol):
     async def anchor(self) -> Tail:
         """The record just below the first that is kept."""
 
+    async def fence(self, epoch: int) -> Tail | Conflict:
+        """From now on nobody of a lower epoch appends: the answer is the tail, behind which `epoch` claims.
+
+        `Conflict`: somebody of an epoch as high was here before.
+        """
+
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Append after position `record.position - 1`, durably; a claim likewise."""
 

@@ -73,8 +73,8 @@ class LocalEtcd:
         self._heartbeat_ms = max(100, heartbeat_ms)
         ports = free_ports(3 * len(regions))
         self.members = {
-            region: Member(f"{name}-{region}", region, directory / region / name, *ports[3 * i : 3 * i + 3])
-            for i, region in enumerate(regions)
+            region: Member(f"{name}-{region}", region, directory / region / name, *three)
+            for region, three in zip(regions, zip(ports[::3], ports[1::3], ports[2::3]))
         }
         self.links = {
             region: PeerLink(region, member.peer_port, faults, self._region_of)

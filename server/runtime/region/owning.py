@@ -161,13 +161,13 @@ class Owning:
         carrier = self._carrier
         anchor = await carrier.anchor()
         takeover = Takeover(self.journal, self.name, self._settings, self._initial, 0, anchor)
-        while True:
-            entries = await carrier.read(takeover.next_position)
-            if isinstance(entries, Trimmed):
-                return Conflict(anchor)
-            if not entries:
-                break
-            takeover.read(entries)
+        if not await self._read_all(takeover):
+            return Conflict(anchor)
+        fenced = await carrier.fence(takeover.tail.epoch + 1)
+        if isinstance(fenced, Conflict):
+            return fenced
+        if not await self._read_all(takeover):
+            return Conflict(anchor)
         if takeover.is_ended:
             return None
         sealed = takeover.claim(unique_id())
@@ -176,6 +176,16 @@ class Owning:
             return result
         kept = self._kept()
         return takeover.owner_of(result, kept.base, kept.mark)
+
+    async def _read_all(self, takeover: Takeover) -> bool:
+        """Read on to the tail; False: what was to be read next is trimmed."""
+        while True:
+            entries = await self._carrier.read(takeover.next_position)
+            if isinstance(entries, Trimmed):
+                return False
+            if not entries:
+                return True
+            takeover.read(entries)
 
     async def _stored(self, sealed: Sealed) -> Tail | Conflict:
         """Append the same record until the carrier has said what became of it."""

@@ -1,0 +1,112 @@
+"""Journals and the regions' one shared value on etcd, as the shells of a region use them (AR §5.2, §3.18)."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from journal.encoding import Sealed
+from journal.etcd_client import EtcdClient, Lost, Tls
+from journal.etcd_log import EtcdLog
+from journal.etcd_log import Unreachable as LogUnreachable
+from journal.etcd_wire import EQUAL, Answer, get, is_absent, put, transaction, value_is
+from journal.journal import Ambiguous, Conflict, Entry, LogError, Tail, Trimmed
+from journal.record import Position
+from server.runtime.region.carrier import Unreachable
+from server.runtime.region.membership import Value
+from server.session.transaction import unique_id
+
+WAIT_S = 1.0
+"""How long a reader at the tail waits for news before it looks by itself."""
+
+
+class EtcdCarrier:
+    """`server.runtime.region.carrier.Carrier` over one `EtcdLog`."""
+
+    def __init__(self, log: EtcdLog) -> None:
+        self.log = log
+
+    @classmethod
+    async def open(cls, endpoints: Sequence[str], journal: int, tls: Tls | None = None) -> "EtcdCarrier":
+        """`endpoints` (host:port), the nearest first. Raises `Unreachable`, LogError."""
+        try:
+            return cls(await EtcdLog.open(endpoints, str(journal), tls=tls))
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.log.close()
+
+    async def anchor(self) -> Tail:
+        """The record just below the first that is kept."""
+        try:
+            await self.log.refresh()
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+        return self.log.anchor
+
+    async def fence(self, epoch: int) -> Tail | Conflict:
+        """Nobody of a lower epoch appends any more."""
+        outcome = await self.log.fence(epoch, unique_id())
+        if isinstance(outcome, Ambiguous):
+            raise Unreachable("no quorum answers")
+        return outcome
+
+    async def append(self, record: Sealed) -> Tail | Conflict:
+        """Durable at a quorum when it returns a tail."""
+        outcome = await self.log.append(record)
+        if isinstance(outcome, Ambiguous):
+            raise Unreachable("no quorum answers")
+        return outcome
+
+    async def read(self, first: Position, limit: int = 256) -> list[Entry] | Trimmed:
+        """What the nearest member that answers has."""
+        try:
+            return await self.log.read(first, limit)
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+
+    async def changed(self, position: Position) -> None:
+        """Returns when a record behind `position` seems to be there, or after `WAIT_S`."""
+        await self.log.wait(position + 1, WAIT_S)
+
+    async def trim(self, upto: Position) -> Position:
+        """Drop records at positions <= `upto`."""
+        try:
+            return await self.log.trim(upto)
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+
+
+class EtcdRegister:
+    """The value of `server.runtime.region.membership` in etcd, and a sign of life per region."""
+
+    def __init__(self, endpoints: Sequence[str], cluster: str, region: str, tls: Tls | None = None) -> None:
+        self._client = EtcdClient(endpoints, tls)
+        self._key = f"opendsql/{cluster}/regions".encode()
+        self._alive = f"opendsql/{cluster}/alive/{region}".encode()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._client.close()
+
+    async def confirm(self) -> Value | None:
+        """Write a sign of life, so that a majority has to take part, and read the value in the same step."""
+        answer = await self._transact(transaction([], [put(self._alive, unique_id()), get(self._key)]))
+        stored = answer.found[-1]
+        return msgspec.msgpack.decode(stored[0].value, type=Value) if stored else None
+
+    async def replace(self, old: Value | None, new: Value) -> None:
+        """Put `new` in place of `old`, or do nothing if that is not the value any more; `confirm` tells."""
+        compare = is_absent(self._key) if old is None else value_is(self._key, EQUAL, _pack(old))
+        await self._transact(transaction([compare], [put(self._key, _pack(new))]))
+
+    async def _transact(self, request: bytes) -> Answer:
+        try:
+            return await self._client.transact(request)
+        except (Lost, LogError) as error:
+            raise Unreachable(str(error)) from error
+
+
+def _pack(value: Value) -> bytes:
+    return msgspec.msgpack.encode(value)

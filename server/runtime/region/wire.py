@@ -1,0 +1,105 @@
+"""What the nodes of several regions say to each other (server.runtime.net carries it).
+
+query processor ── prepare, ask ─────────────▶ owner ── vote ──▶ decider ── outcome ──▶ voters
+                ◀── answer ───────────────────
+owner           ── closed ───────────────────▶ every node
+every node      ── alive ────────────────────▶ every node
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from adjudicator.protocol import Answer, Ask, Message, Outcome, Prepare, ToCoordinator, ToOwner, Vote
+from journal.crossbar import Announcement
+from server.runtime.net.wire import Vocabulary
+
+
+class OwnerPrepare(msgspec.Struct, frozen=True, array_like=True):
+    """To the owner of `journal` in `epoch`."""
+
+    journal: int
+    epoch: int
+    body: Prepare
+
+
+class OwnerVote(msgspec.Struct, frozen=True, array_like=True):
+    """To the decider."""
+
+    journal: int
+    epoch: int
+    body: Vote
+
+
+class OwnerOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """To a voter; epoch 0: whoever owns the journal now."""
+
+    journal: int
+    epoch: int
+    body: Outcome
+
+
+class OwnerAsk(msgspec.Struct, frozen=True, array_like=True):
+    """To the present owner of the decider's journal."""
+
+    journal: int
+    epoch: int
+    body: Ask
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True):
+    """To the query processor."""
+
+    coordinator: int
+    answer: Answer
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True):
+    """A closed time of a journal whose owner is at the sender."""
+
+    announcement: Announcement
+
+
+class Alive(msgspec.Struct, frozen=True, array_like=True):
+    """The sender is there and, as far as it knows, its region serves."""
+
+    is_serving: bool
+
+
+ToOwnerMessage: TypeAlias = OwnerPrepare | OwnerVote | OwnerOutcome | OwnerAsk
+
+VOCABULARY = Vocabulary(
+    {
+        "prepare": OwnerPrepare,
+        "vote": OwnerVote,
+        "outcome": OwnerOutcome,
+        "inquiry": OwnerAsk,
+        "decision": Answered,
+        "closed": Closed,
+        "alive": Alive,
+    }
+)
+
+_KINDS: dict[type, type[OwnerPrepare] | type[OwnerVote] | type[OwnerOutcome] | type[OwnerAsk]] = {
+    Prepare: OwnerPrepare,
+    Vote: OwnerVote,
+    Outcome: OwnerOutcome,
+    Ask: OwnerAsk,
+}
+
+
+def to_owner(effect: ToOwner) -> ToOwnerMessage:
+    """The message for the wire."""
+    make = _KINDS[type(effect.message)]
+    return make(effect.journal, effect.epoch, effect.message)  # type: ignore[arg-type]
+
+
+def from_wire(message: ToOwnerMessage) -> ToOwner:
+    """The effect that it was."""
+    body: Message = message.body
+    return ToOwner(message.journal, message.epoch, body)
+
+
+def answered(effect: ToCoordinator) -> Answered:
+    """The message for the wire."""
+    return Answered(effect.coordinator, effect.answer)
