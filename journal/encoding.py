@@ -28,6 +28,7 @@ A reader refuses a version that it does not know; a new version never changes th
 
 import struct
 from hashlib import blake2b
+from operator import lt
 from typing import NamedTuple
 
 import msgspec
@@ -107,10 +108,9 @@ def seal(record: Record, last_ts: Timestamp = 0) -> Sealed:
     commits = record.commits
     first_ts = 0
     if commits:
-        first_ts = last_ts = commits[0].commit_ts
-        for commit in commits[1:]:
-            require(commit.commit_ts > last_ts, "J2: commits of a group in order of commit_ts")
-            last_ts = commit.commit_ts
+        times = [commit.commit_ts for commit in commits]
+        require(all(map(lt, times, times[1:])), "J2: commits of a group in order of commit_ts")
+        first_ts, last_ts = times[0], times[-1]
     elif record.ts:
         first_ts = last_ts = record.ts
     claim = record.kind == "claim"

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -96,8 +97,9 @@ class Listener:
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on `host`:`port` (0: any free port); returns the port. Raises OSError if it is taken."""
         loop = asyncio.get_running_loop()
+        turns = Turns(loop)
         self._server = await loop.create_server(
-            lambda: Client(self, loop), host, port, backlog=1024, reuse_port=reuse_port or None
+            lambda: Client(self, loop, turns), host, port, backlog=1024, reuse_port=reuse_port or None
         )
         self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         bound: int = self._server.sockets[0].getsockname()[1]
@@ -194,6 +196,31 @@ class Listener:
         self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
 
+class Turns:
+    """Whose work goes on in the loop's next turn: one callback for all of them, as a group's commits are many."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: list[Callable[[], None]] = []
+
+    def add(self, turn: Callable[[], None]) -> None:
+        """Call `turn` once, not from here."""
+        if not self._due:
+            self._loop.call_soon(self._run)
+        self._due.append(turn)
+
+    def _run(self) -> None:
+        due, self._due = self._due, []
+        turns = iter(due)
+        try:
+            for turn in turns:
+                turn()
+        finally:
+            # One that failed is the loop's to report; the others have their turn all the same.
+            for turn in turns:
+                self.add(turn)
+
+
 class Client(asyncio.Protocol):
     """One socket. All it knows of the protocol is when to call the connection again."""
 
@@ -209,6 +236,7 @@ class Client(asyncio.Protocol):
         "_touched",
         "_transport",
         "_tunnel",
+        "_turns",
         "_untouched",
         "connection",
     )
@@ -216,9 +244,10 @@ class Client(asyncio.Protocol):
     connection: Connection
     _transport: asyncio.Transport
 
-    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
         self._listener = listener
         self._loop = loop
+        self._turns = turns
         self._tunnel: Tunnel | None = None
         self._untouched = True
         self._direct = False
@@ -347,7 +376,7 @@ class Client(asyncio.Protocol):
         # Not called inline: the one who fires a Wait must not run a session inside its own loop.
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._turn)
+            self._turns.add(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False

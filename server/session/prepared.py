@@ -43,6 +43,7 @@ class Prepared:
     """One statement for one catalog and one `SessionEnv.key`. Shared between sessions; immutable but for caches."""
 
     __slots__ = (
+        "_client",
         "_decoders",
         "_descriptions",
         "_encoders",
@@ -98,6 +99,7 @@ class Prepared:
         self.returns_rows = self.is_query or bool(columns)
         """SELECT may return rows without columns."""
         client = param_types[: len(param_types) - lifted]
+        self._client = len(client)
         self.parameter_description = codec.parameter_description([each.oid for each in client])
         self._names_objects = any(_is_name(column.type) for column in columns)
         self._reads_moment = any(_is_name(each) or "D" in _categories(each) for each in client)
@@ -143,7 +145,7 @@ class Prepared:
 
     def decode(self, formats: Sequence[int], values: Sequence[bytes | None], env: Env) -> list[Any]:
         """The client's parameters as Python values; raises PgError, 08P01 for a wrong number of them."""
-        client = len(self.param_types) - self.lifted
+        client = self._client
         if len(values) != client:
             raise PgError(
                 "08P01",

@@ -496,20 +496,28 @@ class SqlSession:
         in_block, txn.implicit = not txn.implicit, True
         """From here on an error leaves no block behind."""
         if txn.is_adjudicated:
-            txn.check_age()
-            wait = self.node.submit(txn, txn.check_size())
+            wait = self._submit(txn)
             yield wait
-            try:
-                wait.value()
-            except PgError:
-                self.catalog = self.node.catalog(self.cluster)
-                raise
-            if txn.ddl:
-                self.catalog = self.node.catalog(self.cluster)
-        else:
-            if in_block:
-                txn.check_age()
-            rebase.check_reader(self, txn)
+            self._decided(txn, wait)
+            return
+        if in_block:
+            txn.check_age()
+        rebase.check_reader(self, txn)
+        self._end(committed=True)
+
+    def _submit(self, txn: Transaction) -> Wait[int]:
+        txn.check_age()
+        return self.node.submit(txn, txn.check_size())
+
+    def _decided(self, txn: Transaction, wait: Wait[int]) -> None:
+        """The verdict on `txn` is there. Raises PgError."""
+        try:
+            wait.value()
+        except PgError:
+            self.catalog = self.node.catalog(self.cluster)
+            raise
+        if txn.ddl:
+            self.catalog = self.node.catalog(self.cluster)
         self._end(committed=True)
 
     def rollback(self) -> None:
@@ -522,7 +530,13 @@ class SqlSession:
             return
         message = self._complete
         try:
-            yield from self.commit()
+            if txn.is_adjudicated:
+                wait = self._submit(txn)
+                yield wait
+                self._decided(txn, wait)
+            else:
+                rebase.check_reader(self, txn)
+                self._end(committed=True)
         except PgError:
             if message is not None:
                 self._retract(message)

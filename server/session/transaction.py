@@ -24,6 +24,7 @@ Left out: savepoints. DSQL has none, so an error needs no undo: the whole buffer
 
 import itertools
 import os
+import struct
 import time
 from bisect import bisect_left
 from collections.abc import Collection
@@ -43,11 +44,12 @@ Items = tuple[list[tuple[bytes, bytes]], bytes | None]
 
 _process = os.urandom(8)
 _sequence = itertools.count(1)
+_pack_id = struct.Struct(">8sQ").pack
 
 
 def unique_id() -> bytes:
     """16 bytes that no other transaction or hidden row key ever has: 8 random ones per process, then a count."""
-    return _process + next(_sequence).to_bytes(8, "big")
+    return _pack_id(_process, next(_sequence))
 
 
 class Versions(Protocol):
@@ -280,18 +282,19 @@ class Transaction:
         """Whether COMMIT must ask: it wrote or locked something. Otherwise it commits locally (Q6)."""
         return bool(self.writes or self.locks)
 
-    def size(self) -> int:
-        """Bytes that count towards the size limit: keys, values and an overhead per row and index entry."""
-        writes, locks = self.writes, self.locks
-        total = (len(writes) + len(locks)) * self.limits.write_overhead_bytes
+    def check_size(self) -> int:
+        """The size in bytes: keys, values and an overhead per row and index entry.
+
+        PgError 54000 at COMMIT for a transaction above the size limit.
+        """
+        writes, locks, limits = self.writes, self.locks, self.limits
+        size = (len(writes) + len(locks)) * limits.write_overhead_bytes
         for key, write in writes.items():
             value = write.value
-            total += len(key) if value is None else len(key) + len(value)
-        return total + sum(map(len, locks)) if locks else total
-
-    def check_size(self) -> int:
-        """The size in bytes; PgError 54000 at COMMIT for a transaction above the size limit."""
-        size, limit = self.size(), self.limits.transaction_bytes
+            size += len(key) if value is None else len(key) + len(value)
+        if locks:
+            size += sum(map(len, locks))
+        limit = limits.transaction_bytes
         if size > limit:
             mib = -(-size // (1 << 20))
             raise PgError(
