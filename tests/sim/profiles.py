@@ -33,14 +33,27 @@ def _moves(chance):
 
 def _doubt(chance):
     """Votes, outcomes and decisions come late or never, some twice; clocks differ."""
+    bound = chance.between(5, 40) * MS
     return Faults(
         loss=chance.pick((0, 30, 100)),
         duplicates=chance.pick((0, 200)),
         slow=chance.between(50, 300),
-        bound=20 * MS,
-        offset=20 * MS,
+        bound=bound,
+        offset=bound,
         clock=chance.pick((0, 300 * MS)),
         lead=chance.pick((0, 10 * MS)),
+    )
+
+
+def _skewed(chance):
+    """Clocks of owners differ by about as much as a promise lasts; outcomes get lost."""
+    bound = chance.between(40, 100) * MS
+    return Faults(
+        loss=chance.between(30, 150),
+        slow=chance.pick((0, 50)),
+        bound=bound,
+        offset=bound,
+        clock=chance.pick((0, 800 * MS)),
     )
 
 
@@ -63,10 +76,11 @@ def _zombies(chance):
 def _replays(chance):
     """Owners that fall behind what is kept of the journals, while outcomes are lost and readers are old."""
     return Faults(
-        loss=chance.between(50, 200),
+        loss=chance.between(10, 60),
         deaf=chance.between(150, 500) * MS,
         trim=chance.between(20, 80) * MS,
         kept=chance.between(20, 200) * MS,
+        cuts=300,
         takeover=chance.pick((0, 1500 * MS)),
     )
 
@@ -75,6 +89,7 @@ PROFILES = {
     "general": Profile(drawn),
     "moves": Profile(_moves),
     "doubt": Profile(_doubt, (w.transfer, w.rotate, w.append, w.fenced, w.hot_row, w.long_reader)),
+    "skewed": Profile(_skewed, (w.transfer, w.rotate, w.append, w.append)),
     "zombies": Profile(_zombies, (w.transfer, w.rotate, w.append, w.skew, w.hot_row)),
     "replays": Profile(_replays, (w.transfer, w.rotate, w.long_reader, w.long_reader, w.hot_row)),
     "schema": Profile(

@@ -175,8 +175,9 @@ def long_reader(client, running):
     yield client.chance.between(100, 1200) * MS
     again = yield ACCOUNTS
     client.saw("bank", running, again)
-    writes = [Write(ACCOUNTS[0], rows[ACCOUNTS[0]] or b"0", N)]
-    yield client.write_set(running, writes, checks=[Check(MARKER, ACCOUNTS[0])])
+    account = client.chance.pick(ACCOUNTS)
+    writes = [Write(account, rows[account] or b"0", N)]
+    yield client.write_set(running, writes, checks=[Check(MARKER, account)])
 
 
 def schema_change(client, running):
