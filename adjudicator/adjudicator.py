@@ -24,81 +24,174 @@ lock is a touch like a write, and a transaction with locks only is decided like 
 Catalog markers (`checks`) and backfill guards are looked at from one side only: they abort the transaction
 that names them, and are never recorded, so a busy table can still be altered (AR §3.13).
 
-The memory is soft state: it holds nothing that the journal does not. After a restart `recover` is fed the
-journal's commits; whatever is older than what it was fed lies at or below the floor, and a transaction that
-began strictly below the floor is refused (A5), for its conflicts are unknown.
+The memory is soft state: it holds nothing that the journals do not. Whatever was committed on a range at or
+below its floor is not known, and a transaction that began strictly below is refused (A5).
 
-A decided transaction counts as committed for all later ones at once, before its record is durable. If the
-append then fails, the node ends and nobody was told; a new one starts from the journal.
-
-Left out: several adjudicators (votes, promises, reservations) come with the regions (AR §3.3 to §3.6).
-Sources: AR §1.6, §2 (A2 to A6), §3.15; DESIGN §4, §6.
+This is the part of an owner that judges and that decides what concerns no other owner; a transaction of
+several owners is voted on with the same rules (adjudicator.range_owner). Each rule is a small method, which
+the simulation can switch off. A decided transaction counts as committed for all later ones at once, before
+its record is durable: if the append is refused, this owner decides nothing more (J5).
+Sources: AR §1.6, §2 (A2 to A6), §3.3, §3.15; DESIGN §4, §6.
 """
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from adjudicator.messages import Aborted, CommitRequest, Committed, Reason, Verdict
+from adjudicator.ownership import Range, Ranges
+from adjudicator.promises import Promises
 from adjudicator.window import Window
+from journal.appender import Appender
 from journal.broken import require
-from journal.record import Commit, Timestamp
+from journal.record import Commit, Key, Timestamp
 
 _TOO_OLD = Aborted(Reason.TOO_OLD, b"")
+_STOPPED = Aborted(Reason.BUSY, b"")
+
+
+class Settings(NamedTuple):
+    """Durations, ns, and bounds."""
+
+    promise: Timestamp = 200 * 10**6
+    """T of AR §3.6: 3 to 5 times the worst round trip; the same for all owners, past ones too."""
+    reserve: Timestamp = 1000 * 10**6
+    """How far ahead times are reserved; renewed at half of it, which is at least `promise`: a schema change is
+    dated ahead by that. Nobody's start_ts moves it: a successor starts above it."""
+    lead: Timestamp = 0
+    """How far commits are dated ahead (AR §3.3)."""
+    appends: int = 4
+    """Records in flight at once (AR §3.17)."""
+    exact_keys: int = 1_000_000
+    """Bounds of the conflict memory (`adjudicator.window`)."""
+    slots: int = 1 << 20
+    outcomes: int = 1 << 20
+    """Outcomes that are remembered for whoever lost an answer (AR §3.8)."""
+
+
+ALONE = Settings(promise=0, reserve=0, outcomes=0)
+"""Of the one owner of everything: it votes for nobody, reserves nothing, and nobody asks it."""
 
 
 class Adjudicator:
-    """Owns all keys of one journal. Synchronous; `now` comes in as an argument, in nanoseconds since 1970."""
+    """Judges transactions on the keys of one owner. `now` is the early edge of its clock, ns."""
 
-    def __init__(self, window: Window | None = None, last_ts: Timestamp = 0) -> None:
-        """`last_ts`: no commit at or below it (the newest commit_ts of the journal)."""
-        self.window = window if window is not None else Window()
-        self.last_ts = max(last_ts, self.window.floor)
-        """The newest commit_ts given out."""
+    def __init__(self, appender: Appender, safe: Timestamp, base: Timestamp, settings: Settings) -> None:
+        """`safe`: everything of earlier epochs lies at or below it; `base`: from where the stream is kept."""
+        self.appender = appender
+        self.settings = settings
+        self.safe = safe
+        self.base = base
+        self.ranges = Ranges()
+        self.window = Window(exact_keys=settings.exact_keys, slots=settings.slots)
+        self.promises = Promises()
+        self.last_ts = max(appender.last_ts, safe)
+        """The newest time given out."""
         self.closed: Timestamp = 0
-        """No commit at or below it will ever be decided."""
+        """Announced: this owner appends nothing at or below it."""
+        self.is_stopped = False
 
     @property
     def floor(self) -> Timestamp:
-        """Transactions that began strictly below it are refused."""
-        return self.window.floor
+        """A transaction that began strictly below it is refused, on some key at least."""
+        return max([self.window.floor, *(each.floor for each in self.ranges)])
 
-    def decide(self, request: CommitRequest, now: Timestamp) -> Verdict:
-        """Commit or abort `request`; a commit is remembered before this returns."""
+    def decide(self, request: CommitRequest, now: Timestamp, size: int = 0) -> Verdict:
+        """Commit or abort a transaction that concerns this owner alone.
+
+        A commit is remembered, and handed to the appender as about `size` bytes, before this returns; the
+        caller tells nobody until its record is durable.
+        """
+        commit = self._judge(request, request.checks, now)
+        if isinstance(commit, Aborted):
+            return commit
+        self.appender.add(commit, size)
+        return Committed(commit.commit_ts)
+
+    def _judge(self, request: CommitRequest, tables: Iterable[Key], now: Timestamp) -> Commit | Aborted:
+        """The commit, remembered and to be appended; `tables`: keys of what the checks stand for."""
+        if self.is_stopped:
+            return _STOPPED
+        whole = self.ranges.whole
+        if whole is not None:
+            floor, after = whole.floor, whole.after
+        else:
+            keys = [write.key for write in request.writes] + [lock.key for lock in request.locks]
+            owned = self._owned([*keys, *request.guards, *tables])
+            if isinstance(owned, Aborted):
+                return owned
+            floor, after = highest(owned)
         start_ts = request.start_ts
-        window = self.window
-        if start_ts < window.floor:
+        refusal = self._refusal(request, floor)
+        if refusal is not None:
+            return refusal
+        commit_ts = self._next_time(max(now + self.settings.lead, self._not_before(after)), start_ts)
+        self._give_out(commit_ts, start_ts)
+        self.window.record(request.writes, request.locks, commit_ts)
+        return Commit(request.txid, start_ts, commit_ts, request.writes, request.locks)
+
+    def _owned(self, keys: list[Key]) -> list[Range] | Aborted:
+        """The ranges of `keys`, or that one of them is not owned here; markers lie in no range."""
+        owned: list[Range] = []
+        for key in keys:
+            each = self.ranges.find(key)
+            if each is None:
+                return Aborted(Reason.MOVED, key)
+            owned.append(each)
+        return owned
+
+    def _refusal(self, asked: CommitRequest, floor: Timestamp) -> Aborted | None:
+        start_ts = asked.start_ts
+        if self._is_too_old(start_ts, max(floor, self.window.floor)):
             return _TOO_OLD
-        if request.checks:
-            key = window.written(request.checks, start_ts)
+        window = self.window
+        if asked.checks:
+            key = self._changed(asked.checks, start_ts)
             if key is not None:
                 return Aborted(Reason.SCHEMA, key)
-        if request.guards:
-            key = window.written(request.guards, start_ts)
+        if asked.guards:
+            key = window.written(asked.guards, start_ts)
             if key is not None:
                 return Aborted(Reason.CONFLICT, key)
-        key = window.conflict(request.writes, start_ts)
-        if key is None and request.locks:
-            key = window.conflict(request.locks, start_ts)
+        key = window.conflict(asked.writes, start_ts)
+        if key is None and asked.locks:
+            key = window.conflict(asked.locks, start_ts)
         if key is not None:
             return Aborted(Reason.CONFLICT, key)
-        commit_ts = max(now, self.last_ts + 1, start_ts + 1, self.closed + 1)
-        self._give_out(commit_ts, start_ts)
-        window.record(request.writes, request.locks, commit_ts)
-        return Committed(commit_ts)
+        if self.promises:
+            key = self._in_doubt(asked)
+            if key is not None:
+                return Aborted(Reason.BUSY, key)
+        return None
 
-    def close(self, upto: Timestamp) -> None:
-        """Promise that nothing will be committed at or below `upto`; earlier promises stand."""
-        self.closed = max(self.closed, upto)
-
-    def applied(self, applied_ts: Timestamp) -> None:
-        """The replica has applied everything up to `applied_ts`: old commits may leave the exact memory."""
-        require(applied_ts <= self.last_ts, "A6: nothing is applied that was not decided")
-        self.window.age(applied_ts)
-
-    def recover(self, commit: Commit) -> None:
-        """Remember a commit read from the journal, in the journal's order, before anything is decided."""
-        self._give_out(commit.commit_ts, commit.start_ts)
-        self.window.record(commit.writes, commit.locks, commit.commit_ts)
+    def _next_time(self, earliest: Timestamp, start_ts: Timestamp) -> Timestamp:
+        """A2, A3: above the start, above every time given out, above everything closed."""
+        return max(earliest, start_ts + 1, self.last_ts + 1, self.closed + 1)
 
     def _give_out(self, commit_ts: Timestamp, start_ts: Timestamp) -> None:
         require(commit_ts > start_ts, "A2: commit_ts > start_ts")
         require(commit_ts > self.last_ts, "A3: commit_ts increases")
         require(commit_ts > self.closed, "A3: commit_ts lies above everything closed")
         self.last_ts = commit_ts
+
+    # --- the rules
+
+    def _is_too_old(self, start_ts: Timestamp, floor: Timestamp) -> bool:
+        """A5: what was committed between the start and the floor is not known here (AR §3.5)."""
+        return start_ts < floor
+
+    def _changed(self, markers: Iterable[Key], start_ts: Timestamp) -> Key | None:
+        """K1: no schema change between the version used and the commit."""
+        return self.window.written(markers, start_ts)
+
+    def _in_doubt(self, asked: CommitRequest) -> Key | None:
+        """A8: a promise blocks what conflicts with it."""
+        return self.promises.blocking(asked)
+
+    def _not_before(self, after: Timestamp) -> Timestamp:
+        """A1: the previous owner of a range may have used times up to `after`."""
+        return after + 1
+
+
+def highest(owned: list[Range]) -> tuple[Timestamp, Timestamp]:
+    """Floor and `after` that hold for all of these ranges."""
+    return max((each.floor for each in owned), default=0), max((each.after for each in owned), default=0)

@@ -15,6 +15,9 @@ import msgspec
 from journal.broken import require
 from journal.record import Key, Timestamp
 
+TOP: Key = b"\xff\xff"
+"""Above every key that can be owned; the markers of AR §3.13 stand there, which lie in no range."""
+
 
 class Range(msgspec.Struct, gc=False):
     """The keys [lo, hi)."""
@@ -30,6 +33,8 @@ class Ranges:
 
     def __init__(self) -> None:
         self._ranges: list[Range] = []
+        self.whole: Range | None = None
+        """The one range that holds all keys, if it does: then no key need be looked for."""
 
     def __iter__(self) -> Iterator[Range]:
         return iter(self._ranges)
@@ -82,6 +87,8 @@ class Ranges:
             else:
                 merged.append(each)
         self._ranges = merged
+        is_whole = len(merged) == 1 and merged[0].lo == b"" and merged[0].hi >= TOP
+        self.whole = merged[0] if is_whole else None
 
 
 def covers(pieces: list[tuple[Key, Key]], lo: Key, hi: Key) -> bool:

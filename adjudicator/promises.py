@@ -17,8 +17,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from adjudicator.messages import CommitRequest
 from adjudicator.protocol import Candidate, Prepare
-from journal.record import Key, Lock, LockClass, Timestamp
+from journal.record import Key, Lock, LockClass, Timestamp, Write
 
 _AGAINST: dict[int, frozenset[int]] = {
     LockClass.BLIND: frozenset(),
@@ -74,18 +75,19 @@ class Promises:
             if other.txid == candidate.txid and other.attempt < candidate.attempt:
                 self.end(other)
 
-    def blocking(self, prepare: Prepare) -> Key | None:
+    def blocking(self, asked: CommitRequest) -> Key | None:
         """A key on which an unresolved candidate stands in the way."""
-        start_ts = prepare.start_ts
-        for touch in prepare.touches:
+        start_ts = asked.start_ts
+        touches: list[Write | Lock] = [*asked.writes, *asked.locks]
+        for touch in touches:
             for promise in self._in_doubt(touch.key, start_ts):
                 if self._stands_against(promise, touch):
                     return touch.key
-        for check in prepare.checks:
-            for promise in self._in_doubt(check.marker, start_ts):
-                if check.marker in promise.written:
-                    return check.marker
-        for key in prepare.guards:
+        for marker in asked.checks:
+            for promise in self._in_doubt(marker, start_ts):
+                if self._is_changed_by(promise, marker):
+                    return marker
+        for key in asked.guards:
             for promise in self._in_doubt(key, start_ts):
                 if any(other.key == key and other.lock >= LockClass.NON_KEY for other in promise.touches):
                     return key
@@ -127,7 +129,13 @@ class Promises:
     def _in_doubt(self, key: Key, start_ts: Timestamp) -> list[Promise]:
         return [promise for promise in self._by_key.get(key, ()) if promise.upto > start_ts]
 
-    def _stands_against(self, promise: Promise, touch: Lock) -> bool:
+    def _is_changed_by(self, promise: Promise, marker: Key) -> bool:
+        """Whether the candidate writes the marker, as one of many owners or as a row of its own."""
+        if marker in promise.written:
+            return True
+        return any(each.key == marker and each.lock >= LockClass.NON_KEY for each in promise.touches)
+
+    def _stands_against(self, promise: Promise, touch: Write | Lock) -> bool:
         against = _AGAINST[touch.lock]
         if any(other.key == touch.key and other.lock in against for other in promise.touches):
             return True

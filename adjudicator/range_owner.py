@@ -18,7 +18,7 @@ One owner alone is the same with one vote. What makes it safe is stated at each 
 rule; the simulation switches them off one at a time and must notice (tests/sim/mutants.py).
 
     too old      began below what is known of a range (after a take-over or a move)     AR §3.5
-    reservation  every time that is used lies below a durable bound                     AR §3.3
+    reservation  times that are voted for or announced lie below a durable bound        AR §3.3
     promise      a conflicting vote in doubt blocks, until the stream decides           AR §3.6
     closed       announced times lie below every append in flight                       AR §3.3
     epoch        a candidate is decided by the epoch that it names, once                AR §3.6
@@ -29,13 +29,13 @@ Effects are returned in the order in which they must happen. Sources: AR §1.6, 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from adjudicator.adjudicator import Adjudicator, Settings, highest
 from adjudicator.coordination import DEAD, Candidacy, Coordination
-from adjudicator.messages import Aborted, Committed, Reason
+from adjudicator.messages import Aborted, CommitRequest, Committed, Reason
 from adjudicator.moves import Moves
-from adjudicator.ownership import Range, Ranges, covers
-from adjudicator.promises import Promises
+from adjudicator.outcomes import Outcomes
+from adjudicator.ownership import Range, covers
 from adjudicator.protocol import (
     Announce,
     Answer,
@@ -50,9 +50,7 @@ from adjudicator.protocol import (
     ToOwner,
     Vote,
 )
-from adjudicator.window import Window
 from journal.appender import Appender, Control
-from journal.broken import require
 from journal.crossbar import FOREVER, Announcement, Item, Mark
 from journal.journal import Tail
 from journal.record import (
@@ -78,53 +76,29 @@ RETENTION_NS = 310 * 10**9
 """300 s, the longest transaction, and 10 s of slack: older ones are refused."""
 
 
-class Settings(NamedTuple):
-    """Durations, ns."""
-
-    promise: Timestamp = 200 * 10**6
-    """T of AR §3.6: 3 to 5 times the worst round trip; the same for all owners, past ones too."""
-    reserve: Timestamp = 1000 * 10**6
-    """How far ahead times are reserved; renewed at half of it, which is at least `promise`: a schema change is
-    dated ahead by that. Nobody's start_ts moves it: a successor starts above it."""
-    lead: Timestamp = 0
-    """How far commits are dated ahead (AR §3.3)."""
-    appends: int = 4
-    """Records in flight at once (AR §3.17)."""
-    exact_keys: int = 1_000_000
-    """Bounds of the conflict memory (`adjudicator.window`)."""
-    slots: int = 1 << 20
-
-
-class RangeOwner:
+class RangeOwner(Adjudicator):
     """The adjudicator of one journal in one epoch. Made by `adjudicator.takeover`."""
 
     def __init__(
         self, journal: int, appender: Appender, safe: Timestamp, base: Timestamp, settings: Settings
     ) -> None:
         """`safe`: everything of earlier epochs lies at or below it; `base`: from where the stream is kept."""
+        super().__init__(appender, safe, base, settings)
         self.journal = journal
         self.epoch = appender.epoch
-        self.appender = appender
-        self.settings = settings
-        self.safe = safe
-        self.base = base
-        self.ranges = Ranges()
-        self.window = Window(exact_keys=settings.exact_keys, slots=settings.slots)
-        self.promises = Promises()
         self.coordination = Coordination()
-        self.last_ts = max(appender.last_ts, safe)
-        self.closed: Timestamp = 0
-        """Announced: this owner appends nothing at or below it."""
-        self.outcomes: dict[bytes, Timestamp] = {}
-        """Of this journal, durable: txid -> commit_ts."""
+        self.outcomes = Outcomes(settings.outcomes)
+        """Of this journal, durable."""
         self.moves = Moves(journal)
         self.complete: Timestamp = 0
         """The stream was read up to it."""
-        self.is_stopped = False
         self.is_ended = False
         self.horizon: Timestamp = base
+        """Messages about transactions that began below it are refused: what was decided on them is forgotten."""
         self._learned_ts: Timestamp = 0
         """The newest commit on keys of this owner or with its vote, whoever decided it."""
+        self._has_acquired = False
+        """Since the claim: then what this owner decided before may concern keys that it did not own."""
         self._undelivered: dict[bytes, Prepare] = {}
 
     # --- messages
@@ -141,6 +115,8 @@ class RangeOwner:
             return []
         if self.coordination.decision(candidate) is not None:
             return self._repeat(message)
+        if len(message.participants) == 1 and not message.markers:
+            return self._decide_alone(message, now)
         candidacy = self.coordination.open(message, now)
         if self.journal not in candidacy.votes:
             self.coordination.add(self._vote(message, now), now)
@@ -177,6 +153,8 @@ class RangeOwner:
         commit_ts = self.outcomes.get(candidate.txid)
         if commit_ts is not None:
             return [_answer(message.coordinator, candidate, Committed(commit_ts))]
+        if candidate.epoch < self.epoch and not self.outcomes.is_whole:
+            return []
         effects: list[Effect] = []
         if candidate.epoch == self.epoch:
             decision = self.coordination.decision(candidate)
@@ -191,11 +169,12 @@ class RangeOwner:
     def appended(self, tail: Tail, now: Timestamp) -> list[Effect]:
         """The record in flight is durable."""
         effects: list[Effect] = []
-        for position, item in self.appender.appended(tail):
-            if isinstance(item, Commit):
-                effects += self._committed(item)
-            else:
-                effects += self._controlled(item, position)
+        for record in self.appender.appended(tail):
+            if self._undelivered or self.settings.outcomes:
+                for commit in record.commits:
+                    effects += self._committed(commit)
+            for note in record.notes:
+                effects += self._noted(note, record.header.position)
         return [*effects, *self._flush()]
 
     def refused(self, tail: Tail) -> None:
@@ -228,7 +207,7 @@ class RangeOwner:
         if complete - RETENTION_NS > self.horizon:
             self.horizon = complete - RETENTION_NS
             self.coordination.forget(self.horizon)
-            self.outcomes = {txid: ts for txid, ts in self.outcomes.items() if ts >= self.horizon}
+            self.outcomes.forget(self.horizon)
         return self._flush()
 
     def replayed(self, base: Timestamp, mark: Mark | None = None) -> None:
@@ -264,7 +243,7 @@ class RangeOwner:
         if self.is_stopped or not self.moves.may_go_to(to) or not self.ranges.remove(lo, hi):
             return []
         self.moves.begin()
-        self.appender.add(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
+        self.appender.add_control(Control([Release(lo, hi, max(self._used_upto(), *after), to)]))
         return self._flush()
 
     def checkpoint(self) -> list[Effect]:
@@ -274,29 +253,29 @@ class RangeOwner:
         notes: list[Note] = [Checkpoint()]
         notes += [Owned(each.lo, each.hi, each.after) for each in self.ranges]
         notes += [Adopted(*each) for each in sorted(self.moves.acquired.items())]
-        self.appender.add(Control(notes))
+        self.appender.add_control(Control(notes))
         return self._flush()
 
     def change_set(self, journal: int, is_added: bool, now: Timestamp, after: Timestamp = 0) -> list[Effect]:
-        """Add or remove a journal, in the journal that always counts (AR §3.4); nothing without reservation.
+        """Add or remove a journal, in the journal that always counts (AR §3.4).
 
         `after`: the time of the `End` of a journal that is removed.
         """
         ts = max(now, self.last_ts + 1, self.closed + 1, self._above_end(after))
-        if self.is_stopped or not self._may_use(ts):
+        if self.is_stopped:
             return []
         self.last_ts = ts
-        self.appender.add(Control([SetChange(journal, is_added)], ts))
+        self.appender.add_control(Control([SetChange(journal, is_added)], ts))
         return self._flush()
 
     def end(self, now: Timestamp) -> list[Effect]:
         """End this journal; nothing while it owns ranges, hands some over, or candidates are open."""
         ts = max(now, self.last_ts + 1, self.closed + 1)
-        if self.is_stopped or self.moves.is_closing or not self._may_end() or not self._may_use(ts):
+        if self.is_stopped or self.moves.is_closing or not self._may_end():
             return []
         self.last_ts = ts
         self.moves.is_closing = self._closes()
-        self.appender.add(Control([End()], ts))
+        self.appender.add_control(Control([End()], ts))
         return self._flush()
 
     # --- judging
@@ -308,11 +287,12 @@ class RangeOwner:
             ts = old.upto - self.settings.promise
             return Vote(candidate, self.journal, self.epoch, ts, old.upto, None, self._covered(message))
         self.promises.supersede(candidate)
-        owned = self._owned(message)
+        owned = self._concerned(message)
         if isinstance(owned, Aborted):
             return Vote(candidate, self.journal, self.epoch, refusal=owned)
-        refusal = self._refusal(message, owned)
-        ts = self._time(message, owned, now)
+        floor, after = highest(owned)
+        refusal = self._refusal(_asked(message, [], message.touches), max(floor, self.horizon))
+        ts = self._time(message, after, now)
         if refusal is None and not self._may_vote(ts):
             refusal = Aborted(Reason.BUSY, b"")
         if refusal is not None:
@@ -325,40 +305,21 @@ class RangeOwner:
         pieces = [piece for each in message.markers for piece in self.ranges.overlapping(each.lo, each.hi)]
         return [(piece.lo, piece.hi) for piece in pieces]
 
-    def _owned(self, message: Prepare) -> list[Range] | Aborted:
+    def _concerned(self, message: Prepare) -> list[Range] | Aborted:
         """The ranges that the message is about, or that one of its keys is not owned here."""
-        owned: list[Range] = []
         keys = [touch.key for touch in message.touches]
-        for key in [*keys, *(check.key for check in message.checks), *message.guards]:
-            each = self.ranges.find(key)
-            if each is None:
-                return Aborted(Reason.MOVED, key)
-            owned.append(each)
-        for marker in message.markers:
-            owned += self.ranges.overlapping(marker.lo, marker.hi)
+        owned = self._owned([*keys, *(check.key for check in message.checks), *message.guards])
+        if not isinstance(owned, Aborted):
+            for marker in message.markers:
+                owned += self.ranges.overlapping(marker.lo, marker.hi)
         return owned
 
-    def _refusal(self, message: Prepare, owned: list[Range]) -> Aborted | None:
-        start_ts = message.start_ts
-        if self._is_too_old(start_ts, owned):
-            return Aborted(Reason.TOO_OLD, b"")
-        key = self._changed([check.marker for check in message.checks], start_ts)
-        if key is not None:
-            return Aborted(Reason.SCHEMA, key)
-        key = self.window.written(message.guards, start_ts) or self.window.conflict(message.touches, start_ts)
-        if key is not None:
-            return Aborted(Reason.CONFLICT, key)
-        key = self._in_doubt(message)
-        return Aborted(Reason.BUSY, key) if key is not None else None
-
-    def _time(self, message: Prepare, owned: list[Range], now: Timestamp) -> Timestamp:
+    def _time(self, message: Prepare, after: Timestamp, now: Timestamp) -> Timestamp:
         """The earliest time for this candidate here."""
-        ts = max(now + self.settings.lead, message.start_ts + 1, *(self._not_before(each) for each in owned))
+        ts = max(now + self.settings.lead, message.start_ts + 1, self._not_before(after))
         if message.markers:
             ts = max(ts, self._not_before_checks(message, now))
-        if message.candidate.journal == self.journal:
-            ts = max(ts, self.last_ts + 1, self.closed + 1)
-        return ts
+        return self._next_time(ts, message.start_ts) if message.candidate.journal == self.journal else ts
 
     # --- deciding
 
@@ -376,30 +337,45 @@ class RangeOwner:
             if not covers(pieces, marker.lo, marker.hi):
                 return self._abandon(candidate, Aborted(Reason.MOVED, marker.lo), now)
         commit_ts = max(self.last_ts + 1, self.closed + 1, *(vote.ts for vote in votes))
-        if not self._is_promised(commit_ts, votes) or not self._may_use(commit_ts):
+        if not self._is_promised(commit_ts, votes):
             return self._abandon(candidate, Aborted(Reason.BUSY, b""), now)
         return [*self._commit(body, commit_ts), *self._flush()]
 
+    def _decide_alone(self, message: Prepare, now: Timestamp) -> list[Effect]:
+        """A candidate without other participants needs no vote and no promise: `decide` is the vote."""
+        candidate = message.candidate
+        self.promises.supersede(candidate)
+        self.coordination.open(message, now)
+        if self._is_too_old(message.start_ts, self.horizon):
+            return self._abandon(candidate, Aborted(Reason.TOO_OLD, b""), now)
+        asked = _asked(message, message.writes, message.locks)
+        commit = self._judge(asked, [check.key for check in message.checks], now)
+        if isinstance(commit, Aborted):
+            return [*self._abandon(candidate, commit, now), *self._flush()]
+        return [*self._hand_in(message, commit), *self._flush()]
+
     def _commit(self, body: Prepare, commit_ts: Timestamp) -> list[Effect]:
-        require(commit_ts > body.start_ts, "A2: commit_ts > start_ts")
-        require(commit_ts > self.closed, "A3: commit_ts lies above everything closed")
-        self.coordination.decide(body.candidate, commit_ts, body.start_ts)
-        self.last_ts = commit_ts
+        self._give_out(commit_ts, body.start_ts)
         markers = [marker.marker for marker in body.markers]
         self._learn_promised(body.touches, markers, commit_ts)
-        self.promises.end(body.candidate)
-        self._undelivered[body.candidate.txid] = body
         writes = [*body.writes, *(Write(key, b"", LockClass.EXCLUSIVE) for key in markers)]
-        commit = Commit(body.candidate.txid, body.start_ts, commit_ts, writes, body.locks)
+        return self._hand_in(body, Commit(body.candidate.txid, body.start_ts, commit_ts, writes, body.locks))
+
+    def _hand_in(self, body: Prepare, commit: Commit) -> list[Effect]:
+        self.coordination.decide(body.candidate, commit.commit_ts, commit.start_ts)
+        self.promises.end(body.candidate)
+        self._undelivered[commit.txid] = body
         if not self._needs_record(commit):
             return self._committed(commit)
-        self.appender.add(commit)
+        self.appender.add(commit, _size_of(commit))
         return []
 
     def _committed(self, commit: Commit) -> list[Effect]:
         """Durable: now, and not before, others may hear of it."""
-        self.outcomes[commit.txid] = commit.commit_ts
-        body = self._undelivered.pop(commit.txid)
+        self.outcomes.add(commit.txid, commit.commit_ts)
+        body = self._undelivered.pop(commit.txid, None)
+        if body is None:
+            return []
         answer = _answer(body.coordinator, body.candidate, Committed(commit.commit_ts))
         return [answer, *self._tell(body, commit.commit_ts)]
 
@@ -433,12 +409,16 @@ class RangeOwner:
     # --- learning
 
     def _learn(self, journal: int, commit: Commit) -> None:
-        """A record of any journal: what it did to keys of this owner."""
-        if self._learns_from(journal):
-            touches = [*(Lock(write.key, write.lock) for write in commit.writes), *commit.locks]
-            mine = [touch for touch in touches if self._concerns(touch.key)]
-            self.window.learn(mine, commit.commit_ts)
-            if mine:
+        """A record of any journal: what it did to keys of this owner.
+
+        What it decided itself it remembers, as far as it owns now what it owned then.
+        """
+        is_own = journal == self.journal and commit.commit_ts > self.safe and not self._has_acquired
+        if not is_own and self._learns_from(journal):
+            writes = [write for write in commit.writes if self._concerns(write.key)]
+            locks = [lock for lock in commit.locks if self._concerns(lock.key)]
+            if writes or locks:
+                self.window.record(writes, locks, commit.commit_ts)
                 self._learned_ts = max(self._learned_ts, commit.commit_ts)
         if self.promises.seen(commit.txid):
             self._learned_ts = max(self._learned_ts, commit.commit_ts)
@@ -447,29 +427,28 @@ class RangeOwner:
         return key.startswith(MARKERS) or self.ranges.find(key) is not None
 
     def _learn_promised(self, touches: list[Lock], markers: list[Key], commit_ts: Timestamp) -> None:
-        self.window.learn(touches, commit_ts)
-        self.window.learn([Lock(key, LockClass.EXCLUSIVE) for key in markers], commit_ts)
+        self.window.record((), [*touches, *(Lock(key, LockClass.EXCLUSIVE) for key in markers)], commit_ts)
         self._learned_ts = max(self._learned_ts, commit_ts)
 
     def _acquire(self, acquisitions: list[Acquire]) -> None:
         for each in acquisitions:
-            self.appender.add(Control([each]))
+            self.appender.add_control(Control([each]))
 
-    def _controlled(self, control: Control, position: Position) -> list[Effect]:
-        effects: list[Effect] = []
-        for note in control.notes:
-            self._acquire(self.moves.durable(position, note))
-            if isinstance(note, Acquire):
-                self.ranges.add(note.lo, note.hi, note.at, self._floor_of(note))
-                effects += self._history_of(note)
-            elif isinstance(note, End):
-                self.closed = FOREVER
-                self.is_stopped = self.is_ended = True
-        return effects
+    def _noted(self, note: Note, position: Position) -> list[Effect]:
+        """A note of this owner's own is durable."""
+        self._acquire(self.moves.durable(position, note))
+        if isinstance(note, Acquire):
+            self._has_acquired = True
+            self.ranges.add(note.lo, note.hi, note.at, self._floor_of(note))
+            return self._history_of(note)
+        if isinstance(note, End):
+            self.closed = FOREVER
+            self.is_stopped = self.is_ended = True
+        return []
 
     def _reserve(self, now: Timestamp) -> None:
         base = max(now, self.safe, self.last_ts)
-        if self.appender.reserving < base + self.settings.reserve // 2:
+        if self.settings.reserve and self.appender.reserving < base + self.settings.reserve // 2:
             self.appender.reserve(base + self.settings.reserve)
 
     def _flush(self) -> list[Effect]:
@@ -483,30 +462,14 @@ class RangeOwner:
 
     # --- the rules
 
-    def _is_too_old(self, start_ts: Timestamp, owned: list[Range]) -> bool:
-        """A5: what was committed between the start and the floor is not known here (AR §3.5)."""
-        floor = max((each.floor for each in owned), default=0)
-        return start_ts < max(floor, self.window.floor, self.horizon)
-
     def _may_vote(self, ts: Timestamp) -> bool:
-        """A7: a vote's time lies within the durable reservation, or a successor could not know of it."""
+        """A7: a vote's time lies within the durable reservation, or a successor could not know of it.
+
+        The time of a record need not: the claim of a successor follows the tail, so either it has read the
+        record, and stays above it, or the record is refused for ever. So nobody who votes for nobody needs a
+        reservation, and a lone commit after an idle hour needs no flush but its own.
+        """
         return ts <= self.appender.reserved
-
-    def _may_use(self, ts: Timestamp) -> bool:
-        """The same for the time of a record."""
-        return ts <= self.appender.reserved
-
-    def _changed(self, markers: list[Key], start_ts: Timestamp) -> Key | None:
-        """K1: no schema change between the version used and the commit."""
-        return self.window.written(markers, start_ts)
-
-    def _in_doubt(self, message: Prepare) -> Key | None:
-        """A8: a promise blocks what conflicts with it."""
-        return self.promises.blocking(message)
-
-    def _not_before(self, each: Range) -> Timestamp:
-        """A1: the previous owner of the range may have used times up to `after`."""
-        return each.after + 1
 
     def _not_before_checks(self, message: Prepare, now: Timestamp) -> Timestamp:
         """K1 from the other side: above every promise to a transaction that checked the marker.
@@ -592,5 +555,17 @@ class RangeOwner:
         return oldest - 1 if oldest else FOREVER
 
 
+def _asked(message: Prepare, writes: list[Write], locks: list[Lock]) -> CommitRequest:
+    markers = [check.marker for check in message.checks]
+    return CommitRequest(message.candidate.txid, message.start_ts, writes, locks, markers, message.guards)
+
+
+def _size_of(commit: Commit) -> int:
+    return sum(len(write.key) + len(write.value or b"") for write in commit.writes)
+
+
 def _answer(coordinator: int, candidate: Candidate, verdict: Committed | Aborted) -> ToCoordinator:
     return ToCoordinator(coordinator, Answer(candidate, verdict))
+
+
+__all__ = ["RangeOwner", "Settings"]

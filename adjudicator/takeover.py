@@ -13,7 +13,9 @@ Liveness (who should try) is not decided here; any number may try at any time. T
 Two take-overs in quick succession work: a claim repeats U and the ranges, so the second finds them.
 """
 
-from adjudicator.range_owner import RangeOwner, Settings
+from adjudicator.adjudicator import Settings
+from adjudicator.outcomes import Outcomes
+from adjudicator.range_owner import RangeOwner
 from journal.appender import Appender, claim_record
 from journal.broken import require
 from journal.crossbar import Mark
@@ -42,7 +44,7 @@ class Takeover:
         self.tail: Tail = anchor
         self._is_told = anchor == EMPTY
         self.reserved: Timestamp = after
-        self.outcomes: dict[bytes, Timestamp] = {}
+        self.outcomes = Outcomes(settings.outcomes)
         self.is_ended = False
         """The journal has an `End`: there is nothing to own."""
         self._owned = dict.fromkeys(initial or [], after)
@@ -65,12 +67,18 @@ class Takeover:
             self.tail = Tail(header.position, header.epoch, digest, last_ts)
             self.reserved = max(self.reserved, record.reserved)
             for commit in record.commits:
-                self.outcomes[commit.txid] = commit.commit_ts
+                self.outcomes.add(commit.txid, commit.commit_ts)
             if record.kind == "claim" or any(isinstance(note, Checkpoint) for note in record.notes):
                 self._owned = {}
                 self._is_told = True
             for note in record.notes:
                 self._take_in(header.position, note)
+
+    def pass_over(self, tail: Tail) -> None:
+        """Records up to `tail` hold commits and nothing else, and were proved otherwise: they need no reading."""
+        if tail.position > self.tail.position:
+            self.tail = tail
+            self.outcomes.skipped()
 
     def claim(self, request_id: bytes) -> Sealed:
         """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
@@ -92,7 +100,7 @@ class Takeover:
         owner = RangeOwner(self.journal, appender, safe, base, self.settings)
         for (lo, hi), after in sorted(self._owned.items()):
             owner.ranges.add(lo, hi, max(safe, after), self._floor(max(safe, after)))
-        owner.outcomes = dict(self.outcomes)
+        owner.outcomes = self.outcomes
         owner.moves.acquired = dict(self._acquired)
         owner.moves.released = dict(self._released)
         owner.moves.taken = set(self._taken)

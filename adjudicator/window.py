@@ -52,6 +52,8 @@ class Window:
         self._non_key: dict[Key, Timestamp] = {}
         self._key_share: dict[Key, Timestamp] = {}
         self._blurred: tuple[array[int], array[int], array[int]] | None = None
+        self._newest: Timestamp = 0
+        """No touch is above it."""
         self._touches: deque[tuple[Timestamp, list[Key]]] = deque()
         self._touched = 0
         self._since_ageing = 0
@@ -90,7 +92,11 @@ class Window:
         return None
 
     def record(self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp) -> None:
-        """A transaction committed at `commit_ts`, later than everything recorded before."""
+        """A transaction committed at `commit_ts`, in any order: others decide too, and a replay says it again."""
+        if commit_ts <= self._newest:
+            self._record_late(writes, locks, commit_ts)
+            return
+        self._newest = commit_ts
         keys: list[Key] = []
         for touches in (writes, locks):
             for touch in touches:
@@ -104,20 +110,20 @@ class Window:
                 else:
                     continue
                 keys.append(touch.key)
-        if keys:
-            self._touches.append((commit_ts, keys))
-            self._touched += len(keys)
-            self._since_ageing += len(keys)
+        self._remember(keys, commit_ts)
 
-    def learn(self, touches: Iterable[Write | Lock], commit_ts: Timestamp) -> None:
-        """A transaction committed at `commit_ts`, in any order: from another owner's journal, or once more."""
+    def _record_late(self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp) -> None:
         tables = (None, self._key_share, self._non_key, self._exclusive)
         keys: list[Key] = []
-        for touch in touches:
-            table = tables[touch.lock]
-            if table is not None and commit_ts > table.get(touch.key, 0):
-                table[touch.key] = commit_ts
-                keys.append(touch.key)
+        for touches in (writes, locks):
+            for touch in touches:
+                table = tables[touch.lock]
+                if table is not None and commit_ts > table.get(touch.key, 0):
+                    table[touch.key] = commit_ts
+                    keys.append(touch.key)
+        self._remember(keys, commit_ts)
+
+    def _remember(self, keys: list[Key], commit_ts: Timestamp) -> None:
         if keys:
             self._touches.append((commit_ts, keys))
             self._touched += len(keys)

@@ -17,11 +17,12 @@ import msgspec
 
 from journal.broken import require
 from journal.encoding import Sealed, seal
-from journal.journal import Tail
-from journal.record import Checkpoint, Commit, Header, Note, Position, Record, Timestamp
+from journal.journal import Entry, Tail
+from journal.record import Checkpoint, Commit, Header, Note, Record, Timestamp
 
-GROUP = 256
-"""Commits in one record at most."""
+GROUP_COMMITS = 1024
+GROUP_BYTES = 24 << 20
+"""A record stays well under `encoding.MAX_RECORD`: at most this, and then the commit that crosses it."""
 
 
 class Control(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +42,7 @@ def claim_record(
 
 class _Flight(NamedTuple):
     sealed: Sealed
-    items: list[Commit | Control]
+    entry: Entry
     reserve: Timestamp
 
 
@@ -60,18 +61,21 @@ class Appender:
         """The newest time handed in."""
         self._asked: Timestamp = 0
         self._depth = depth
-        self._waiting: deque[Commit | Control] = deque()
+        self._waiting: deque[list[Commit] | Control] = deque()
+        """Each becomes a record."""
+        self._open: list[Commit] | None = None
+        """The last one that waits, while it takes more commits."""
+        self._open_bytes = 0
         self._flights: deque[_Flight] = deque()
 
     @property
     def oldest_pending(self) -> Timestamp:
         """The oldest time that was handed in and is not known to be durable; 0: none."""
         for flight in self._flights:
-            for item in flight.items:
-                if ts := _time(item):
-                    return ts
+            if flight.sealed.first_ts:
+                return flight.sealed.first_ts
         for item in self._waiting:
-            if ts := _time(item):
+            if ts := item.ts if isinstance(item, Control) else item[0].commit_ts:
                 return ts
         return 0
 
@@ -81,17 +85,37 @@ class Appender:
         return [flight.sealed for flight in self._flights]
 
     @property
+    def newest(self) -> Entry:
+        """What a reader will find where the record lies that `next` gave last, which is in flight."""
+        return self._flights[-1].entry
+
+    @property
     def reserving(self) -> Timestamp:
         """The highest reservation asked for, durable or not."""
         return max(self._asked, self.reserved)
 
-    def add(self, item: Commit | Control) -> None:
-        """Hand in the next commit or control notes; raises `Broken` unless its time is the newest (J2)."""
-        ts = _time(item)
-        if ts:
-            require(ts > self.last_ts, "J2: an owner hands in increasing times")
-            self.last_ts = ts
-        self._waiting.append(item)
+    def add(self, commit: Commit, size: int = 0) -> None:
+        """Hand in the next commit, of about `size` bytes; raises `Broken` unless its time is the newest (J2)."""
+        ts = commit.commit_ts
+        require(ts > self.last_ts, "J2: an owner hands in increasing times")
+        self.last_ts = ts
+        group = self._open
+        if group is None:
+            group = self._open = []
+            self._open_bytes = 0
+            self._waiting.append(group)
+        group.append(commit)
+        self._open_bytes += size
+        if self._open_bytes >= GROUP_BYTES or len(group) >= GROUP_COMMITS:
+            self._open = None
+
+    def add_control(self, control: Control) -> None:
+        """Hand in notes, behind all commits so far; raises `Broken` unless their time is the newest (J2)."""
+        if control.ts:
+            require(control.ts > self.last_ts, "J2: an owner hands in increasing times")
+            self.last_ts = control.ts
+        self._open = None
+        self._waiting.append(control)
 
     def reserve(self, upto: Timestamp) -> None:
         """Ask for times up to `upto`; a record is written for it if none is due."""
@@ -104,56 +128,41 @@ class Appender:
         reserve = self._asked if self._asked > self._reserve_in_flight() else 0
         if not self._waiting and not reserve:
             return None
-        items = self._group()
-        commits = [item for item in items if isinstance(item, Commit)]
-        control = items[0] if items and not commits else None
-        notes = control.notes if isinstance(control, Control) else []
-        ts = control.ts if isinstance(control, Control) else 0
-        if notes and isinstance(notes[0], Checkpoint):
-            reserve = max(reserve, self._reserve_in_flight())
+        item = self._waiting.popleft() if self._waiting else Control([])
+        if item is self._open:
+            self._open = None
         before = self._before()
         header = Header(before.position + 1, self.epoch, before.hash)
         request_id = self.epoch.to_bytes(8, "big") + header.position.to_bytes(8, "big")
-        kind = "commits" if commits else "control"
-        record = Record(header, kind, request_id, self._owner, commits, reserve, notes, ts)
+        if isinstance(item, Control):
+            if item.notes and isinstance(item.notes[0], Checkpoint):
+                reserve = max(reserve, self._reserve_in_flight())
+            record = Record(header, "control", request_id, self._owner, [], reserve, item.notes, item.ts)
+        else:
+            record = Record(header, "commits", request_id, self._owner, item, reserve)
         sealed = seal(record, before.last_ts)
-        self._flights.append(_Flight(sealed, items, reserve))
+        self._flights.append(_Flight(sealed, Entry(record, sealed.hash), reserve))
         return sealed
 
-    def appended(self, tail: Tail) -> list[tuple[Position, Commit | Control]]:
-        """The record at `tail` is durable, and so are those before it; what they held, with its position.
-
-        Late answers return nothing.
-        """
+    def appended(self, tail: Tail) -> list[Record]:
+        """The record at `tail` is durable, and so are those before it: these, in order. Late answers: none."""
         if all(flight.sealed.hash != tail.hash for flight in self._flights):
             return []
-        held: list[tuple[Position, Commit | Control]] = []
+        records: list[Record] = []
         while self.tail.hash != tail.hash:
-            sealed, items, reserve = self._flights.popleft()
-            self.tail = Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
+            sealed, entry, reserve = self._flights.popleft()
+            self.tail = _tail_at(sealed)
             self.reserved = max(self.reserved, reserve)
-            held += [(sealed.position, item) for item in items]
-        return held
-
-    def _group(self) -> list[Commit | Control]:
-        """What the next record holds: commits that follow each other, or one control item."""
-        items: list[Commit | Control] = []
-        while self._waiting and len(items) < GROUP:
-            if not isinstance(self._waiting[0], Commit):
-                return items or [self._waiting.popleft()]
-            items.append(self._waiting.popleft())
-        return items
+            records.append(entry.record)
+        return records
 
     def _before(self) -> Tail:
         """The record that the next one follows."""
-        if not self._flights:
-            return self.tail
-        sealed = self._flights[-1].sealed
-        return Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
+        return _tail_at(self._flights[-1].sealed) if self._flights else self.tail
 
     def _reserve_in_flight(self) -> Timestamp:
         return max([self.reserved, *(flight.reserve for flight in self._flights)])
 
 
-def _time(item: Commit | Control) -> Timestamp:
-    return item.commit_ts if isinstance(item, Commit) else item.ts
+def _tail_at(sealed: Sealed) -> Tail:
+    return Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from journal.broken import require
+from journal.broken import Broken, require
 from journal.journal import Entry
 from journal.record import Commit, End, Note, Position, SetChange, Timestamp
 
@@ -37,6 +37,7 @@ FOREVER: Timestamp = 1 << 62
 HELD = 4096
 """Items held per journal before no more are read."""
 _ANNOUNCED = 64
+_X2 = "X2: no record at or below an adopted closed time"
 
 
 class Announcement(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -67,13 +68,17 @@ class Mark(NamedTuple):
     """Per journal that counts, the position up to which it need not be read again."""
     last: tuple[Timestamp, int, Position, int]
     closed: tuple[tuple[int, Timestamp], ...]
+    hashes: tuple[tuple[int, bytes], ...] = ()
+    """Per journal the hash of the record at its position, where that is known: what follows must name it (J1)."""
 
 
 class _Lane:
     """One journal of the merge."""
 
-    def __init__(self, position: Position, closed: Timestamp) -> None:
+    def __init__(self, position: Position, closed: Timestamp, digest: bytes | None = None) -> None:
         self.position = position
+        self.hash = digest
+        """Of the record at `position`."""
         self.closed = closed
         self.items: deque[Item] = deque()
         self.announced: list[tuple[Position, Timestamp]] = []
@@ -92,8 +97,8 @@ class Crossbar:
         if mark is None:
             self._lanes = {journal: _Lane(0, 0) for journal in sorted(journals)}
             return
-        closed = dict(mark.closed)
-        self._lanes = {j: _Lane(position, closed[j]) for j, position in mark.positions}
+        closed, hashes = dict(mark.closed), dict(mark.hashes)
+        self._lanes = {j: _Lane(position, closed[j], hashes.get(j)) for j, position in mark.positions}
         self._last = mark.last
 
     @property
@@ -120,16 +125,18 @@ class Crossbar:
             if position <= lane.position:
                 continue
             require(position == lane.position + 1, "X1: a journal is read without gaps")
+            is_next = lane.hash is None or record.header.previous == lane.hash
+            require(is_next, "J1: a record names the hash of the one that was read before")
             lane.position = position
-            for index, commit in enumerate(record.commits):
-                self._take_in(lane, Item(commit.commit_ts, journal, position, index, commit))
-            if record.ts:
-                self._take_in(lane, Item(record.ts, journal, position, 0, record.notes))
-                if any(isinstance(note, End) for note in record.notes):
-                    lane.closed = FOREVER
+            lane.hash = entry.hash
+            if record.commits:
+                self._take_in_commits(lane, journal, position, record.commits)
+            elif record.ts:
+                self._take_in_notes(lane, Item(record.ts, journal, position, 0, record.notes))
             else:
                 self._notes += [(journal, position, note) for note in record.notes]
-        self._adopt(lane)
+        if lane.announced:
+            self._adopt(lane)
 
     def announce(self, announcement: Announcement) -> None:
         """Take in a closed time; it counts once its position was read."""
@@ -161,15 +168,30 @@ class Crossbar:
                 return items
             if len(items) >= limit and (not items or lane.items[0].ts > items[-1].ts):
                 return items
-            item = lane.items.popleft()
-            require(item[:4] > self._last, "X1: the stream is ordered by (time, journal, position)")
-            self._last = item[:4]
-            items.append(item)
-            if not isinstance(item.content, Commit):
-                self._change_set(item.ts, item.content)
-            following = self._first(self._bound())
-            if following is None or following.items[0].ts > item.ts:
-                self.complete = max(self.complete, item.ts)
+            self._take_run(lane, upto, max(limit - len(items), 1), items)
+
+    def _take_run(self, lane: _Lane, upto: Timestamp, limit: int, items: list[Item]) -> None:
+        """Items of one journal, at least the first, as far as no other one's comes between."""
+        others = [each.items[0] for each in self._lanes.values() if each.items and each is not lane]
+        other = min(others) if others else None
+        held = lane.items
+        require(held[0][:4] > self._last, "X1: the stream is ordered by (time, journal, position)")
+        before = len(items)
+        while held and len(items) - before < limit:
+            item = held[0]
+            if item[0] > upto or (other is not None and item > other):
+                break
+            items.append(held.popleft())
+            if not isinstance(content := item[4], Commit):
+                self._change_set(item.ts, content)
+                break
+        last = items[-1]
+        self._last = last[:4]
+        if len(items) - before > 1:
+            self.complete = max(self.complete, items[-2].ts)
+        following = self._first(self._bound())
+        if following is None or following.items[0].ts > last.ts:
+            self.complete = max(self.complete, last.ts)
 
     def mark(self) -> Mark:
         """Where to resume so that nothing is lost or comes out twice."""
@@ -178,7 +200,12 @@ class Crossbar:
             held = lane.items[0].position - 1 if lane.items else lane.position
             positions.append((journal, held))
         closed = tuple((j, self._closed_at_mark(lane)) for j, lane in sorted(self._lanes.items()))
-        return Mark(tuple(positions), self._last, closed)
+        hashes = tuple(
+            (j, lane.hash)
+            for j, lane in sorted(self._lanes.items())
+            if lane.hash is not None and not lane.items
+        )
+        return Mark(tuple(positions), self._last, closed, hashes)
 
     def _closed_at_mark(self, lane: _Lane) -> Timestamp:
         """What follows the mark may lie above `complete`; an end that was read is not read again."""
@@ -186,12 +213,26 @@ class Crossbar:
             return FOREVER
         return min(lane.closed, self.complete)
 
-    def _take_in(self, lane: _Lane, item: Item) -> None:
-        if item[:4] <= self._last:
-            return
-        require(item.ts > lane.closed, "X2: no record at or below an adopted closed time")
-        lane.closed = item.ts
-        lane.items.append(item)
+    def _take_in_commits(self, lane: _Lane, journal: int, position: Position, commits: list[Commit]) -> None:
+        last, closed, add = self._last, lane.closed, lane.items.append
+        for number, commit in enumerate(commits):
+            ts = commit.commit_ts
+            if ts <= last[0] and (ts, journal, position, number) <= last:
+                continue
+            if ts <= closed:
+                raise Broken(_X2)
+            closed = ts
+            add(Item(ts, journal, position, number, commit))
+        lane.closed = closed
+
+    def _take_in_notes(self, lane: _Lane, item: Item) -> None:
+        if item[:4] > self._last:
+            require(item.ts > lane.closed, _X2)
+            lane.closed = item.ts
+            lane.items.append(item)
+        assert not isinstance(item.content, Commit)
+        if any(isinstance(note, End) for note in item.content):
+            lane.closed = FOREVER
 
     def _adopt(self, lane: _Lane) -> None:
         waiting = []

@@ -23,17 +23,17 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from adjudicator.adjudicator import Adjudicator
 from adjudicator.messages import CommitRequest, Committed
+from adjudicator.range_owner import RangeOwner
+from journal.appender import GROUP_BYTES, GROUP_COMMITS
 from journal.broken import require
-from journal.encoding import Sealed, seal
-from journal.journal import Tail
+from journal.encoding import Sealed
+from journal.journal import Entry, Tail
 from journal.lmdb_log import LmdbLog
-from journal.record import Commit, Header, Record
+from journal.record import Commit
 from server.errors import PgError
 from server.runtime.busy import Busy
 from server.runtime.refusals import refusal
-from server.session.transaction import unique_id
 from server.session.work import Wait
 from storage.replica import NoSpace, Replica
 
@@ -41,9 +41,6 @@ log = logging.getLogger("opendsql.committer")
 
 T = TypeVar("T")
 
-GROUP_COMMITS = 1024
-GROUP_BYTES = 24 << 20
-"""A record stays well under the journal's 64 MiB: at most this, and then the one that crosses it."""
 RESERVE_BYTES = 256 << 20
 """Below this much free map or disk new writes are refused, so that everything durable can be applied."""
 SPACE_CHECK_BYTES = 4 << 20
@@ -60,8 +57,9 @@ class Group(NamedTuple):
     """A record on its way: what is applied and who is answered once it is durable."""
 
     sealed: Sealed
-    commits: list[Commit]
+    entry: Entry
     waits: list[Wait[int]]
+    """One per commit."""
 
 
 class Applied(Protocol):
@@ -83,12 +81,10 @@ class Committer:
 
     def __init__(
         self,
-        adjudicator: Adjudicator,
+        adjudicator: RangeOwner,
         journal: LmdbLog,
         replica: Replica,
         *,
-        epoch: int,
-        owner: str,
         clock: Callable[[], int],
         applying: Applying,
         applied: Applied,
@@ -100,8 +96,6 @@ class Committer:
         self.adjudicator = adjudicator
         self.journal = journal
         self.replica = replica
-        self._epoch = epoch
-        self._owner = owner
         self._clock = clock
         self._applying = applying
         self._applied = applied
@@ -197,32 +191,25 @@ class Committer:
         if not self._pending:
             return None
         begun, now = perf_counter(), self._clock()
-        commits: list[Commit] = []
         waits: list[Wait[int]] = []
         size = 0
-        while self._pending and len(commits) < GROUP_COMMITS and size < GROUP_BYTES:
+        while self._pending and len(waits) < GROUP_COMMITS and size < GROUP_BYTES:
             request, wait, request_size = self._pending.popleft()
             if self._refuse_when_full(request_size):
                 wait.fail(PgError("53100", "Current cluster size exceeds cluster size limit."))
                 continue
-            verdict = self.adjudicator.decide(request, now)
+            verdict = self.adjudicator.decide(request, now, request_size)
             if not isinstance(verdict, Committed):
                 self.conflicts += 1
                 self.busy.conflicted(verdict.key)
                 wait.fail(refusal(verdict.reason, verdict.key))
                 continue
-            commits.append(
-                Commit(request.txid, request.start_ts, verdict.commit_ts, request.writes, request.locks)
-            )
             waits.append(wait)
             size += request_size
         self.busy.decided(begun)
-        if not commits:
-            return None
-        tail = self.journal.tail
-        header = Header(tail.position + 1, self._epoch, tail.hash)
-        record = Record(header, "commits", unique_id(), self._owner, commits)
-        return Group(seal(record), commits, waits)
+        appender = self.adjudicator.appender
+        sealed = appender.next()
+        return Group(sealed, appender.newest, waits) if sealed is not None else None
 
     def _flush_inline(self, group: Group | None) -> None:
         done = []
@@ -310,12 +297,12 @@ class Committer:
 
     def _apply(self) -> None:
         while self._to_apply:
-            group = self._to_apply[0]
+            sealed, entry, waits = self._to_apply[0]
+            commits = entry.record.commits
             begun = perf_counter()
             try:
-                extra = self._applying(group.commits)
-                sealed = group.sealed
-                self.replica.apply(group.commits, sealed.position, sealed.hash, self._clock(), extra)
+                extra = self._applying(commits)
+                self.replica.apply(commits, sealed.position, sealed.hash, self._clock(), extra)
             except NoSpace:
                 self._apply_later()
                 return
@@ -326,11 +313,13 @@ class Committer:
                 return
             self._to_apply.popleft()
             self.groups += 1
-            self.commits += len(group.commits)
-            self.adjudicator.applied(group.sealed.last_ts)
-            self._applied(group.commits)
+            self.commits += len(commits)
+            now = self._clock()
+            self.adjudicator.appended(Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts), now)
+            self.adjudicator.feed([], [], sealed.last_ts, now)
+            self._applied(commits)
             self.busy.applied(begun)
-            for wait, commit in zip(group.waits, group.commits):
+            for wait, commit in zip(waits, commits):
                 wait.finish(commit.commit_ts)
 
     def _apply_later(self) -> None:

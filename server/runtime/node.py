@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adjudicator.adjudicator import Adjudicator
+from adjudicator.adjudicator import ALONE
 from adjudicator.messages import CommitRequest
-from adjudicator.window import Window
+from adjudicator.ownership import TOP
+from adjudicator.range_owner import RangeOwner
 from journal import lmdb_log
+from journal.appender import Appender
 from journal.broken import require
 from journal.journal import Conflict
 from journal.record import Commit
@@ -94,12 +96,13 @@ class Node(SessionHost):
         require(not isinstance(claimed, Conflict), "J4: nobody else appends to a locked data directory")
         tail = self.journal.tail
         self.versions.apply([], tail.position, tail.hash, clock(), encode_catalog_versions({}))
+        appender = Appender(self.epoch, self.owner, tail, ALONE.appends)
+        owner = RangeOwner(0, appender, tail.last_ts, tail.last_ts, ALONE)
+        owner.ranges.add(b"", TOP, tail.last_ts, tail.last_ts)
         self.committer = Committer(
-            Adjudicator(Window(floor=tail.last_ts), tail.last_ts),
+            owner,
             self.journal,
             self.versions,
-            epoch=self.epoch,
-            owner=self.owner,
             clock=clock,
             applying=self._on_applying,
             applied=self._on_applied,

@@ -3,13 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjudicator.adjudicator import Adjudicator
 from adjudicator.messages import Aborted, CommitRequest, Committed, Reason
-from adjudicator.window import Window
 from journal.audit import audit
 from journal.encoding import NO_HASH, decode, seal
 from journal.journal import Entry
 from journal.record import Commit, Header, Lock, LockClass, Record, Write
+from tests.owners import alone, applied, read
 
 CONFLICTS = {
     frozenset({LockClass.KEY_SHARE, LockClass.EXCLUSIVE}),
@@ -58,8 +57,8 @@ def test_verdicts_are_those_of_snapshot_isolation(
     slots: int,
 ) -> None:
     """Every commit is allowed; every abort has a cause, unless memory was too small to remember exactly."""
-    window = Window(exact_keys=exact_keys, slots=slots)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone(exact_keys=exact_keys, slots=slots)
+    window = adjudicator.window
     history: list[Commit] = []
     entries: list[Entry] = []
     now = 20
@@ -94,7 +93,7 @@ def test_verdicts_are_those_of_snapshot_isolation(
         else:
             assert isinstance(verdict, Aborted)
         if ages and history:
-            adjudicator.applied(history[-1].commit_ts)
+            applied(adjudicator, history[-1].commit_ts)
     assert audit(entries).findings == []
 
 
@@ -105,13 +104,16 @@ def test_recovery_from_the_journal_decides_like_the_one_that_stopped(
     probe: list[tuple[bytes, int]],
     probe_start: int,
 ) -> None:
-    before, after = Adjudicator(), Adjudicator()
+    before, after = alone(), alone(last_ts=20)
+    commits: list[Commit] = []
     for number, (writes, age) in enumerate(script):
         request = CommitRequest(
             bytes(16), max(0, number - age), [Write(k, b"", lock) for k, lock in writes], []
         )
         verdict = before.decide(request, number)
         if isinstance(verdict, Committed):
-            after.recover(Commit(request.txid, request.start_ts, verdict.commit_ts, request.writes, []))
+            commits.append(Commit(request.txid, request.start_ts, verdict.commit_ts, request.writes, []))
+    if commits:
+        read(after, *commits)
     request = CommitRequest(bytes(16), probe_start, [Write(key, b"", lock) for key, lock in probe], [])
     assert before.decide(request, 99) == after.decide(request, 99)

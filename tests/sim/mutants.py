@@ -89,6 +89,12 @@ MUTANTS = {
         "_safe",
         lambda self: self.tail.last_ts,
     ),
+    "safe-records": (
+        "a successor stays above its predecessor's records, reserved or not",
+        Takeover,
+        "_safe",
+        lambda self: self.reserved + self.settings.promise,
+    ),
     "adopt-position": (
         "a closed time waits for its position",
         Crossbar,

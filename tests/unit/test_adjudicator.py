@@ -2,11 +2,13 @@
 
 import pytest
 
-from adjudicator.adjudicator import Adjudicator
+from adjudicator.adjudicator import Adjudicator, Settings
 from adjudicator.messages import Aborted, CommitRequest, Committed, Reason, Verdict
+from adjudicator.protocol import Candidate, Prepare
 from adjudicator.window import Window
 from journal.broken import Broken
 from journal.record import Commit, Lock, LockClass, Write
+from tests.owners import alone, applied, read
 
 B, K, N, E = LockClass
 SECOND = 10**9
@@ -41,17 +43,17 @@ def decide(adjudicator: Adjudicator, now: int, start_ts: int, *writes: tuple[byt
 def test_the_matrix_of_classes(
     first: int, second: int, conflicts: bool, blurred: bool, as_lock: bool
 ) -> None:
-    adjudicator = Adjudicator(Window(exact_keys=0 if blurred else 100, slots=64))
+    adjudicator = alone(exact_keys=0 if blurred else 100, slots=64)
     winner = asked(5, locks=((b"k", first),)) if as_lock else asked(5, (b"k", first))
     assert adjudicator.decide(winner, 10) == Committed(10)
-    adjudicator.applied(10)
+    applied(adjudicator, 10)
     loser = asked(5, (b"k", second)) if as_lock else asked(5, locks=((b"k", second),))
     verdict = adjudicator.decide(loser, 20)
     assert verdict == (Aborted(Reason.CONFLICT, b"k") if conflicts else Committed(20))
 
 
 def test_who_commits_first_wins_whoever_began_first() -> None:
-    adjudicator = Adjudicator()
+    adjudicator = alone()
     assert decide(adjudicator, 30, 20, (b"k", N)) == Committed(30)
     assert decide(adjudicator, 40, 10, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
     assert decide(adjudicator, 50, 29, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
@@ -59,14 +61,14 @@ def test_who_commits_first_wins_whoever_began_first() -> None:
 
 
 def test_an_abort_dooms_nobody() -> None:
-    adjudicator = Adjudicator()
+    adjudicator = alone()
     decide(adjudicator, 10, 5, (b"k", E))
     assert isinstance(decide(adjudicator, 20, 5, (b"other", E), (b"k", E)), Aborted)
     assert decide(adjudicator, 30, 5, (b"other", E)) == Committed(30)
 
 
 def test_write_skew_passes_and_a_lock_prevents_it() -> None:
-    adjudicator = Adjudicator()
+    adjudicator = alone()
     decide(adjudicator, 10, 5, (b"a", N))
     assert isinstance(decide(adjudicator, 11, 5, (b"b", N)), Committed)
     adjudicator.decide(asked(20, (b"a", N), locks=((b"b", E),)), 30)
@@ -75,19 +77,18 @@ def test_write_skew_passes_and_a_lock_prevents_it() -> None:
 
 
 def test_a_transaction_of_locks_only_is_decided_and_remembered() -> None:
-    adjudicator = Adjudicator()
+    adjudicator = alone()
     assert adjudicator.decide(asked(5, locks=((b"k", E),)), 10) == Committed(10)
     assert decide(adjudicator, 20, 5, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
     assert adjudicator.decide(asked(5, locks=((b"k", E),)), 30) == Aborted(Reason.CONFLICT, b"k")
 
 
 def test_commit_times_lie_above_everything_given_out_begun_and_closed() -> None:
-    adjudicator = Adjudicator(last_ts=100)
+    adjudicator = alone(last_ts=100)
     assert decide(adjudicator, 50, 7, (b"a", E)) == Committed(101)
     assert decide(adjudicator, 50, 200, (b"b", E)) == Committed(201)
     assert decide(adjudicator, 300, 200, (b"c", E)) == Committed(300)
-    adjudicator.close(400)
-    adjudicator.close(350)
+    adjudicator.closed = 400
     assert decide(adjudicator, 300, 200, (b"d", E)) == Committed(401)
     assert decide(adjudicator, 401, 200, (b"e", E)) == Committed(402)
 
@@ -96,12 +97,12 @@ def test_commit_times_lie_above_everything_given_out_begun_and_closed() -> None:
 @pytest.mark.parametrize("blurred", [False, True])
 def test_checks_and_guards_are_one_sided(field: str, blurred: bool) -> None:
     reason = Reason.SCHEMA if field == "checks" else Reason.CONFLICT
-    adjudicator = Adjudicator(Window(exact_keys=0 if blurred else 100, slots=64))
+    adjudicator = alone(exact_keys=0 if blurred else 100, slots=64)
     reader = asked(5, (b"row", N))
     setattr_request = CommitRequest(reader.txid, 5, reader.writes, [], **{field: [b"marker"]})
     assert adjudicator.decide(setattr_request, 10) == Committed(10)
     assert decide(adjudicator, 20, 5, (b"marker", E)) == Committed(20)
-    adjudicator.applied(20)
+    applied(adjudicator, 20)
     later = CommitRequest(b"u" * 16, 19, [Write(b"x", b"row", E)], [], **{field: [b"other", b"marker"]})
     assert adjudicator.decide(later, 30) == Aborted(reason, b"marker")
     since = CommitRequest(b"v" * 16, 20, [Write(b"x", b"row", E)], [], **{field: [b"marker"]})
@@ -109,58 +110,65 @@ def test_checks_and_guards_are_one_sided(field: str, blurred: bool) -> None:
 
 
 def test_a_schema_change_is_named_before_a_conflict() -> None:
-    adjudicator = Adjudicator()
+    adjudicator = alone()
     decide(adjudicator, 10, 5, (b"version", E))
     request = CommitRequest(b"t" * 16, 5, [Write(b"version", b"2", E)], [], checks=[b"version"])
     assert adjudicator.decide(request, 20) == Aborted(Reason.SCHEMA, b"version")
 
 
 def test_strictly_below_the_floor_is_too_old_and_equality_is_safe() -> None:
-    adjudicator = Adjudicator(Window(floor=100))
+    adjudicator = alone(100)
     assert decide(adjudicator, 200, 99, (b"k", E)) == Aborted(Reason.TOO_OLD, b"")
     assert decide(adjudicator, 200, 100, (b"k", E)) == Committed(200)
 
 
 def test_a_restart_remembers_what_the_journal_holds() -> None:
-    before = Adjudicator()
+    before = alone()
     decide(before, 10, 5, (b"a", E))
     before.decide(asked(5, locks=((b"b", K),)), 20)
-    after = Adjudicator(Window(floor=3))
-    after.recover(Commit(b"1" * 16, 5, 10, [Write(b"a", b"row", E)], []))
-    after.recover(Commit(b"2" * 16, 5, 20, [], [Lock(b"b", K)]))
+    after = alone(3, 20)
+    read(
+        after,
+        Commit(b"1" * 16, 5, 10, [Write(b"a", b"row", E)], []),
+        Commit(b"2" * 16, 5, 20, [], [Lock(b"b", K)]),
+    )
     for adjudicator in (before, after):
         assert decide(adjudicator, 1, 9, (b"a", N)) == Aborted(Reason.CONFLICT, b"a")
         assert decide(adjudicator, 1, 9, (b"b", E)) == Aborted(Reason.CONFLICT, b"b")
         assert decide(adjudicator, 1, 19, (b"c", E)) == Committed(21)
-    with pytest.raises(Broken, match="A3"):
-        after.recover(Commit(b"3" * 16, 5, 20, [], []))
-    with pytest.raises(Broken, match="A2"):
-        after.recover(Commit(b"3" * 16, 50, 50, [], []))
+
+
+def test_a_time_is_above_the_start_and_everything_given_out_and_closed() -> None:
+    adjudicator = alone(last_ts=20)
+    adjudicator.closed = 30
+    for commit_ts, start_ts, rule in ((50, 50, "A2"), (20, 5, "A3"), (30, 5, "A3")):
+        with pytest.raises(Broken, match=rule):
+            adjudicator._give_out(commit_ts, start_ts)
 
 
 def test_one_just_restarted_without_any_history_refuses_nobody_who_begins_now() -> None:
-    adjudicator = Adjudicator(Window(floor=500), last_ts=500)
+    adjudicator = alone(500, 500)
     assert decide(adjudicator, 600, 500, (b"k", E)) == Committed(600)
 
 
 @pytest.mark.parametrize("slots", [0, 64])
 def test_an_hour_without_commits_refuses_nobody(slots: int) -> None:
     hour = 3600 * SECOND
-    adjudicator = Adjudicator(Window(slots=slots))
+    adjudicator = alone(slots=slots)
     decide(adjudicator, SECOND, 0, (b"k", E))
-    adjudicator.applied(SECOND)
+    applied(adjudicator, SECOND)
     assert decide(adjudicator, hour, SECOND, (b"k", E)) == Committed(hour)
-    adjudicator.applied(hour)
+    applied(adjudicator, hour)
     assert decide(adjudicator, hour + 1, SECOND, (b"other", E)) == Committed(hour + 1)
     assert decide(adjudicator, hour + 2, hour, (b"k", E)) == Committed(hour + 2)
 
 
 def test_too_many_keys_move_to_the_blurred_tier_and_are_not_forgotten() -> None:
-    window = Window(exact_keys=10, slots=1 << 12)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone(exact_keys=10, slots=1 << 12)
+    window = adjudicator.window
     for number in range(1, 101):
         decide(adjudicator, number, number - 1, (b"k%d" % number, E))
-        adjudicator.applied(number)
+        applied(adjudicator, number)
     assert len(window) == 10
     assert (window.early, window.forgotten, window.floor) == (90, 0, 0)
     for number in range(2, 101):
@@ -170,50 +178,125 @@ def test_too_many_keys_move_to_the_blurred_tier_and_are_not_forgotten() -> None:
 
 
 def test_without_a_blurred_tier_the_floor_rises_and_is_counted() -> None:
-    window = Window(exact_keys=10, slots=0)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone(exact_keys=10, slots=0)
+    window = adjudicator.window
     for number in range(1, 101):
         decide(adjudicator, number, number - 1, (b"k%d" % number, E))
-        adjudicator.applied(number)
+        applied(adjudicator, number)
     assert (window.floor, window.forgotten) == (90, 90)
     assert decide(adjudicator, 200, 89, (b"new", E)) == Aborted(Reason.TOO_OLD, b"")
     assert isinstance(decide(adjudicator, 200, 90, (b"new", E)), Committed)
 
 
 def test_the_floor_never_passes_what_is_applied() -> None:
-    window = Window(exact_keys=0, slots=0)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone(exact_keys=0, slots=0)
+    window = adjudicator.window
     for number in range(1, 11):
         decide(adjudicator, number, 0, (b"k%d" % number, E))
-    adjudicator.applied(4)
+    applied(adjudicator, 4)
     assert (window.floor, len(window)) == (4, 6)
-    with pytest.raises(Broken, match="A6"):
-        adjudicator.applied(11)
     with pytest.raises(Broken, match="A6"):
         window.raise_floor(3)
 
 
 def test_old_commits_leave_the_exact_tier_a_few_at_a_time() -> None:
-    window = Window(exact_ns=60 * SECOND)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone()
+    window = adjudicator.window = Window(exact_ns=60 * SECOND)
     for number in range(1, 1001):
         decide(adjudicator, number, 0, (b"k%d" % number, E))
-    adjudicator.applied(1000)
+    applied(adjudicator, 1000)
     assert len(window) == 1000
     decide(adjudicator, 100 * SECOND, 0, (b"new", E))
-    adjudicator.applied(100 * SECOND)
+    applied(adjudicator, 100 * SECOND)
     assert 900 < len(window) < 1001
     for _ in range(20):
-        adjudicator.applied(100 * SECOND)
+        applied(adjudicator, 100 * SECOND)
     assert len(window) == 1
     assert window.early == 0
 
 
 def test_a_key_that_was_touched_again_stays_exact() -> None:
-    window = Window(exact_keys=1, slots=0)
-    adjudicator = Adjudicator(window)
+    adjudicator = alone(exact_keys=1, slots=0)
+    window = adjudicator.window
     decide(adjudicator, 1, 0, (b"k", E))
     decide(adjudicator, 2, 1, (b"k", E))
-    adjudicator.applied(2)
+    applied(adjudicator, 2)
     assert window.floor == 1
     assert decide(adjudicator, 3, 1, (b"k", E)) == Aborted(Reason.CONFLICT, b"k")
+
+
+def test_what_was_committed_later_elsewhere_is_not_forgotten_for_what_commits_now() -> None:
+    """Two KEY SHARE locks: the owner's own commit lies below the one that it learned."""
+    adjudicator = alone()
+    adjudicator.window.record([], [Lock(b"k", K)], 500)
+    assert adjudicator.decide(asked(5, locks=((b"k", K),)), 400) == Committed(400)
+    assert decide(adjudicator, 600, 450, (b"k", E)) == Aborted(Reason.CONFLICT, b"k")
+
+
+def test_keys_that_are_not_owned_are_refused() -> None:
+    adjudicator = alone()
+    adjudicator.ranges.remove(b"m", b"p")
+    assert decide(adjudicator, 10, 5, (b"a", E), (b"x", E)) == Committed(10)
+    assert decide(adjudicator, 20, 15, (b"a", E), (b"n", E)) == Aborted(Reason.MOVED, b"n")
+    guarded = CommitRequest(b"g" * 16, 15, [], [Lock(b"a", E)], [], [b"o"])
+    assert adjudicator.decide(guarded, 20) == Aborted(Reason.MOVED, b"o")
+    checked = CommitRequest(b"c" * 16, 15, [], [Lock(b"a", E)], [b"m"], [])
+    assert adjudicator.decide(checked, 20) == Aborted(Reason.MOVED, b"m")
+
+
+def test_floors_and_times_are_those_of_the_ranges_touched() -> None:
+    adjudicator = alone()
+    adjudicator.ranges.remove(b"m", b"\xff\xff")
+    adjudicator.ranges.add(b"m", b"\xff\xff", 300, 200)
+    assert adjudicator.ranges.whole is None
+    assert decide(adjudicator, 10, 5, (b"a", E)) == Committed(10)
+    assert decide(adjudicator, 20, 199, (b"a", N), (b"n", E)) == Aborted(Reason.TOO_OLD, b"")
+    assert decide(adjudicator, 20, 200, (b"a", N), (b"n", E)) == Committed(301)
+
+
+def promised(adjudicator: Adjudicator, *touches: tuple[bytes, int], upto: int) -> Candidate:
+    candidate = Candidate(b"p" * 16, 1, 7, 1)
+    prepare = Prepare(candidate, 5, 9, (0, 7), [Lock(*touch) for touch in touches])
+    adjudicator.promises.add(prepare, upto)
+    return candidate
+
+
+def test_a_promise_in_doubt_blocks_who_began_before_its_end() -> None:
+    adjudicator = alone()
+    candidate = promised(adjudicator, (b"k", E), (b"version", E), upto=100)
+    assert decide(adjudicator, 50, 40, (b"k", N)) == Aborted(Reason.BUSY, b"k")
+    assert decide(adjudicator, 50, 40, (b"other", N)) == Committed(50)
+    request = CommitRequest(b"c" * 16, 40, [Write(b"x", b"row", E)], [], checks=[b"version"])
+    assert adjudicator.decide(request, 60) == Aborted(Reason.BUSY, b"version")
+    assert decide(adjudicator, 110, 100, (b"k", N)) == Committed(110)
+    adjudicator.promises.end(candidate)
+    assert decide(adjudicator, 120, 110, (b"k", N)) == Committed(120)
+
+
+def test_an_owner_that_was_superseded_decides_nothing() -> None:
+    adjudicator = alone(settings=Settings())
+    adjudicator.is_stopped = True
+    assert decide(adjudicator, 10, 5, (b"k", E)) == Aborted(Reason.BUSY, b"")
+    assert adjudicator.appender.next() is None
+
+
+def test_a_lone_owner_needs_no_reservation_and_appends_nothing_by_itself() -> None:
+    adjudicator = alone(last_ts=5)
+    effects = adjudicator.tick(10**12)
+    assert adjudicator.appender.next() is None
+    assert [type(effect).__name__ for effect in effects] == ["Announce"]
+    assert decide(adjudicator, 10**12, 5, (b"k", E)) == Committed(10**12)
+    sealed = adjudicator.appender.next()
+    assert sealed is not None
+    assert (sealed.position, sealed.first_ts, adjudicator.appender.next()) == (1, 10**12, None)
+
+
+def test_commits_of_a_round_are_one_record_up_to_its_bytes() -> None:
+    adjudicator = alone()
+    for number in range(5):
+        adjudicator.decide(asked(number, (b"k%d" % number, E)), 10, size=10 << 20)
+    records = []
+    while adjudicator.appender.next() is not None:
+        records.append(len(adjudicator.appender.newest.record.commits))
+    assert records == [3]
+    assert adjudicator.appender.oldest_pending == 10

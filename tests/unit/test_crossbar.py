@@ -28,7 +28,10 @@ class Source:
 
     def write(self, *items: Commit | Control) -> None:
         for item in items:
-            self.appender.add(item)
+            if isinstance(item, Control):
+                self.appender.add_control(item)
+            else:
+                self.appender.add(item)
         while (sealed := self.appender.next()) is not None:
             tail = self.log.append(sealed)
             self.log.sync()
@@ -204,10 +207,10 @@ def test_records_in_flight_follow_each_other() -> None:
     answers = [a.log.append(first), a.log.append(second)]
     a.log.sync()
     assert isinstance(answers[1], Tail)
-    assert [(position, item.commit_ts) for position, item in appender.appended(answers[1])] == [
-        (2, 10),
-        (3, 20),
-    ]
+    assert [
+        (record.header.position, [commit.commit_ts for commit in record.commits])
+        for record in appender.appended(answers[1])
+    ] == [(2, [10]), (3, [20])]
     assert isinstance(answers[0], Tail)
     assert appender.appended(answers[0]) == []
     third = appender.next()
@@ -225,3 +228,35 @@ def test_a_superseded_owner_is_refused() -> None:
     assert isinstance(a.log.append(sealed), Conflict)
     a.write(at(20))
     assert [entry.record.header.epoch for entry in a.read()] == [1, 2, 2]
+
+
+def test_what_follows_a_mark_must_name_the_record_there() -> None:
+    a, b = Source(0), Source(0)
+    a.write(at(10))
+    b.write(at(11))
+    first = Crossbar([0])
+    first.feed(0, a.read())
+    assert times(first) == [10]
+    mark = first.mark()
+    assert mark.hashes == ((0, a.log.tail.hash),)
+    b.write(at(20))
+    with pytest.raises(Broken, match="J1"):
+        Crossbar([], mark).feed(0, b.read(3))
+    a.write(at(20))
+    second = Crossbar([], mark)
+    second.feed(0, a.read(3))
+    assert times(second) == [20]
+
+
+def test_a_mark_within_a_record_names_no_hash() -> None:
+    a = Source(0)
+    a.appender.add(at(10))
+    a.appender.add(at(20))
+    a.write(at(30))
+    crossbar = Crossbar([0])
+    crossbar.feed(0, a.read())
+    assert times(crossbar, 2) == [10, 20]
+    assert (crossbar.mark().positions, crossbar.mark().hashes) == (((0, 1),), ())
+    resumed = Crossbar([], crossbar.mark())
+    resumed.feed(0, a.read(2))
+    assert times(resumed) == [30]
