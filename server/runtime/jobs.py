@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
@@ -27,11 +27,10 @@ from server.errors import PgError
 from server.session.transaction import unique_id
 from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
+from server.sql.limits import Limits
 from server.sql.row_writer import entry_size
 from storage import keycode, rowcode
-
-if TYPE_CHECKING:
-    from server.runtime.node import Node
+from storage.mvcc import Versions
 
 log = logging.getLogger("opendsql.jobs")
 
@@ -59,10 +58,37 @@ class Gone(Exception):
     """What the job works on was dropped."""
 
 
+class Submitting(Protocol):
+    """Where jobs commit."""
+
+    def submit(self, request: CommitRequest, size: int) -> Wait[int]: ...
+
+
+class JobHost(Protocol):
+    """What jobs ask of the node that they run in."""
+
+    limits: Limits
+
+    @property
+    def versions(self) -> Versions: ...
+
+    @property
+    def committer(self) -> Submitting: ...
+
+    @property
+    def catalog_listeners(self) -> list[Callable[[Catalog], None]]: ...
+
+    def catalog(self, cluster: int) -> Catalog: ...
+
+    def clusters(self) -> list[int]: ...
+
+    def start_ts(self) -> int: ...
+
+
 class JobRunner:
     """Runs one job after the other; wakes up when the catalog changes."""
 
-    def __init__(self, node: Node, broken: Callable[[BaseException], None]) -> None:
+    def __init__(self, node: JobHost, broken: Callable[[BaseException], None]) -> None:
         self._node = node
         self._broken = broken
         self._wake = asyncio.Event()

@@ -1,0 +1,404 @@
+"""A region's node: adjudicators, storage and sessions of one process, of the same database as the other region's.
+
+    BEGIN     complete to the clock's late edge? ──yes──▶ start_ts = complete, catalog of the same moment
+                └─no─▶ wait; after `PATIENCE_S`, or out of service: 57P03, never a stale answer
+    read      the replica here, by a direct call
+    COMMIT    coordinating ──▶ the owners of the keys, here or in the other region ──▶ answer, once the clock's early
+              edge has passed commit_ts
+
+Statements never leave the region; only COMMIT does. A read's time is complete without waiting as long as owners date
+commits and closed times ahead by what the journals and messages take (`lead`, AR §3.3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from adjudicator.messages import CommitRequest
+from adjudicator.protocol import ToCoordinator, ToOwner
+from adjudicator.range_owner import Settings
+from journal.crossbar import Announcement, Crossbar
+from journal.record import Key, Timestamp
+from server.catalog import store
+from server.catalog.descriptor import Catalog
+from server.errors import PgError
+from server.runtime.catalogs import Catalogs
+from server.runtime.hosting import SessionHost
+from server.runtime.jobs import JobRunner
+from server.runtime.region import wire
+from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.region.coordinating import Coordinating
+from server.runtime.region.following import Following
+from server.runtime.region.membership import Membership, Timing, Value
+from server.runtime.region.owning import Kept, Owning
+from server.runtime.region.routing import Routing
+from server.runtime.region.tails import Tails
+from server.runtime.waiting import outcome
+from server.session.coordinator import Patience
+from server.session.transaction import Transaction, unique_id
+from server.session.work import Wait
+from server.sql.limits import Limits
+from storage.replica import Replica
+
+log = logging.getLogger("opendsql.region")
+
+DEFAULT_CLUSTER = 1
+CONFIRM_S = 0.25
+ALIVE_S = 0.2
+PATIENCE_S = 4.0
+"""How long a statement waits until its time is complete."""
+RETRY_S = 0.1
+NUMBERS_PER_NODE = 1 << 40
+MS = 10**6
+
+
+class Register(Protocol):
+    """The regions' shared value (AR §3.18)."""
+
+    async def confirm(self) -> Value | None:
+        """Write a sign of life and read the value. Raises `Unreachable`."""
+
+    async def replace(self, old: Value | None, new: Value) -> None:
+        """Compare and set. Raises `Unreachable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this node stands among the others."""
+
+    node: str
+    region: str
+    number: int
+    """Of the node, unique in the cluster; part of the numbers of its commits."""
+    regions: tuple[str, ...]
+    """The active ones, in the order of the topology."""
+    nodes: Mapping[str, str]
+    """All nodes: id -> region."""
+    journals: Mapping[int, str]
+    """Journal -> the region that leads it when all is well."""
+    initial: tuple[tuple[Key, Key, int], ...]
+    """(lo, hi, journal) before anything moved; together all keys."""
+    round_trip_s: float = 0.0
+    """The longest between two regions."""
+
+
+def settings_for(round_trip_s: float) -> Settings:
+    """Durations for that distance (AR §3.3, §3.6): promises of several round trips, commits dated ahead by one way
+    of the messages and the journal's quorum."""
+    rtt = int(round_trip_s * 1000) * MS
+    promise = max(200 * MS, 5 * rtt)
+    return Settings(promise=promise, reserve=max(1000 * MS, 3 * promise), lead=rtt + 15 * MS)
+
+
+class RegionNode(SessionHost):
+    """See the module's text. A `server.session.host.Host`. For the event loop's thread."""
+
+    def __init__(
+        self,
+        place: Place,
+        data: Path,
+        carriers: Mapping[int, Carrier],
+        register: Register,
+        post: Callable[[str, object], object],
+        *,
+        latest: Callable[[], Timestamp],
+        earliest: Callable[[], Timestamp],
+        broken: Callable[[BaseException], None],
+        limits: Limits | None = None,
+        rebase: bool = True,
+        timing: Timing | None = None,
+    ) -> None:
+        """`post(node, message)` sends to another node, perhaps in vain; the clock's edges are in ns."""
+        super().__init__(limits or Limits())
+        self.place = place
+        self.data = data
+        self.rebase = rebase
+        self.default_cluster = DEFAULT_CLUSTER
+        self.broken = broken
+        self._post = post
+        self._latest = latest
+        self._earliest = earliest
+        self._register = register
+        self.membership = Membership(place.region, place.regions, timing)
+        self.routing = Routing(place.initial)
+        self.tails = Tails(carriers, self.routing.see, {})
+        self.versions = Replica.open(data / "storage")
+        self.catalogs = Catalogs(self.versions)
+        self.following = Following(
+            self.versions,
+            self.tails,
+            list(place.journals),
+            clock=time.time_ns,
+            applying=lambda _commits: None,
+            applied=self.catalogs.applied,
+            progressed=self._progressed,
+            lost=lambda: broken(RuntimeError("what storage needs next was trimmed")),
+        )
+        self.coordinating = Coordinating(
+            self.routing,
+            self.to_owner,
+            earliest,
+            first_number=place.number * NUMBERS_PER_NODE,
+            patience=Patience(
+                answer=int((0.4 + 3 * place.round_trip_s) * 1000) * MS,
+                backoff=int(8 + 200 * place.round_trip_s) * MS,
+                unknown=8000 * MS,
+            ),
+        )
+        settings = settings_for(place.round_trip_s)
+        self.owners = {
+            journal: Owning(
+                journal,
+                place.node,
+                carrier,
+                self.tails,
+                self,
+                settings=settings,
+                initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
+                kept=lambda: Kept(Crossbar(list(place.journals)), 0, None),
+                earliest=earliest,
+                broken=broken,
+            )
+            for journal, carrier in carriers.items()
+        }
+        self.jobs = JobRunner(self, broken)
+        self._is_running_jobs = False
+        self._waiting: list[tuple[Timestamp, Wait[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.waited = 0
+        """Transactions whose time was not complete when they began."""
+        self.refused = 0
+        """Statements that got 57P03."""
+
+    # --- start and end
+
+    async def start(self) -> None:
+        """Returns when this region serves and its default cluster is there."""
+        self.tails.start()
+        self.following.start()
+        loop = asyncio.get_running_loop()
+        loops = [self._confirm(), self._live(), *(self._own(journal) for journal in self.owners)]
+        self._tasks = [loop.create_task(each) for each in loops]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+        await self._until_served()
+        while self.catalogs.load(DEFAULT_CLUSTER, self.following.complete) is None:
+            if self.leads_catalog:
+                await self._create_cluster()
+            await asyncio.sleep(RETRY_S)
+        self._tasks.append(loop.create_task(self._run_jobs()))
+
+    async def stop(self) -> None:
+        """End what runs here; the journals go on without this node."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._is_running_jobs:
+            await self.jobs.stop()
+        await self.tails.stop()
+
+    def close(self) -> None:
+        """Close storage."""
+        self.versions.close()
+
+    @property
+    def leads_catalog(self) -> bool:
+        """Whether the owner of the first journal is here: the region that makes clusters and runs jobs."""
+        return self.owners[min(self.owners)].is_owner
+
+    async def _until_served(self) -> None:
+        while True:
+            try:
+                wait = self.fresh()
+                if wait is not None:
+                    await outcome(wait)
+                return
+            except PgError:
+                await asyncio.sleep(RETRY_S)
+
+    async def _create_cluster(self) -> None:
+        request = CommitRequest(unique_id(), self.start_ts(), store.bootstrap(DEFAULT_CLUSTER), [])
+        try:
+            await outcome(self.coordinating.submit(request))
+        except PgError as error:
+            log.info("the cluster is not made yet error=%s", error.message)
+
+    async def _run_jobs(self) -> None:
+        """Asynchronous jobs run in one region at a time."""
+        while True:
+            if self.leads_catalog and not self._is_running_jobs:
+                self._is_running_jobs = True
+                self.jobs.start()
+            elif self._is_running_jobs and not self.leads_catalog:
+                self._is_running_jobs = False
+                await self.jobs.stop()
+            await asyncio.sleep(RETRY_S)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.broken(error)
+
+    # --- what sessions ask
+
+    def fresh(self) -> Wait[None] | None:
+        """Before a transaction begins: None, or what it has to wait for. Raises PgError 57P03."""
+        reason = self.membership.refusal(time.monotonic())
+        if reason is not None:
+            self.refused += 1
+            raise PgError("57P03", reason)
+        wanted = self._latest()
+        if self.following.complete >= wanted:
+            return None
+        self.waited += 1
+        wait: Wait[None] = Wait()
+        self._waiting.append((wanted, wait))
+        asyncio.get_running_loop().call_later(PATIENCE_S, self._give_up, wait)
+        return wait
+
+    def start_ts(self) -> Timestamp:
+        """Everything up to it is applied here."""
+        return self.following.complete
+
+    def catalog(self, cluster: int) -> Catalog:
+        """The catalog in force at `start_ts`."""
+        return self.catalogs.get(cluster)
+
+    def clusters(self) -> list[int]:
+        """The clusters whose catalogs are loaded."""
+        return self.catalogs.clusters()
+
+    @property
+    def catalog_listeners(self) -> list[Callable[[Catalog], None]]:
+        """Told every new catalog."""
+        return self.catalogs.listeners
+
+    @property
+    def committer(self) -> RegionNode:
+        """Where jobs commit."""
+        return self
+
+    def submit(self, txn: Transaction | CommitRequest, size: int) -> Wait[int]:
+        """Commit; the Wait gives commit_ts or fails with PgError."""
+        request = txn.request(rebase=self.rebase) if isinstance(txn, Transaction) else txn
+        return self.coordinating.submit(request)
+
+    def _progressed(self) -> None:
+        if not self._waiting:
+            return
+        complete = self.following.complete
+        ready = [wait for ts, wait in self._waiting if ts <= complete]
+        if ready:
+            self._waiting = [each for each in self._waiting if each[0] > complete]
+            for wait in ready:
+                if not wait.done:
+                    wait.finish(None)
+
+    def _give_up(self, wait: Wait[None]) -> None:
+        if wait.done:
+            return
+        self._waiting = [each for each in self._waiting if each[1] is not wait]
+        self.refused += 1
+        behind_s = (self._latest() - self.following.complete) / 1e9
+        silent = ", ".join(f"journal {journal}: {why}" for journal, why in self.tails.unreachable.items())
+        reason = f"region {self.place.region} is {behind_s:.1f} s behind" + (f" ({silent})" if silent else "")
+        wait.fail(PgError("57P03", self.membership.refusal(time.monotonic()) or reason))
+
+    # --- what other nodes say
+
+    def heard(self, region: str) -> None:
+        """Something came from a node of that region."""
+        if region != self.place.region:
+            self.membership.heard(region, time.monotonic())
+
+    def received(self, effect: ToOwner) -> None:
+        """A message for an owner here."""
+        owning = self.owners[effect.journal]
+        if owning.core is not None and effect.epoch in (0, owning.core.epoch):
+            owning.receive(effect.message)
+
+    def answered(self, message: wire.Answered) -> None:
+        """An owner's answer to a commit of this node."""
+        self.coordinating.answered(message.coordinator, message.answer)
+
+    def closed(self, node: str, announcement: Announcement) -> None:
+        """A closed time."""
+        self.routing.announced(node, announcement)
+        self.tails.announce(announcement)
+
+    # --- what the cores here want sent
+
+    def to_owner(self, effect: ToOwner) -> None:
+        """To wherever that owner is; lost when nobody knows."""
+        node = self.routing.node_of(effect.journal, effect.epoch)
+        if node == self.place.node:
+            asyncio.get_running_loop().call_soon(self.received, effect)
+        elif node is not None:
+            self._post(node, wire.to_owner(effect))
+
+    def to_coordinator(self, effect: ToCoordinator) -> None:
+        """To the node whose number it is."""
+        number = effect.coordinator // NUMBERS_PER_NODE
+        message = wire.answered(effect)
+        if number == self.place.number:
+            asyncio.get_running_loop().call_soon(self.answered, message)
+            return
+        names = list(self.place.nodes)
+        if number < len(names):
+            self._post(names[number], message)
+
+    def announce(self, announcement: Announcement) -> None:
+        """To everybody."""
+        self.closed(self.place.node, announcement)
+        message = wire.Closed(announcement)
+        for node in self.place.nodes:
+            if node != self.place.node:
+                self._post(node, message)
+
+    # --- membership and ownership
+
+    async def _confirm(self) -> None:
+        while True:
+            asked_at = time.monotonic()
+            try:
+                value = await self._register.confirm()
+                self.membership.confirmed(value, asked_at)
+                is_complete = self.following.complete >= self._earliest() - 2 * 10**9
+                proposal = self.membership.proposal(time.monotonic(), is_complete)
+                if proposal is not None:
+                    log.warning("regions change from=%s to=%s", self.membership.value, proposal)
+                    await self._register.replace(self.membership.value, proposal)
+                    continue
+            except Unreachable as error:
+                log.info("the regions' value cannot be confirmed error=%s", error)
+            await asyncio.sleep(max(0.0, asked_at + CONFIRM_S - time.monotonic()))
+
+    async def _live(self) -> None:
+        while True:
+            message = wire.Alive(self.membership.refusal(time.monotonic()) is None)
+            for node in self.place.nodes:
+                if node != self.place.node:
+                    self._post(node, message)
+            await asyncio.sleep(ALIVE_S)
+
+    async def _own(self, journal: int) -> None:
+        preferred = self.place.journals[journal]
+        while True:
+            if self._is_wanted(preferred):
+                await self.owners[journal].run()
+            await asyncio.sleep(RETRY_S)
+
+    def _is_wanted(self, preferred: str) -> bool:
+        is_serving = self.membership.refusal(time.monotonic()) is None
+        return is_serving and self.membership.owner_of(preferred) == self.place.region
+
+
+def initial_ranges(journals: Mapping[int, str]) -> tuple[tuple[Key, Key, int], ...]:
+    """All keys belong to the first journal until they are moved."""
+    return ((b"", b"\xff\xff", min(journals)),)
