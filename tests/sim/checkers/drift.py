@@ -34,7 +34,7 @@ class Drift(Checker):
             if isinstance(note, Acquire):
                 self._highest = max(self._highest, note.at)
             elif isinstance(note, SetChange):
-                self._reserved[note.journal] = record.ts
+                self._reserved[note.journal] = max(self._reserved.get(note.journal, 0), record.ts)
         for commit in record.commits:
             self._highest = max(self._highest, commit.start_ts)
         bound = max(ahead, self._highest + SLACK)
