@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from server.catalog.descriptor import Catalog, Oid
+from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
 from server.catalog.privileges import roles_of
 from server.errors import PgError, schema_changed
 from server.session import preparing
@@ -23,7 +23,7 @@ def meet(
     """40001 OC001 when an object that the statement uses has changed since the catalog that the session last met.
 
     The session's own view moves on in any case, so a retry succeeds (dsql-reference §5.3). `used`: the
-    statement's tables in that catalog, if they are known.
+    statement's objects in that catalog, if they are known.
     """
     old = session.catalog
     if session.txn is not None and session.txn.ddl:
@@ -47,13 +47,19 @@ def check_reader(session: SqlSession, txn: Transaction) -> None:
         raise schema_changed()
 
 
-def has_changed(old: Catalog, new: Catalog, tables: Iterable[Oid], user: str) -> bool:
-    """Whether one of `tables`, as far as `old` has it, or a role of `user` is another one in `new`."""
-    for oid in tables:
-        before, now = old.tables.get(oid), new.tables.get(oid)
-        if before is not None and (now is None or now.version != before.version):
-            return True
+def has_changed(old: Catalog, new: Catalog, used: Iterable[Oid], user: str) -> bool:
+    """Whether one of `used`, as far as `old` has it, or a role of `user` is another one in `new`."""
+    for oid in used:
+        before = _object(old, oid)
+        if before is not None:
+            now = _object(new, oid)
+            if now is None or now.version != before.version:
+                return True
     return user != "admin" and _have_roles_changed(old, new, user)
+
+
+def _object(catalog: Catalog, oid: Oid) -> Table | Schema | Role | None:
+    return catalog.tables.get(oid) or catalog.schemas.get(oid) or catalog.roles.get(oid)
 
 
 def _have_roles_changed(old: Catalog, new: Catalog, user: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.catalog import ddl
+from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
 from server.session import copying, preparing
@@ -13,6 +14,7 @@ from server.session.environment import SessionEnv
 from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
 from server.session.settings import ALL, quote_list, unrecognized
+from server.session.transaction import Transaction
 from server.session.work import Slice, Wait, Work
 from server.sql import ast, types
 from server.sql.tree import OutputColumn
@@ -213,6 +215,7 @@ def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | No
     if session.status == b"T":
         raise PgError("25001", "ANALYZE cannot run inside a transaction block")
     txn = session.txn or session.begin(implicit=True)
+    _meet(session, statement, txn)
     for relation in statement.relations:
         ddl.find_table(txn.catalog, session.env, relation)
     session.complete("ANALYZE")
@@ -226,6 +229,8 @@ _CALL_COLUMNS = (OutputColumn("wait_for_job", types.BOOL),)
 def _call(session: SqlSession, statement: ast.CallStmt, portal: Portal | None) -> Work:
     from server.session.calling import call
 
+    txn = session.txn or session.begin(implicit=True)
+    _meet(session, statement, txn)
     rows = yield from call(session, statement)
     send(session, portal, _CALL_COLUMNS, rows)
     session.complete("CALL")
@@ -237,9 +242,17 @@ def _copy(session: SqlSession, statement: ast.CopyStmt, portal: Portal | None) -
     yield from copying.start(session, statement, txn)
 
 
+def _meet(session: SqlSession, statement: Any, txn: Transaction) -> None:
+    """OC001 when an object that the statement uses has changed since the session looked (DESIGN §6.7)."""
+    if session.catalog is not txn.catalog:
+        used = used_objects(statement, session.catalog, session.env)
+        session.meet(txn.catalog, ast.ParsedStatement(statement, ""), used)
+
+
 def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
     txn = session.txn or session.begin(implicit=True)
     txn.check_age()
+    _meet(session, statement, txn)
     if txn.read_only:
         raise PgError("25006", f"cannot execute {ddl.tag_of(statement)} in a read-only transaction")
     if txn.ddl:

@@ -309,7 +309,9 @@ def test_what_needs_a_privilege(tmp_path):
         await admin.query("REVOKE USAGE ON SCHEMA s FROM bob")
         assert await admin.query("DROP ROLE bob") == ["DROP ROLE"]
         gone = 'ERROR 42704 role "bob" does not exist'
+        assert await bob.query("CREATE TABLE s.x (a int)") == [OC001]
         assert await bob.query("CREATE TABLE s.x (a int)") == [gone]
+        assert await eve.query("CREATE TABLE s.x (a int)") == [OC001]
         assert await eve.query("CREATE TABLE s.x (a int)") == [no_usage]
 
     run(tmp_path, work)
