@@ -1,6 +1,7 @@
 """X2, X3: what a shard calls complete never goes back, no record appears at or below it, and it is the least of
 the closed times of all journals that count at that time."""
 
+from journal.crossbar import FOREVER
 from journal.record import SetChange
 from tests.sim.checkers.base import Checker, Violation
 
@@ -29,13 +30,19 @@ class Completeness(Checker):
 
     def on_record(self, journal, entry):
         for note in entry.record.notes:
-            if isinstance(note, SetChange) and note.is_added:
-                self._counts[note.journal] = (entry.record.ts, 1 << 62)
-            elif isinstance(note, SetChange):
-                self._counts[note.journal] = (self._counts.get(note.journal, (0, 0))[0], entry.record.ts)
+            if isinstance(note, SetChange):
+                self._change(note, entry.record.ts)
         for commit in entry.record.commits:
             if commit.commit_ts <= self._highest:
                 text = (
                     f"journal {journal} commits at {commit.commit_ts}, a shard is complete to {self._highest}"
                 )
                 raise Violation("X2", text, commit.txid)
+
+    def _change(self, note, ts):
+        """The first of several equal changes counts."""
+        since, until = self._counts.get(note.journal, (ts, 0))
+        if note.is_added and until == 0:
+            self._counts[note.journal] = (since, FOREVER)
+        elif not note.is_added and until == FOREVER:
+            self._counts[note.journal] = (since, ts)
