@@ -41,8 +41,8 @@ class Completeness(Checker):
 
     def _change(self, note, ts):
         """The first of several equal changes counts."""
-        since, until = self._counts.get(note.journal, (ts, 0))
-        if note.is_added and until == 0:
-            self._counts[note.journal] = (since, FOREVER)
-        elif not note.is_added and until == FOREVER:
+        since, until = self._counts.get(note.journal, (0, FOREVER))
+        if note.is_added:
+            self._counts.setdefault(note.journal, (ts, FOREVER))
+        elif until == FOREVER:
             self._counts[note.journal] = (since, ts)
