@@ -21,6 +21,8 @@ A row may be shorter than its table: columns that ALTER TABLE ADD COLUMN appende
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -29,6 +31,17 @@ pack: Callable[[Sequence[object]], bytes] = msgspec.msgpack.Encoder().encode
 
 unpack: Callable[[bytes], list[object]] = msgspec.msgpack.Decoder(list[object]).decode
 """Row -> the columns that it holds. Raises `msgspec.DecodeError` for bytes that are no row."""
+
+
+@cache
+def reader(width: int) -> Callable[[bytes], Any]:
+    """Row -> an object with its first `width` columns as c0, c1, ...; those that the row does not have are None.
+
+    What stands behind them is passed over, not decoded. Raises `msgspec.DecodeError` as `unpack`.
+    """
+    columns = [(f"c{place}", Any, None) for place in range(width)]
+    shape = msgspec.defstruct(f"First{width}", columns, array_like=True, gc=False)
+    return msgspec.msgpack.Decoder(shape).decode
 
 
 def numeric_to_column(value: Decimal) -> str:

@@ -148,17 +148,15 @@ class TableScan:
         columns = sorted(column for column in needed if column >= 0)
         if not columns:
             return [], sources
-        lines = [f"r = {unit.bind(rowcode.unpack)}(v)"]
         width = max(positions[column] for column in columns) + 1
-        if len(positions) == len(table.columns) and width > 1:
-            lines.append(f"if len(r) < {width}: r += {unit.bind((None,) * width)}[len(r):]")
+        lines = [f"r = {unit.bind(rowcode.reader(width))}(v)"]
         for column in columns:
-            place = positions[column]
+            stored = f"r.c{positions[column]}"
             convert = types.BY_OID[table.columns[column].type_oid].unpack
-            sources[rel, column] = f"r[{place}]"
+            sources[rel, column] = stored
             if convert is not None:
                 lines += [
-                    f"x{column} = r[{place}]",
+                    f"x{column} = {stored}",
                     f"if x{column} is not None: x{column} = {unit.bind(convert)}(x{column})",
                 ]
                 sources[rel, column] = f"x{column}"

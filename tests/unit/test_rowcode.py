@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+import msgspec
+import pytest
+
 from storage import rowcode
 
 
@@ -23,3 +26,19 @@ def test_a_numeric_keeps_its_scale():
         assert rowcode.numeric_to_column(Decimal(text)) == text
         assert str(rowcode.numeric_from_column(text)) == str(Decimal(text))
     assert rowcode.numeric_to_column(Decimal("1E+3")) == "1000"
+
+
+def test_a_reader_decodes_the_first_columns_only():
+    read = rowcode.reader(2)(rowcode.pack([1, "a", None, [1, 2, 3]]))
+    assert (read.c0, read.c1) == (1, "a")
+    assert not hasattr(read, "c2")
+
+
+def test_columns_added_after_the_row_was_written_are_null():
+    read = rowcode.reader(4)(rowcode.pack([1, None]))
+    assert (read.c0, read.c1, read.c2, read.c3) == (1, None, None, None)
+
+
+def test_a_reader_raises_for_bytes_that_are_no_row():
+    with pytest.raises(msgspec.DecodeError):
+        rowcode.reader(1)(b"\x91")
