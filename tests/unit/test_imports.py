@@ -30,8 +30,9 @@ THIRD_PARTY = {
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
     "grpc": ("journal/etcd_client.py",),
+    "prometheus_client": ("server/runtime/metrics.py",),
 }
-DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio"}
+DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 """Where the package index has another name for it."""
 STANDARD = {
     "asyncio": ("server/runtime/", "server/cli_", "journal/etcd_client.py", "journal/etcd_log.py"),
