@@ -59,7 +59,7 @@ def connect(data: Path) -> socket.socket | None:
     return connecting
 
 
-def ask(connected: socket.socket, request: Request, show: Show) -> None:
+def ask(connected: socket.socket, request: msgspec.Struct, show: Show) -> None:
     """Send a request and read its answer; raises `Refused` with the server's reason."""
     connected.sendall(msgspec.json.encode(request) + b"\n")
     with connected.makefile("rb") as answer:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from server import cli_connect
+from server import cli_cluster, cli_connect
 from server.pgwire import scram
 from server.runtime.operations import (
     AuditJournal,
@@ -63,8 +63,12 @@ def print_json(value: Any) -> None:
 @click.command()
 @data_option
 @json_option
-def status(data: Path, as_json: bool) -> None:
-    """Show what the node is doing, or how it was left."""
+@click.option("--watch", is_flag=True, help="A cluster's, again and again.")
+def status(data: Path, as_json: bool, watch: bool) -> None:
+    """Show what the node or the cluster is doing, or how it was left."""
+    if cli_cluster.is_cluster(data):
+        cli_cluster.show_status(data, as_json, watch)
+        return
     perform(data, Status(), print_json if as_json else _print_status)
 
 

@@ -71,6 +71,9 @@ class RegionLog:
         shared.fence = epoch
         return shared.log.tail
 
+    async def lead(self):
+        """Nothing to do."""
+
     async def append(self, record):
         await self._reach()
         if record.epoch < self._shared.fence:

@@ -14,14 +14,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from journal.broken import Broken
 from journal.journal import LogError
 from server.errors import PgError
-from server.runtime.operations import Operations, Refused, Request
+from server.runtime.operations import Emit, Refused, Request
 from storage.replica import TooOld
 
 log = logging.getLogger("opendsql.control")
@@ -45,11 +45,26 @@ def address(data: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+class Operations(Protocol):
+    """What operators can ask for."""
+
+    async def perform(self, request: Any, emit: Emit) -> None:
+        """Do it; raises `Refused` and what is wrong with the world."""
+
+
 class ControlSocket:
     """Serves `operations` to local operators."""
 
-    def __init__(self, data: Path, operations: Operations, broken: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        data: Path,
+        operations: Operations,
+        broken: Callable[[BaseException], None],
+        decode: Callable[[bytes], Any] = decode_request,
+    ) -> None:
+        """`decode` reads a request; raises msgspec.DecodeError."""
         self._data = data
+        self._decode = decode
         self._operations = operations
         self._broken = broken
         self._server: asyncio.Server | None = None
@@ -101,7 +116,7 @@ class ControlSocket:
 
         try:
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
-            request = decode_request(line)
+            request = self._decode(line)
         except (ValueError, msgspec.DecodeError) as error:
             writer.write(_error(f"bad request: {error}"))
             return

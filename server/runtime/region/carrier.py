@@ -23,6 +23,9 @@ class Carrier(Protocol):
         `Conflict`: somebody of an epoch as high was here before.
         """
 
+    async def lead(self) -> None:
+        """The journal's owner is here now: make appends from here short, if that can be done."""
+
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Append after position `record.position - 1`, durably; a claim likewise."""
 

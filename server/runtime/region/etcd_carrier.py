@@ -1,5 +1,6 @@
 """Journals and the regions' one shared value on etcd, as the shells of a region use them (AR §5.2, §3.18)."""
 
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -24,6 +25,8 @@ class EtcdCarrier:
 
     def __init__(self, log: EtcdLog) -> None:
         self.log = log
+        self.member = ""
+        """The name of the member of this region."""
 
     @classmethod
     async def open(cls, endpoints: Sequence[str], journal: int, tls: Tls | None = None) -> "EtcdCarrier":
@@ -51,6 +54,11 @@ class EtcdCarrier:
         if isinstance(outcome, Ambiguous):
             raise Unreachable("no quorum answers")
         return outcome
+
+    async def lead(self) -> None:
+        """The owner is here now: so should be the member that leads, or each append goes round by it."""
+        with contextlib.suppress(LogError):
+            await self.log.lead(self.member)
 
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Durable at a quorum when it returns a tail."""

@@ -8,10 +8,11 @@ import signal
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from typing import NamedTuple
 
 from server.runtime.net.faults import Faults
 from server.runtime.region.links import PeerLink
@@ -32,6 +33,14 @@ class EtcdMissing(OSError):
 
 class EtcdFailed(OSError):
     """A member did not start."""
+
+
+class Ports(NamedTuple):
+    """Of one member."""
+
+    client: int
+    peer: int
+    link: int
 
 
 @dataclass(slots=True)
@@ -62,19 +71,18 @@ class LocalEtcd:
     """One cluster of three members, each behind a link."""
 
     def __init__(
-        self, name: str, directory: Path, regions: Sequence[str], faults: Faults, heartbeat_ms: int
+        self, name: str, directory: Path, ports: Mapping[str, Ports], faults: Faults, heartbeat_ms: int
     ) -> None:
-        """`heartbeat_ms`: the longest round trip, at least etcd's own 100 (AR §5.2)."""
+        """`ports` per region; `heartbeat_ms`: the longest round trip, at least etcd's own 100 (AR §5.2)."""
         program = which("etcd")
         if program is None:
             raise EtcdMissing
         self.name = name
         self._program = program
         self._heartbeat_ms = max(100, heartbeat_ms)
-        ports = free_ports(3 * len(regions))
         self.members = {
-            region: Member(f"{name}-{region}", region, directory / region / name, *three)
-            for region, three in zip(regions, zip(ports[::3], ports[1::3], ports[2::3]))
+            region: Member(f"{name}-{region}", region, directory / region / name, *each)
+            for region, each in ports.items()
         }
         self.links = {
             region: PeerLink(region, member.peer_port, faults, self._region_of)

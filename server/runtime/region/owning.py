@@ -114,6 +114,9 @@ class Owning:
                 "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
             )
             self._replay()
+            leading = asyncio.get_running_loop().create_task(self._carrier.lead())
+            self._appends.add(leading)
+            leading.add_done_callback(self._append_ended)
             while not self._ended.is_set() and not self.core.is_stopped:
                 self._perform(self.core.tick(self._earliest()))
                 await asyncio.sleep(TICK_S)

@@ -1,0 +1,165 @@
+"""`opendsql cluster`, `region`, `node`, `range`: regions on this machine, and how to break them (DESIGN §12)."""
+
+import errno
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+
+from server import cli_connect
+from server.runtime.operations import Refused
+from server.runtime.region import local_cluster
+from server.runtime.stores import InUse
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+WATCH_S = 0.5
+
+data_option = click.option(
+    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
+)
+
+
+@click.command()
+@click.option("--regions", default="us-east-1,us-west-2", show_default=True, help="The two active regions.")
+@click.option("--witness", default="us-east-2", show_default=True, help="The region that holds the log only.")
+@data_option
+@click.option(
+    "--rtt", default=0.0, show_default=True, type=click.FloatRange(0, 2000), help="Round trip, milliseconds."
+)
+@click.option(
+    "--port",
+    default=5432,
+    show_default=True,
+    type=click.IntRange(0, 65534),
+    help="Of the first region, the next one for the second; 0: any free ones.",
+)
+def cluster(regions: str, witness: str, data: Path, rtt: float, port: int) -> None:
+    """Run two regions and a witness on this machine."""
+    options = local_cluster.Options(data, list(local_cluster.names(regions)), witness, port, rtt)
+    try:
+        sys.exit(local_cluster.run(options))
+    except InUse as error:
+        _fail(f"data directory in use: {error}", EXIT_IN_USE)
+    except local_cluster.Failed as error:
+        _fail(str(error), EXIT_FAILURE)
+    except OSError as error:
+        _fail(str(error), EXIT_IN_USE if error.errno == errno.EADDRINUSE else EXIT_FAILURE)
+
+
+@click.group()
+def region() -> None:
+    """Cut a region of a running cluster off, kill it, or heal it."""
+
+
+def _region_command(action: str, text: str) -> click.Command:
+    @click.command(action, help=text)
+    @click.argument("name", metavar="REGION")
+    @data_option
+    def command(name: str, data: Path) -> None:
+        _perform(data, local_cluster.RegionChange(action, name))
+
+    return command
+
+
+region.add_command(
+    _region_command("cut", "Nothing passes between REGION and the others; it goes on running.")
+)
+region.add_command(
+    _region_command("kill", "kill -9 of every process in REGION; they stay dead until it is healed.")
+)
+region.add_command(_region_command("heal", "Join REGION to the others again and start what was killed."))
+
+
+@click.group()
+def node() -> None:
+    """Processes of a running cluster."""
+
+
+@node.command("kill")
+@click.argument("name", metavar="NODE")
+@data_option
+def node_kill(name: str, data: Path) -> None:
+    """kill -9 of one process, by the name that `opendsql status` shows; it is started again."""
+    _perform(data, local_cluster.NodeKill(name))
+
+
+@click.group("range")
+def range_group() -> None:
+    """Who decides on which keys."""
+
+
+@range_group.command("move")
+@click.argument("name", metavar="REGION")
+@click.option("--table", help="This table's keys; without it all keys.")
+@data_option
+def range_move(name: str, table: str | None, data: Path) -> None:
+    """Let the adjudicator in REGION decide on a table's commits, while they go on."""
+    _perform(data, local_cluster.MoveRange(name, table))
+
+
+COMMANDS = (cluster, region, node, range_group)
+
+
+def is_cluster(data: Path) -> bool:
+    """Whether the data directory is one of `opendsql cluster`."""
+    return (data / local_cluster.PLAN).exists()
+
+
+def show_status(data: Path, as_json: bool, watch: bool) -> None:
+    """`opendsql status` of a cluster."""
+    while True:
+        found: list[Any] = []
+        _perform(data, local_cluster.Status(), found)
+        if as_json:
+            click.echo(msgspec.json.encode(found[0]))
+        else:
+            text = "\n".join(_lines(found[0]))
+            if watch:
+                click.clear()
+            click.echo(text)
+        if not watch:
+            return
+        time.sleep(WATCH_S)
+
+
+def _perform(data: Path, request: local_cluster.Request, found: list[Any] | None = None) -> None:
+    try:
+        connected = cli_connect.connect(data) if data.is_dir() else None
+        if connected is None:
+            _fail(f"no cluster runs on {data}", EXIT_FAILURE)
+        with connected:
+            cli_connect.ask(connected, request, ([] if found is None else found).append)
+    except (Refused, OSError) as error:
+        _fail(str(error), EXIT_FAILURE)
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for each in found["regions"]:
+        lines.append(f"{each['region']:14}{each['state']:44}{each.get('endpoint', '')}")
+        if "journals" not in each:
+            continue
+        regions = each["regions"]
+        lines.append(
+            f"  epoch {regions['epoch']} active {','.join(regions['active'])}   behind {each['behind_ms']} ms   "
+            f"commits {each['commits']}   conflicts {each['conflicts']}   sessions {each['sessions']}"
+        )
+        for journal in each["journals"]:
+            leads = "leads" if journal["leads_here"] else "reads"
+            lines.append(
+                f"  journal {journal['journal']} {leads}   epoch {journal['epoch']}   read {journal['read']}   "
+                f"closed {journal['closed_ahead_ms']} ms ahead   {journal['error']}"
+            )
+    etcd = ", ".join(f"{each['node']}{'' if each['is_running'] else ' (dead)'}" for each in found["etcd"])
+    lines.append(f"witness       {found['witness']}")
+    lines.append(f"etcd          {etcd}")
+    lines.append(f"cut           {', '.join(found['cuts']) or 'nothing'}")
+    return lines
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"opendsql: {message}", err=True)
+    sys.exit(code)

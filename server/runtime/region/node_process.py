@@ -1,0 +1,33 @@
+"""The program of a region's node: `python -m server.runtime.region.node_process CONFIG`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from server.runtime.region import config, serving
+from server.runtime.stores import WORLD_ERRORS, InUse
+
+
+def main() -> int:
+    """0 clean stop, 1 failure, 2 usage, 3 data directory or port in use."""
+    logging.basicConfig(
+        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return serving.run(config.load(Path(sys.argv[1])))
+    except (IndexError, ValueError) as error:
+        print(f"opendsql: {error}", file=sys.stderr)  # noqa: T201 - one line for the operator
+        return 2
+    except InUse as error:
+        print(f"opendsql: data directory in use: {error}", file=sys.stderr)  # noqa: T201
+        return 3
+    except (*WORLD_ERRORS, OSError) as error:
+        print(f"opendsql: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

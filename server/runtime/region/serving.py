@@ -1,0 +1,343 @@
+"""`opendsql node`: one process of a region, from its configuration to the ready line and back."""
+
+import asyncio
+import datetime
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from journal.broken import Broken
+from journal.journal import LogError
+from server.pgwire.connection import Counters
+from server.runtime import process, tls
+from server.runtime.control import ControlSocket
+from server.runtime.gate import CatalogGate
+from server.runtime.listener import Listener
+from server.runtime.net import faults as net_faults
+from server.runtime.net.faults import BadChange, Faults
+from server.runtime.net.identity import Identity, load_issued
+from server.runtime.net.transport import Address, Transport
+from server.runtime.operations import Emit, Refused
+from server.runtime.region import wire
+from server.runtime.region.carrier import Unreachable
+from server.runtime.region.config import NodeConfig
+from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
+from server.runtime.region.node import Place, RegionNode, initial_ranges
+from server.runtime.serving import address, ready_line
+from server.runtime.stores import WORLD_ERRORS, lock_directory
+from server.session.regional import RegionSession
+from server.session.session import SqlSession
+from server.sql.limits import Limits
+
+log = logging.getLogger("opendsql.region")
+
+STOP_GRACE_S = 5.0
+OPEN_RETRY_S = 0.2
+
+
+class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
+    """What this node knows."""
+
+
+class Fault(msgspec.Struct, tag="fault", forbid_unknown_fields=True):
+    """Change what is done to messages on purpose."""
+
+    change: net_faults.Change
+
+
+class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
+    """Hand a table's keys (or, without one, all keys) to another journal."""
+
+    journal: int
+    table: str | None = None
+
+
+Request: TypeAlias = Status | Fault | MoveRange
+
+
+class RegionServer:
+    """A node with its listener and transport."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.stopped = asyncio.Event()
+        self.failure: BaseException | None = None
+        self.counters = Counters()
+        self.faults = Faults((*config.regions, config.witness))
+        for each in config.round_trips:
+            self.faults.apply(net_faults.SetRoundTrip(each.a, each.b, each.ms))
+        me = Identity(config.cluster, config.region, config.node)
+        self.transport = Transport(
+            me,
+            wire.VOCABULARY,
+            load_issued(Path(config.certificates), config.node),
+            faults=self.faults,
+            broken=self.broken,
+        )
+        self.limits = Limits()
+        self.started = time.monotonic()
+        self.ready_after_s = 0.0
+        self.node: RegionNode | None = None
+        self.listener: Listener | None = None
+        self.control: ControlSocket | None = None
+        self.port = 0
+        self._carriers: dict[int, EtcdCarrier] = {}
+        self._register: EtcdRegister | None = None
+        self.gate = CatalogGate(config.auth, lambda: self._served().catalog(1), config.admin_verifier)
+
+    # --- what the listener asks
+
+    def open_session(
+        self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+    ) -> SqlSession:
+        """A session of an authenticated client."""
+        return RegionSession(self._served(), user, database, options, out)
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session that is not one of the listener's: there is no other process."""
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken: answer nobody, end the process."""
+        if self.failure is None:
+            self.failure = error
+            log.critical("node stops error=%r", error, exc_info=not isinstance(error, WORLD_ERRORS) and error)
+        if self.listener is not None:
+            self.listener.stopping = True
+            self.listener.abort()
+        self.stopped.set()
+
+    def _served(self) -> RegionNode:
+        assert self.node is not None
+        return self.node
+
+    # --- start and end
+
+    async def start(self) -> None:
+        """Returns when everything accepts connections. Raises OSError, one of `WORLD_ERRORS`."""
+        config = self.config
+        mine = next(each for each in config.nodes if each.node == config.node)
+        await self.transport.start(mine.host, mine.port)
+        await self._open_journals()
+        assert self._register is not None
+        names = [each.node for each in config.nodes]
+        place = Place(
+            config.node,
+            config.region,
+            names.index(config.node),
+            tuple(config.regions),
+            {each.node: each.region for each in config.nodes},
+            {each.number: each.region for each in config.journals},
+            initial_ranges({each.number: each.region for each in config.journals}),
+            max((each.ms for each in config.round_trips), default=0.0) / 1000,
+        )
+        self.node = RegionNode(
+            place,
+            Path(config.data),
+            self._carriers,
+            self._register,
+            self.transport.post,
+            latest=time.time_ns,
+            earliest=time.time_ns,
+            broken=self.broken,
+            limits=self.limits,
+        )
+        self._listen_to_nodes(self.node)
+        self.transport.connect(
+            Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
+            for each in config.nodes
+        )
+        await self.node.start()
+        await self._listen_to_clients()
+        self.control = ControlSocket(Path(config.data), self, self.broken, _decode)
+        await self.control.start()
+        self.ready_after_s = time.monotonic() - self.started
+
+    async def _open_journals(self) -> None:
+        config = self.config
+        for journal in config.journals:
+            near = [journal.members[config.region]]
+            while journal.number not in self._carriers:
+                try:
+                    carrier = await EtcdCarrier.open(near, journal.number)
+                    carrier.member = journal.names[config.region]
+                    self._carriers[journal.number] = carrier
+                except Unreachable as error:
+                    log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
+                    await asyncio.sleep(OPEN_RETRY_S)
+        first = min(config.journals, key=lambda each: each.number)
+        self._register = EtcdRegister([first.members[config.region]], config.cluster, config.region)
+
+    def _listen_to_nodes(self, node: RegionNode) -> None:
+        on_post = self.transport.on_post
+
+        def to_owner(source: Identity, message: wire.ToOwnerMessage) -> None:
+            node.heard(source.region)
+            node.received(wire.from_wire(message))
+
+        for kind in (wire.OwnerPrepare, wire.OwnerVote, wire.OwnerOutcome, wire.OwnerAsk):
+            on_post(kind, to_owner)
+        on_post(wire.Answered, lambda _source, message: node.answered(message))
+
+        def closed(source: Identity, message: wire.Closed) -> None:
+            node.heard(source.region)
+            node.closed(source.node, message.announcement)
+
+        on_post(wire.Closed, closed)
+        on_post(wire.Alive, lambda source, _message: node.heard(source.region))
+
+    async def _listen_to_clients(self) -> None:
+        config = self.config
+        now = datetime.datetime.now(datetime.UTC)
+        server_tls = tls.open_directory(Path(config.data) / "tls", [config.host], now)
+        self.listener = Listener(
+            self,
+            tls=server_tls,
+            tls_required=config.tls_required,
+            counters=self.counters,
+            mock_secret=os.urandom(32),
+        )
+        self.port = await self.listener.start(config.host, config.port)
+
+    async def stop(self) -> None:
+        """No new connections; running statements get their grace; then everything is closed."""
+        if self.listener is not None and self.failure is None:
+            await self.listener.shutdown(STOP_GRACE_S)
+        if self.control is not None:
+            await self.control.close()
+        if self.node is not None:
+            await self.node.stop()
+        await self.transport.stop()
+        for carrier in self._carriers.values():
+            await carrier.close()
+        if self._register is not None:
+            await self._register.close()
+        if self.node is not None and self.failure is None:
+            self.node.close()
+
+    # --- what operators ask
+
+    async def perform(self, request: Request, emit: Emit) -> None:
+        """Raises `Refused`."""
+        if isinstance(request, Status):
+            await emit(self.status())
+        elif isinstance(request, Fault):
+            try:
+                self.faults.apply(request.change)
+            except BadChange as error:
+                raise Refused(str(error)) from error
+        else:
+            self._move(request)
+
+    def _move(self, request: MoveRange) -> None:
+        node = self._served()
+        if request.journal not in node.owners:
+            raise Refused(f"there is no journal {request.journal}")
+        lo, hi = b"", b"\xff\xff"
+        if request.table is not None:
+            lo, hi = self._span_of(request.table)
+        for start, end, journal in node.routing.spans:
+            if start < hi and lo < end and journal != request.journal:
+                owner = node.owners[journal]
+                if not owner.is_owner:
+                    raise Refused(f"journal {journal} is led elsewhere: ask there")
+                if not owner.release(max(lo, start), min(hi, end), request.journal):
+                    raise Refused(f"journal {journal} does not own that range as a whole")
+
+    def _span_of(self, name: str) -> tuple[bytes, bytes]:
+        from storage import keycode
+
+        catalog = self._served().catalog(1)
+        for table in catalog.tables.values():
+            if table.name == name:
+                lo = keycode.prefix(1, table.oid)
+                return lo, keycode.successor(lo)
+        raise Refused(f"there is no table {name}")
+
+    def status(self) -> dict[str, Any]:
+        """For `opendsql status` and tests."""
+        node = self._served()
+        now = time.time_ns()
+        membership = node.membership
+        value = membership.value
+        traffic = self.transport.traffic
+        between = [flow for flow in traffic.sent if flow.source != flow.target]
+        return {
+            "node": self.config.node,
+            "region": self.config.region,
+            "pid": os.getpid(),
+            "endpoint": address(self.config.host, self.port),
+            "state": membership.refusal(time.monotonic()) or "serving",
+            "regions": {"epoch": value.epoch, "active": list(value.active)} if value else None,
+            "complete": node.following.complete,
+            "behind_ms": round((now - node.following.complete) / 1e6, 1),
+            "journals": [
+                {
+                    "journal": journal,
+                    "leads_here": owning.is_owner,
+                    "epoch": node.routing.epoch_of(journal),
+                    "read": node.tails.position(journal),
+                    "closed_ahead_ms": round((node.following.crossbar.closed(journal) - now) / 1e6, 1),
+                    "claims": owning.claims,
+                    "error": node.tails.unreachable.get(journal, ""),
+                }
+                for journal, owning in sorted(node.owners.items())
+            ],
+            "ranges": [[lo.hex(), hi.hex(), journal] for lo, hi, journal in node.routing.spans],
+            "commits": node.coordinating.commits,
+            "conflicts": node.coordinating.conflicts,
+            "unknown": node.coordinating.unknown,
+            "repeated": node.coordinating.repeated,
+            "waited": node.waited,
+            "refused": node.refused,
+            "applied": node.versions.applied_position,
+            "sessions": len(node.sessions),
+            "messages_sent": {
+                f"{flow.source}>{flow.target} {flow.name}": traffic.sent[flow].messages for flow in between
+            },
+            "peers": [each._asdict() for each in self.transport.status()],
+            "uptime_s": round(time.monotonic() - self.started, 1),
+            "ready_after_s": round(self.ready_after_s, 2),
+        }
+
+
+_decode = msgspec.json.Decoder(Request).decode
+
+
+async def serve(config: NodeConfig) -> int:
+    """Run until a signal; returns the exit code."""
+    data = Path(config.data)
+    data.mkdir(parents=True, exist_ok=True)
+    with lock_directory(data):
+        server = RegionServer(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.stopped.set)
+        starting = loop.create_task(server.start())
+        stopping = loop.create_task(server.stopped.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            process.tune()
+            print(ready_line(config.host, server.port), flush=True)  # noqa: T201 - the contract of DESIGN §12
+            await server.stopped.wait()
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await server.stop()
+        return 0 if server.failure is None else 1
+
+
+def run(config: NodeConfig) -> int:
+    """`serve` on uvloop."""
+    import uvloop
+
+    try:
+        return uvloop.run(serve(config))
+    except (Broken, LogError) as error:
+        log.critical("node stops error=%r", error)
+        return 1
