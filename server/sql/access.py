@@ -9,7 +9,7 @@ An entry of a unique index is unique by its key alone, except that one with a NU
 distinct) carries the row key too. Columns of dropped attributes are stored as nil.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -41,8 +41,8 @@ def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable
         if found.sort_key is not None and found.key_kind == "text":
             converters.append((place, found.sort_key))
     if not converters and positions:
-        only = positions[0]
-        return (lambda row: (row[only],)) if len(positions) == 1 else itemgetter(*positions)
+        first = positions[0]
+        return itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(first, first + 1))
 
     def convert(row: Row) -> Sequence[Any]:
         values = [row[position] for position in positions]
@@ -108,6 +108,7 @@ class TableAccess:
         "_encode",
         "_packers",
         "_unpackers",
+        "_values",
         "cluster",
         "hi",
         "indexes",
@@ -131,7 +132,8 @@ class TableAccess:
         self.key_columns = tuple(key.column - 1 for key in keys)
         self.kinds = tuple(key_kind(table.columns[position]) for position in self.key_columns)
         self._encode = keycode.encoder(self.kinds, start=self.lo)
-        self.key = _key_of(self._encode, _key_values(table.columns, keys))
+        self._values = _key_values(table.columns, keys)
+        self.key = _key_of(self._encode, self._values)
         """The key of a row by its primary key; tables without one take `hidden_key`."""
         self._packers = self._converters("pack")
         self._unpackers = self._converters("unpack")
@@ -152,6 +154,10 @@ class TableAccess:
             if converter is not None and not column.dropped:
                 found.append((position, converter))
         return tuple(found)
+
+    def keys(self, rows: Iterable[Row]) -> list[bytes]:
+        """`key` of each row."""
+        return list(map(self._encode, map(self._values, rows)))
 
     def key_prefix(self, values: Sequence[Any]) -> bytes:
         """The bytes that the keys of all rows with these leading primary-key values begin with."""

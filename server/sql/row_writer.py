@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from journal.record import LockClass
@@ -63,7 +64,7 @@ class RowWriter:
         """Insert all rows at once; False: none was inserted, `insert` them one after the other."""
         reach, txn = self.access, ctx.txn
         if rows and reach.key_columns and not reach.indexes and self._are_valid(ctx, rows):
-            keys = list(map(reach.key, rows))
+            keys = reach.keys(rows)
             values = list(map(reach.pack, rows))
             limits = txn.limits
             small = (
@@ -77,6 +78,8 @@ class RowWriter:
 
     def _are_valid(self, ctx: Context, rows: Sequence[Row]) -> bool:
         """Whether no constraint fails; which row's error comes first is for `insert` to find."""
+        if not self.checks:
+            return not any(None in map(itemgetter(place), rows) for place in self._not_null)
         try:
             for row in rows:
                 self.validate(ctx, row)
