@@ -8,7 +8,8 @@
     `long`        as `current`, for the other keys, by their path (storage.longkey)
     `long_history` path length (2 bytes BE) + path + (2^64-1 - commit_ts, 8 bytes BE) -> commit_ts + row
     `trim`        superseding commit_ts (8 bytes BE) + sequence (4 bytes BE) -> what may go (storage.replica)
-    `meta`        `state` -> storage.mvcc.State; `extra` -> bytes of the caller
+    `meta`        `state` -> storage.mvcc.State; `mark` -> msgpack of journal.crossbar.Mark; `extra` -> bytes of
+                  the caller
 
 The length before a key in `history` keeps the versions of `a` from standing between those of `a` + 8 bytes,
 so that one seek always lands on the right version.
@@ -33,7 +34,7 @@ Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Cursor: TypeAlias = "lmdb.Cursor[bytes]"
 Database: TypeAlias = "lmdb._Database"
 
-FORMAT = 1
+FORMAT = 2
 """Of everything under the directory; another number is refused."""
 MAP_SIZE = 1 << 40
 """Sparse: address space, not disk (DESIGN §8)."""

@@ -75,9 +75,11 @@ class State(NamedTuple):
     tombstones: int = 0
     """In `current` and `long`: a count may skip the rows' bytes when there are none."""
     has_long: bool = False
+    complete: int = 0
+    """Everything at or below it is applied: `applied_ts`, or what was closed above it."""
 
 
-_STATE = struct.Struct(">Q32sQQQ?")
+_STATE = struct.Struct(">Q32sQQQ?Q")
 
 
 def read_state(txn: Transaction, meta: Database) -> State:
@@ -100,11 +102,12 @@ class Versions:
     """Reads as of a time, from one environment; `Replica` and `Reader` add how it moves on."""
 
     applied_position: int
-    """The journal's position up to which everything is in; 0: nothing."""
+    """The journal's position up to which everything is in; 0: nothing. Of several journals the first one's."""
     applied_hash: bytes
     """The hash of the record there."""
     applied_ts: int
     horizon: int
+    complete: int
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -348,7 +351,7 @@ class Versions:
 
     def _adopt(self, state: State) -> None:
         self.applied_position, self.applied_hash, self.applied_ts, self.horizon = state[:4]
-        self._tombstones, self._has_long = state[4:]
+        self._tombstones, self._has_long, self.complete = state[4:]
 
 
 def _inside(chunk: list[Pair], lo: bytes, hi: bytes, reverse: bool) -> list[Pair]:

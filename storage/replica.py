@@ -35,18 +35,20 @@ Left out: waiting until the replica is complete to a time (DESIGN §4) belongs t
 closed times of the journals.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from journal.broken import require
-from journal.record import Commit, Key, Timestamp, Write
+from journal.crossbar import Mark
+from journal.record import Commit, Key, Position, Timestamp, Write
 from storage import lmdb_engine, longkey
 from storage.lmdb_engine import FORMAT, MAP_SIZE, Cursor, Engine, NoSpace, Space, Transaction, Trust
 from storage.longkey import SHORT
 from storage.mvcc import END, State, TooOld, Versions, history_key, write_state
+from storage.shard import Row, Step
 
 __all__ = ["MAP_SIZE", "RETENTION_NS", "NoSpace", "Reader", "Replica", "Space", "TooOld"]
 
@@ -59,13 +61,15 @@ NOTE_ITEMS = 64
 LOAD_BATCH = 20_000
 """Rows of a snapshot per LMDB transaction."""
 
-SnapshotItem = tuple[Key, Timestamp, bytes]
+SnapshotItem = Row
 """(whole key, commit_ts, row): journal.snapshot writes and reads these."""
 
 # What a note names, by the first byte of each item.
 _VERSION, _LONG_VERSION, _TOMBSTONE, _LONG_TOMBSTONE = b"v", b"V", b"t", b"T"
 _pack_note = msgspec.msgpack.Encoder().encode
 _unpack_note = msgspec.msgpack.Decoder(list[bytes]).decode
+_pack_mark = msgspec.msgpack.Encoder().encode
+_unpack_mark = msgspec.msgpack.Decoder(Mark).decode
 
 
 class Replica(Versions):
@@ -113,31 +117,45 @@ class Replica(Versions):
         record_hash: bytes,
         now: int,
         extra: bytes | None = None,
+        *,
+        complete: Timestamp = 0,
+        mark: Mark | None = None,
     ) -> None:
-        """Apply one record's commits (none: a claim), visible when it returns. Raises `NoSpace`.
+        """Apply commits up to this record (none: a claim), visible when it returns. Raises `NoSpace`.
 
         `now` (ns since 1970) only decides what may be trimmed. `extra` is kept beside the state, for
-        `extra()` and `Reader.refresh`. Microseconds: about 12, and 3 to 10 per write.
+        `extra()` and `Reader.refresh`, as is `mark`. `complete` may lie above the newest commit. Microseconds:
+        about 12, and 3 to 10 per write.
         """
-        require(position > self.applied_position, "a record is applied once, in order (X1)")
+        is_further = position > self.applied_position or (
+            mark is not None and position == self.applied_position
+        )
+        require(is_further, "a record is applied once, in order (X1)")
         self._begin_change()
         with self._engine.writing() as txn:
             group = _Group(self._engine, txn, self._state())
             for commit in commits:
                 group.apply(commit)
             group.trim(self._cutoff(now), 2 * group.superseded + TRIM_LEAST)
-            state = group.state(position, record_hash)
+            state = group.state(position, record_hash, complete)
             write_state(txn, self._engine.meta, state)
             if extra is not None:
                 txn.put(b"extra", extra, db=self._engine.meta)
+            if mark is not None:
+                txn.put(b"mark", _pack_mark(mark), db=self._engine.meta)
         self._adopt(state)
 
     def trim(self, now: int, limit: int = 256) -> int:
         """Trim about `limit` old versions, for idle times; how many went. Raises `NoSpace`."""
+        return self.trim_before(self._cutoff(now), limit)
+
+    def trim_before(self, cutoff: Timestamp, limit: int = 256) -> int:
+        """Trim about `limit` versions that were superseded at or below `cutoff`; how many went."""
+        cutoff = min([cutoff, *self._held])
         self._begin_change()
         with self._engine.writing() as txn:
             group = _Group(self._engine, txn, self._state())
-            trimmed = group.trim(self._cutoff(now), limit)
+            trimmed = group.trim(cutoff, limit)
             state = group.state(self.applied_position, self.applied_hash)
             write_state(txn, self._engine.meta, state)
         self._adopt(state)
@@ -173,6 +191,7 @@ class Replica(Versions):
         record_hash: bytes,
         ts: Timestamp,
         extra: bytes = b"",
+        mark: Mark | None = None,
     ) -> None:
         """Fill an empty replica from a snapshot cut at `position` and `ts`; ts becomes its horizon too.
 
@@ -189,8 +208,10 @@ class Replica(Versions):
                 last, found_long = _load_batch(self._engine, txn, batch, last)
             has_long = has_long or found_long
         with self._engine.writing() as txn:
-            state = State(position, record_hash, ts, ts, 0, has_long)
+            state = State(position, record_hash, ts, ts, 0, has_long, ts)
             write_state(txn, self._engine.meta, state)
+            if mark is not None:
+                txn.put(b"mark", _pack_mark(mark), db=self._engine.meta)
             txn.put(b"extra", extra, db=self._engine.meta)
         self._adopt(state)
         lmdb_engine.write_trust(self._engine.path, Trust(FORMAT, self._boot, False))
@@ -228,6 +249,11 @@ class Replica(Versions):
         """Remove the environment in `path`, which nothing has open."""
         lmdb_engine.wipe(Path(path))
 
+    def mark(self) -> Mark | None:
+        """Of the last `apply` or `load` that had one."""
+        packed = self._transaction().get(b"mark", None, self._engine.meta)
+        return None if packed is None else _unpack_mark(packed)
+
     def _state(self) -> State:
         return State(
             self.applied_position,
@@ -236,6 +262,7 @@ class Replica(Versions):
             self.horizon,
             self._tombstones,
             self._has_long,
+            self.complete,
         )
 
     def _cutoff(self, now: int) -> Timestamp:
@@ -247,6 +274,71 @@ class Replica(Versions):
         if self._is_synced:
             lmdb_engine.write_trust(self._engine.path, Trust(FORMAT, self._boot, False))
             self._is_synced = False
+
+
+class StoredRows:
+    """A replica's versions as `storage.shard.Rows`: each step is one LMDB transaction. Raises `NoSpace`.
+
+    Reads of the process itself go to the replica directly.
+    """
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self._mark = replica.mark()
+
+    @property
+    def complete(self) -> Timestamp:
+        return self.replica.complete
+
+    @property
+    def mark(self) -> Mark | None:
+        return self._mark
+
+    @property
+    def horizon(self) -> Timestamp:
+        return self.replica.horizon
+
+    def apply(self, commits: Sequence[Commit], step: Step) -> None:
+        replica, mark = self.replica, step.mark
+        position, record_hash = replica.applied_position, replica.applied_hash
+        if mark is not None:
+            position, record_hash = _place(mark)
+        elif not commits and step.complete == replica.complete and step.extra is None:
+            return
+        complete = step.complete
+        replica.apply(commits, position, record_hash, step.now, step.extra, complete=complete, mark=mark)
+        if mark is not None:
+            self._mark = mark
+
+    def load(self, rows: Iterable[Row], step: Step) -> None:
+        mark = step.mark
+        position, record_hash = _place(mark) if mark is not None else (0, bytes(32))
+        self.replica.load(rows, position, record_hash, step.complete, step.extra or b"", mark)
+        self._mark = mark
+
+    def get(self, key: Key, ts: Timestamp) -> bytes | None:
+        return self.replica.get(key, ts)
+
+    def scan(self, lo: Key, hi: Key, ts: Timestamp) -> Iterator[Row]:
+        following: Key | None = lo
+        while following is not None:
+            rows, following = self.replica.scan_stamped(following, hi, ts)
+            yield from rows
+
+    def visible(self, ts: Timestamp) -> Iterator[Row]:
+        return self.scan(b"", END, ts)
+
+    def trim(self, before: Timestamp) -> Timestamp:
+        self.replica.trim_before(before)
+        return self.replica.horizon
+
+
+def _place(mark: Mark) -> tuple[Position, bytes]:
+    """Where the first journal of `mark` stands."""
+    if not mark.positions:
+        return 0, bytes(32)
+    journal, position = mark.positions[0]
+    return position, dict(mark.hashes).get(journal, bytes(32))
 
 
 class Reader(Versions):
@@ -298,15 +390,20 @@ class _Group:
         self._horizon = state.horizon
         self._tombstones = state.tombstones
         self._has_long = state.has_long
+        self._complete = state.complete
+        self._noted = b""
+        """The time of the last note, and how many there are: journals may hold commits of the same time."""
+        self._sequence = 0
 
-    def state(self, position: int, record_hash: bytes) -> State:
+    def state(self, position: int, record_hash: bytes, complete: Timestamp = 0) -> State:
         """What the environment then holds, having applied the record at `position`."""
-        return State(position, record_hash, self._applied_ts, self._horizon, self._tombstones, self._has_long)
+        applied_ts, upto = self._applied_ts, max(self._applied_ts, self._complete, complete)
+        return State(position, record_hash, applied_ts, self._horizon, self._tombstones, self._has_long, upto)
 
     def apply(self, commit: Commit) -> None:
         """Put every write of a commit in, and the note of what it superseded."""
         commit_ts = commit.commit_ts
-        require(commit_ts > self._applied_ts, "commits are applied in order of commit_ts (J2)")
+        require(commit_ts >= self._applied_ts, "commits are applied in order of commit_ts (X1)")
         stamp = commit_ts.to_bytes(8, "big")
         replace, put, history = self._txn.replace, self._txn.put, self._engine.history
         note: list[bytes] = []
@@ -354,9 +451,12 @@ class _Group:
 
     def _write_note(self, stamp: bytes, note: list[bytes]) -> None:
         self.superseded += len(note)
-        for sequence, start in enumerate(range(0, len(note), NOTE_ITEMS)):
-            name = stamp + sequence.to_bytes(4, "big")
+        if stamp != self._noted:
+            self._noted, self._sequence = stamp, 0
+        for start in range(0, len(note), NOTE_ITEMS):
+            name = stamp + self._sequence.to_bytes(4, "big")
             self._txn.put(name, _pack_note(note[start : start + NOTE_ITEMS]), db=self._engine.trim)
+            self._sequence += 1
 
     def trim(self, cutoff: Timestamp, limit: int) -> int:
         """Let go of what was superseded up to `cutoff`, note by note, until `limit` is met; how many went."""

@@ -28,17 +28,45 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from journal.broken import require
 from journal.crossbar import Item, Mark
-from journal.record import Commit, Key, Timestamp, Write
+from journal.record import MARKERS, Commit, Key, Timestamp
 
 Row = tuple[Key, Timestamp, bytes]
 """(key, commit_ts, value)."""
 
 
-class Rows(Protocol):
-    """Versions of rows; nothing here knows what is complete."""
+class Step(NamedTuple):
+    """What is stored together with the versions of a part of the stream, all of it or nothing."""
 
-    def apply(self, commit_ts: Timestamp, writes: Sequence[Write]) -> None:
-        """Add the versions of one transaction."""
+    complete: Timestamp
+    """Everything at or below it is applied."""
+    mark: Mark | None = None
+    """From where the stream goes on."""
+    now: Timestamp = 0
+    """What was superseded long before it may be dropped on this occasion."""
+    extra: bytes | None = None
+    """Of the caller; None: what was there stays."""
+
+
+class Rows(Protocol):
+    """Versions of rows, and how far they go."""
+
+    @property
+    def complete(self) -> Timestamp:
+        """As of the last step."""
+
+    @property
+    def mark(self) -> Mark | None:
+        """Of the last step that had one."""
+
+    @property
+    def horizon(self) -> Timestamp:
+        """The highest time at which a version was superseded that is gone."""
+
+    def apply(self, commits: Sequence[Commit], step: Step) -> None:
+        """Add the versions of these transactions, in order of commit_ts; if it raises, nothing is in."""
+
+    def load(self, rows: Iterable[Row], step: Step) -> None:
+        """Fill what is empty with the rows of a snapshot; older versions are not there: a new horizon."""
 
     def get(self, key: Key, ts: Timestamp) -> bytes | None:
         """The row of `key` as of `ts`."""
@@ -50,7 +78,7 @@ class Rows(Protocol):
         """Every row as of `ts`, in key order, with the time it was written."""
 
     def trim(self, before: Timestamp) -> Timestamp:
-        """Drop versions that were superseded at or below `before`; the highest superseding time, 0: none."""
+        """Drop versions that were superseded at or below `before`, the oldest first, perhaps not all; `horizon`."""
 
 
 class Pushdown(Protocol):
@@ -155,20 +183,44 @@ class Shard:
         self.lo = lo
         self.hi = hi
         self.bounds = bounds if bounds is not None else Bounds()
-        self.complete: Timestamp = 0
-        """Everything at or below it is applied."""
-        self.horizon: Timestamp = 0
-        """A read strictly below it is refused."""
+        self._is_whole = lo == b"" and hi >= MARKERS
         self._pushdown = pushdown
         self._waiting: list[tuple[Request, Timestamp]] = []
 
-    def feed(self, items: Sequence[Item], complete: Timestamp) -> list[Answered]:
-        """Apply the next part of the stream, then answer the reads that it completes."""
-        for item in items:
-            if isinstance(item.content, Commit):
-                self._apply(item.content)
-        require(complete >= self.complete, "X2: complete never goes back")
-        self.complete = complete
+    @property
+    def complete(self) -> Timestamp:
+        """Everything at or below it is applied."""
+        return self.rows.complete
+
+    @property
+    def horizon(self) -> Timestamp:
+        """A read strictly below it is refused."""
+        return self.rows.horizon
+
+    def feed(
+        self,
+        items: Sequence[Item],
+        complete: Timestamp,
+        mark: Mark | None = None,
+        now: Timestamp = 0,
+        extra: bytes | None = None,
+    ) -> list[Answered]:
+        """Apply the next part of the stream, then answer the reads that it completes.
+
+        `mark`: from where the stream goes on, and `extra`: bytes of the caller; both are stored with the rows.
+        What `rows` raises for want of space may be met by the same call later.
+        """
+        before = self.complete
+        require(complete >= before, "X2: complete never goes back")
+        commits = [item.content for item in items if isinstance(item.content, Commit)]
+        require(
+            not commits or commits[0].commit_ts > before, "S4: nothing is applied at or below a complete time"
+        )
+        if not self._is_whole:
+            commits = [part for commit in commits if (part := self._part(commit)) is not None]
+        self.rows.apply(commits, Step(complete, mark, now, extra))
+        if not self._waiting:
+            return []
         ready = [read for read, _since in self._waiting if self._is_complete(read.ts)]
         if ready:
             self._waiting = [each for each in self._waiting if not self._is_complete(each[0].ts)]
@@ -187,7 +239,7 @@ class Shard:
         """Refuse the reads that waited too long, and drop versions that nobody may read any more."""
         before = min(now - self.bounds.retention, self.complete)
         if before > 0:
-            self.horizon = max(self.horizon, self.rows.trim(before))
+            self.rows.trim(before)
         late = [read for read, since in self._waiting if since + self.bounds.wait < now]
         if late:
             self._waiting = [each for each in self._waiting if each[0] not in late]
@@ -203,20 +255,16 @@ class Shard:
         require(self.complete == 0, "S5: a snapshot is loaded into an empty shard")
         if _digest(snapshot.complete, snapshot.rows) != snapshot.digest:
             raise Damaged(f"snapshot at {snapshot.complete}")
-        for key, commit_ts, value in snapshot.rows:
-            self.rows.apply(commit_ts, [Write(key, value, 0)])
-        self.complete = snapshot.complete
-        self.horizon = snapshot.horizon
+        self.rows.load(snapshot.rows, Step(snapshot.complete, snapshot.mark))
 
     def content_hash(self, ts: Timestamp) -> bytes:
         """Equal for replicas that are complete to `ts` (S3)."""
         return _digest(ts, tuple(self.rows.visible(ts)))
 
-    def _apply(self, commit: Commit) -> None:
-        require(commit.commit_ts > self.complete, "S4: nothing is applied at or below a complete time")
+    def _part(self, commit: Commit) -> Commit | None:
+        """What a transaction wrote in this shard."""
         writes = [write for write in commit.writes if self.lo <= write.key < self.hi]
-        if writes:
-            self.rows.apply(commit.commit_ts, writes)
+        return Commit(commit.txid, commit.start_ts, commit.commit_ts, writes, []) if writes else None
 
     def _answer(self, read: Request) -> Answered:
         if self._is_below_horizon(read.ts):

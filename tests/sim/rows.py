@@ -3,6 +3,8 @@
 from bisect import bisect_left, bisect_right, insort
 from operator import itemgetter
 
+from journal.record import Write
+
 _ts = itemgetter(0)
 
 
@@ -14,8 +16,23 @@ class MemoryRows:
         self._keys = []
         """Sorted."""
         self._superseded = []
+        self.complete = 0
+        self.mark = None
+        self.horizon = 0
 
-    def apply(self, commit_ts, writes):
+    def apply(self, commits, step):
+        for commit in commits:
+            self._add(commit.commit_ts, commit.writes)
+        self.complete = step.complete
+        self.mark = step.mark or self.mark
+
+    def load(self, rows, step):
+        for key, commit_ts, value in rows:
+            self._add(commit_ts, [Write(key, value, 0)])
+        self.complete = self.horizon = step.complete
+        self.mark = step.mark
+
+    def _add(self, commit_ts, writes):
         for write in writes:
             versions = self._versions.get(write.key)
             if versions is None:
@@ -44,7 +61,6 @@ class MemoryRows:
                 yield key, versions[index - 1][0], versions[index - 1][1]
 
     def trim(self, before):
-        horizon = 0
         kept = []
         for ts, key in self._superseded:
             if ts > before:
@@ -52,6 +68,22 @@ class MemoryRows:
                 continue
             versions = self._versions[key]
             del versions[: max(0, bisect_right(versions, ts, key=_ts) - 1)]
-            horizon = max(horizon, ts)
+            self.horizon = max(self.horizon, ts)
         self._superseded = kept
-        return horizon
+        return self.horizon
+
+
+class Filters:
+    """What the simulation pushes down: a `storage.shard.Pushdown`."""
+
+    def run(self, pushed, rows):
+        """`#`: how many rows, as one row; else those whose value begins with `pushed`."""
+        if pushed != b"#":
+            yield from (row for row in rows if row[2].startswith(pushed))
+            return
+        first, count = None, 0
+        for row in rows:
+            first = first or row[0]
+            count += 1
+        if first is not None:
+            yield (first, 0, b"%d" % count)

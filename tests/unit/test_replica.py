@@ -7,7 +7,7 @@ import pytest
 from journal.broken import Broken
 from storage import lmdb_engine
 from storage import replica as replica_module
-from storage.lmdb_engine import NoSpace, Trust, WrongFormat
+from storage.lmdb_engine import FORMAT, NoSpace, Trust, WrongFormat
 from storage.longkey import SHORT
 from storage.replica import Replica, TooOld
 from tests.replicas import apply, commit
@@ -351,7 +351,7 @@ def test_a_clean_close_is_trusted_on_any_boot(opened, tmp_path):
     apply(replica, 20, {A: b"2"})
     replica.close()
     assert lmdb_engine.read_trust(tmp_path / "storage").is_synced
-    lmdb_engine.write_trust(tmp_path / "storage", Trust(1, "another boot", True))
+    lmdb_engine.write_trust(tmp_path / "storage", Trust(FORMAT, "another boot", True))
     replica = opened()
     assert not replica.needs_rebuild
     assert (replica.applied_position, replica.applied_hash) == (2, (20).to_bytes(32, "big"))
@@ -359,19 +359,19 @@ def test_a_clean_close_is_trusted_on_any_boot(opened, tmp_path):
 
 
 def test_a_killed_process_of_this_boot_goes_on(opened, tmp_path):
-    replica = restarted(opened, tmp_path, Trust(1, lmdb_engine.boot_id(), False))
+    replica = restarted(opened, tmp_path, Trust(FORMAT, lmdb_engine.boot_id(), False))
     assert (replica.needs_rebuild, replica.get(A, 10)) == (False, b"1")
 
 
 @pytest.mark.parametrize("boot", ["another boot", ""])
 def test_a_crashed_machine_needs_a_rebuild(opened, tmp_path, boot):
-    replica = restarted(opened, tmp_path, Trust(1, boot, False))
+    replica = restarted(opened, tmp_path, Trust(FORMAT, boot, False))
     assert (replica.needs_rebuild, replica.applied_position, replica.get(A, 10)) == (True, 0, None)
 
 
 def test_a_kernel_that_does_not_name_its_boot_is_not_trusted(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(lmdb_engine, "boot_id", lambda: "")
-    assert restarted(opened, tmp_path, Trust(1, "", False)).needs_rebuild
+    assert restarted(opened, tmp_path, Trust(FORMAT, "", False)).needs_rebuild
 
 
 def test_an_environment_without_a_word_on_trust_needs_a_rebuild(opened, tmp_path):
@@ -380,9 +380,10 @@ def test_an_environment_without_a_word_on_trust_needs_a_rebuild(opened, tmp_path
     assert opened().needs_rebuild
 
 
-def test_another_format_is_refused(opened, tmp_path):
-    with pytest.raises(WrongFormat):
-        restarted(opened, tmp_path, Trust(2, "", True))
+@pytest.mark.parametrize("number", [FORMAT - 1, FORMAT + 1])
+def test_another_format_is_refused(opened, tmp_path, number):
+    with pytest.raises(WrongFormat, match=f"has format {number}, this version reads {FORMAT}"):
+        restarted(opened, tmp_path, Trust(number, "", True))
 
 
 def test_trust_in_what_was_synced_ends_before_the_next_change(opened, tmp_path):
