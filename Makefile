@@ -69,11 +69,12 @@ bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
 	@.ci/packages postgresql postgresql-contrib || true
 	$(BIN)/python -m tests.bench
 
-sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (FIRST= the first)
-	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0))
+sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (FIRST= the first, PROFILE= of one kind)
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0)) \
+	  $(if $(PROFILE),--profile $(PROFILE))
 
-mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a random search needs
-	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),200)
+mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a random search needs (SEEDS= at most)
+	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),1000)
 
 clean:  ## Remove .venv and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

@@ -96,3 +96,23 @@ PROFILES = {
         _doubt, (w.ledger, w.ledger, w.ledger_change, w.transfer, w.schema_change, w.register, w.long_reader)
     ),
 }
+
+SOUGHT = {
+    "end-closes": "moves",
+    "end-free": "moves",
+    "take-back": "moves",
+    "promised-time": "skewed",
+    "in-doubt": "doubt",
+    "marker-time": "schema",
+    "marker-decided": "schema",
+    "missed-floor": "replays",
+    "vote-epoch": "zombies",
+    "dead-memory": "zombies",
+}
+"""Rule -> where its absence is looked for; others: in seeds of all kinds."""
+
+
+def of_seed(seed):
+    """Every other seed is of the general kind, the others take turns."""
+    others = sorted(name for name in PROFILES if name != "general")
+    return "general" if seed % 2 == 0 else others[seed // 2 % len(others)]
