@@ -64,6 +64,8 @@ class Window:
 
     def conflict(self, touched: Iterable[Write | Lock], start_ts: Timestamp) -> Key | None:
         """The first key on which a conflicting class (AR §1.11) was committed after `start_ts`."""
+        if start_ts >= self._newest:
+            return None
         exclusive = self._exclusive
         non_key = self._non_key
         for touch in touched:
@@ -84,6 +86,8 @@ class Window:
 
     def written(self, keys: Iterable[Key], start_ts: Timestamp) -> Key | None:
         """The first of `keys` that was written (class NON_KEY or EXCLUSIVE) after `start_ts`."""
+        if start_ts >= self._newest:
+            return None
         for key in keys:
             if self._exclusive.get(key, 0) > start_ts or self._non_key.get(key, 0) > start_ts:
                 return key
@@ -98,11 +102,12 @@ class Window:
             return
         self._newest = commit_ts
         keys: list[Key] = []
+        exclusive = self._exclusive
         for touches in (writes, locks):
             for touch in touches:
                 lock = touch.lock
                 if lock == _EXCLUSIVE:
-                    self._exclusive[touch.key] = commit_ts
+                    exclusive[touch.key] = commit_ts
                 elif lock == _NON_KEY:
                     self._non_key[touch.key] = commit_ts
                 elif lock == _KEY_SHARE:
