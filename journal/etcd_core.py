@@ -290,6 +290,8 @@ class EtcdCore:
         tail = unpack(_value(head))
         self._saw(tail, answer.revision)
         if stored:
+            if tail.position < record.position:
+                raise Damaged(record.position, "it lies behind the end of the log")
             return own if stored[0].value == plan.value else Conflict(tail)
         if tail.position >= record.position:
             return Ambiguous(record.request_id)
@@ -336,7 +338,7 @@ class EtcdCore:
         fence, head = (_value(found) for found in answer.found[-2:])
         tail = unpack(head)
         self._saw(tail, answer.revision)
-        if fence == _number(epoch) + request_id and tail.epoch < epoch:
+        if fence == _number(epoch) + request_id:
             return tail
         return Conflict(tail._replace(epoch=max(tail.epoch, int.from_bytes(fence[:8], "big"))))
 
