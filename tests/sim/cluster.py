@@ -93,8 +93,10 @@ class Cluster:
             self.reached("votes for others" if args[2].candidate.journal != args[0] else "own votes")
         self.observers.tell(hook, *args)
 
-    def count(self, result):
+    def count(self, result, kind):
         name = type(result).__name__
+        if name == "Committed":
+            self.reached(f"{kind} committed")
         if isinstance(result, Aborted):
             name = result.reason.name
         self.reached(name)
@@ -124,9 +126,9 @@ class Cluster:
     def span_of(self, key):
         return next(number for number, (lo, hi) in enumerate(SHARDS) if lo <= key < hi)
 
-    def replicas(self, key):
-        span = self.span_of(key)
-        return self.storage[2 * span : 2 * span + 2]
+    def pieces(self, lo, hi):
+        spans = [(max(lo, start), min(hi, end), number) for number, (start, end) in enumerate(SHARDS)]
+        return [each for each in spans if each[0] < each[1]]
 
     def announce(self, source, announcement):
         self.tell("on_announce", announcement)

@@ -84,7 +84,7 @@ def drawn(chance):
         clock=period(200, 800, 600),
         bound=bound,
         offset=chance.between(20, 400) * MS if violates else bound,
-        lead=chance.pick((0, 0, 5 * MS, 20 * MS)),
+        lead=chance.pick((0, 0, 5 * MS, 20 * MS, 50 * MS)),
         appends=chance.pick((1, 4)),
         exact_keys=chance.pick((1_000_000, 20)),
     )

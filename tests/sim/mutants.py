@@ -9,6 +9,7 @@ from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
 from journal.crossbar import FOREVER, Crossbar
 from server.session.coordinator import Coordinator
+from server.session.reader import Reader
 from storage.shard import Shard
 
 
@@ -119,6 +120,18 @@ MUTANTS = {
         Coordinator,
         "_may_acknowledge",
         lambda self, now: True,
+    ),
+    "read-past": (
+        "what is read is past for everybody when it is told",
+        Reader,
+        "_may_tell",
+        lambda self, now: True,
+    ),
+    "one-start": (
+        "a transaction reads at one time",
+        Reader,
+        "_time",
+        lambda self, now: now if self._number > 1 else self.start_ts,
     ),
     "dead-first": (
         "a commit is repeated when its last candidate is dead",

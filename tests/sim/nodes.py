@@ -5,10 +5,12 @@ from adjudicator.takeover import Takeover
 from journal.crossbar import Crossbar
 from journal.journal import Tail
 from journal.memory_log import MemoryLog
-from storage.shard import Bounds, Shard
-from tests.sim.rows import MemoryRows
+from storage.shard import Bounds, Scan, Shard
+from tests.sim.rows import Filters, MemoryRows
 from tests.sim.watch import watch
 from tests.sim.world import MS, Process
+
+BOUNDS = Bounds(wait=1000 * MS, ahead=500 * MS, retention=1500 * MS, rows=3)
 
 
 class JournalNode(Process):
@@ -227,7 +229,8 @@ class StorageNode(Process):
         self.cluster = cluster
         self.number = number
         self.clock = clock
-        self.shard = Shard(MemoryRows(), lo, hi, Bounds(1000 * MS, 500 * MS, 1500 * MS))
+        self.shard = Shard(MemoryRows(), lo, hi, BOUNDS, Filters())
+        self._asked = {}
         crossbar = Crossbar(cluster.first_journals)
         if snapshot is not None:
             self.shard.load(snapshot)
@@ -260,13 +263,15 @@ class StorageNode(Process):
 
     def read(self, read):
         """A query processor's request."""
+        self._asked[read.reader, read.number] = read
         answer = self.shard.read(read, self.clock.earliest(self.world.now))
         if answer is not None:
-            self._answer(answer, read)
+            self._answer(answer)
 
-    def _answer(self, answer, read=None):
+    def _answer(self, answer):
+        asked = self._asked.pop((answer.reader, answer.number), None)
+        if asked is None:
+            return
+        self.cluster.tell("on_scan" if isinstance(asked, Scan) else "on_read", self.name, asked, answer)
         node = self.cluster.query_node(answer.reader)
-        asked = node.asked(answer) if read is None else read
-        if asked is not None:
-            self.cluster.tell("on_read", self.name, asked, answer)
-        self.world.send(self, node, node.rows, answer)
+        self.world.send(self, node, node.rows, self.number, answer)

@@ -2,11 +2,16 @@
 
 from adjudicator.messages import Reason
 from server.session.coordinator import Coordinator, Patience, Unknown, WriteSet
-from storage.shard import Read, Refused
+from server.session.reader import Endurance, Reader
+from tests.sim.logged import Logged
+from tests.sim.workloads import Range
 from tests.sim.world import MS, Process
 
+ENDURANCE = Endurance(answer=150 * MS, statement=900 * MS, pieces=2)
 PATIENCE = Patience(answer=150 * MS, backoff=6 * MS, attempts=8, unknown=3000 * MS)
 STRIDE = 1_000_000
+EDGE = 1200 * MS
+"""Reads that are older are near the end of what shards keep (`nodes.BOUNDS`)."""
 
 
 class RoutingTable:
@@ -36,7 +41,8 @@ class QueryNode(Process):
         self.clock = clock
         self.clients = []
         self._next = 0
-        self._reads = {}
+        self._reading = {}
+        """The reader's address -> (transaction, what it reads)."""
         self._coordinators = {}
         self._routing = cluster.routing()
         self._generation = 0
@@ -48,7 +54,9 @@ class QueryNode(Process):
         """Begin, or come back after a crash: open transactions are gone, sessions are not."""
         self.is_alive = True
         self._generation += 1
-        self._reads = {}
+        self._reading = {}
+        for coordinator, transaction in self._coordinators.values():
+            self._log(transaction, coordinator.write_set, None)
         self._coordinators = {}
         self.world.every(self, 10 * MS, self._turn)
         for client in self.clients:
@@ -60,7 +68,7 @@ class QueryNode(Process):
 
     @property
     def is_idle(self):
-        return not self._reads and not self._coordinators
+        return not self._reading and not self._coordinators
 
     @property
     def earliest(self):
@@ -70,12 +78,12 @@ class QueryNode(Process):
         world = self.world
         if world.chance.permille(10_000 * MS // world.faults.stale):
             self._routing = self.cluster.routing()
-        for number, (coordinator, _client, _transaction) in list(self._coordinators.items()):
+        for number, (coordinator, _transaction) in list(self._coordinators.items()):
             self._send(coordinator.tick(self.earliest))
             self._finish(number)
-        for number, (read, _client, _transaction, since, tries) in list(self._reads.items()):
-            if number in self._reads and since + 200 * MS < world.now:
-                self._again(number, read, tries)
+        for source, (transaction, _request) in list(self._reading.items()):
+            self._ask(transaction.reader.tick(self.earliest))
+            self._advance(source)
 
     def epoch_of(self, journal):
         """Routing for coordinators, always through the table of the moment."""
@@ -100,93 +108,131 @@ class QueryNode(Process):
         start_ts = self._start_ts(client)
         is_bounded = self.cluster.is_bounded
         self.cluster.tell("on_begin", client.name, start_ts, now, is_bounded)
-        transaction = client.next_transaction(start_ts)
-        self._step(client, transaction, None, first=True)
+        transaction = client.next_transaction(start_ts, now)
+        self._next += 1
+        source = (self.number + 1) * STRIDE + self._next
+        transaction.reader = Reader(source, start_ts, self, ENDURANCE)
+        self._step(transaction, None, first=True)
 
     def _start_ts(self, client):
         return max(self.clock.latest(self.world.now), client.last_ts)
 
-    def _step(self, client, transaction, value, first=False):
+    def _step(self, transaction, value, first=False):
         """Resume the generator with `value`; do what it asks for."""
         try:
             request = next(transaction.steps) if first else transaction.steps.send(value)
         except StopIteration:
-            self._think(client)
+            if not transaction.is_logged:
+                self._log(transaction, None, 0)
+            self._think(transaction.client)
             return
         if isinstance(request, WriteSet):
-            self._commit(client, transaction, request)
+            self._commit(transaction, request)
         elif isinstance(request, int):
-            self.world.post(request, self._resume, client, transaction, self._generation)
+            self.world.post(request, self._resume, transaction, self._generation)
         else:
-            self._read(client, transaction, request)
+            self._read(transaction, request)
 
-    def _resume(self, client, transaction, generation):
+    def _resume(self, transaction, generation):
         if self.is_alive and generation == self._generation:
-            self._step(client, transaction, None)
+            self._step(transaction, None)
+
+    def _log(self, transaction, write_set, commit_ts):
+        """What the client can say of it."""
+        transaction.is_logged = True
+        writes = {each.key: each.value for each in write_set.writes} if write_set is not None else {}
+        client, reads = transaction.client.name, transaction.reads
+        times = (transaction.start_ts, transaction.began, self.world.now)
+        self.cluster.tell(
+            "on_transaction", Logged(client, transaction.kind, *times, reads, writes, commit_ts)
+        )
 
     # --- reading
 
-    def _read(self, client, transaction, keys):
-        parts = {}
-        for key in keys:
-            parts.setdefault(self.cluster.span_of(key), []).append(key)
-        transaction.rows = {}
-        transaction.missing = len(parts)
-        for span in sorted(parts):
-            self._next += 1
-            number = self._next
-            read = Read(self.number, number, transaction.start_ts, tuple(parts[span]))
-            self._reads[number] = (read, client, transaction, self.world.now, 0)
-            self._ask(read)
+    def shard_of(self, key):
+        """Places for readers."""
+        return self.cluster.span_of(key)
 
-    def _ask(self, read):
-        node = self.world.chance.pick(self.cluster.replicas(read.keys[0]))
-        self.world.send(self, node, node.read, read)
+    def pieces(self, lo, hi):
+        return self.cluster.pieces(lo, hi)
 
-    def _again(self, number, read, tries):
-        _read, client, transaction, _since, _tries = self._reads[number]
-        if tries >= 4:
-            self._fail(client, transaction)
-            return
-        self._reads[number] = (read, client, transaction, self.world.now, tries + 1)
-        self._ask(read)
+    def replicas(self, shard):
+        numbers = [2 * shard, 2 * shard + 1]
+        return numbers if self.world.chance.permille(500) else numbers[::-1]
 
-    def asked(self, answer):
-        """The request behind an answer, for the checkers."""
-        found = self._reads.get(answer.number)
-        return found[0] if found is not None else None
+    def _read(self, transaction, request):
+        reader, now = transaction.reader, self.earliest
+        transaction.rows = []
+        if isinstance(request, Range):
+            asked = reader.scan(request.lo, request.hi, now, request.limit, request.pushed)
+        else:
+            asked = reader.get(list(request), now)
+        self._reading[reader.source] = (transaction, request)
+        self._ask(asked)
 
-    def rows(self, answer):
+    def _ask(self, asked):
+        for replica, request in asked:
+            node = self.cluster.storage[replica]
+            self.world.send(self, node, node.read, request)
+
+    def rows(self, replica, answer):
         """A shard's answer."""
-        found = self._reads.get(answer.number)
-        if found is None:
-            return
-        read, client, transaction, _since, tries = found
-        if answer.refused is not None:
-            if answer.refused == Refused.TOO_OLD or tries >= 4:
-                self._fail(client, transaction)
-            return
-        del self._reads[answer.number]
-        transaction.rows.update(zip(read.keys, answer.rows))
-        transaction.missing -= 1
-        if transaction.missing == 0:
-            self._step(client, transaction, transaction.rows)
+        found = self._reading.get(answer.reader)
+        if found is not None:
+            self._ask(found[0].reader.answer(replica, answer, self.earliest))
+            self._advance(answer.reader)
 
-    def _fail(self, client, transaction):
+    def _advance(self, source):
+        """Go on with what is there; the transaction goes on when its statement has everything."""
+        transaction, request = self._reading[source]
+        reader, now = transaction.reader, self.earliest
+        if reader.failure is not None:
+            del self._reading[source]
+            self._fail(transaction)
+        elif isinstance(request, Range):
+            rows, asked = reader.take(now)
+            transaction.rows += rows
+            self._ask(asked)
+            if reader.is_exhausted:
+                del self._reading[source]
+                self._scanned(transaction, request)
+        elif (found := reader.found(now)) is not None:
+            del self._reading[source]
+            self._told(transaction)
+            transaction.reads.update(found)
+            self._step(transaction, found)
+
+    def _scanned(self, transaction, request):
+        self._told(transaction)
+        rows = transaction.rows
+        self.cluster.reached("scans")
+        if not request.pushed:
+            transaction.reads.update((key, value) for key, _ts, value in rows)
+        self.cluster.tell("on_range", transaction.client.name, transaction.start_ts, request, rows)
+        self._step(transaction, rows)
+
+    def _told(self, transaction):
+        """A statement's rows reach the client."""
+        start_ts, is_bounded = transaction.start_ts, self.cluster.is_bounded
+        self.cluster.tell("on_told", transaction.client.name, start_ts, is_bounded)
+        if self.world.now - transaction.began > EDGE:
+            self.cluster.reached("reads near the edge")
+
+    def _fail(self, transaction):
         """The statement fails; the client rolls back and goes on."""
-        for number in [n for n, found in self._reads.items() if found[2] is transaction]:
-            del self._reads[number]
+        self.cluster.reached(f"reads {transaction.reader.failure.name}")
         transaction.steps.close()
-        self._think(client)
+        self._log(transaction, None, 0)
+        self._think(transaction.client)
 
     # --- committing
 
-    def _commit(self, client, transaction, write_set):
+    def _commit(self, transaction, write_set):
         self.cluster.tell("on_commit", write_set)
         self._next += 1
         number = (self.number + 1) * STRIDE + self._next
         coordinator = Coordinator(number, write_set, self, PATIENCE)
-        self._coordinators[number] = (coordinator, client, transaction)
+        self._coordinators[number] = (coordinator, transaction)
         self._send(coordinator.begin(self.earliest))
 
     def _send(self, messages):
@@ -204,15 +250,19 @@ class QueryNode(Process):
         self._finish(number)
 
     def _finish(self, number):
-        coordinator, client, transaction = self._coordinators[number]
+        coordinator, transaction = self._coordinators[number]
         result = coordinator.result
         if result is None:
             return
         del self._coordinators[number]
-        self.cluster.count(result)
-        txid = coordinator.write_set.txid
-        if not isinstance(result, Unknown):
+        client = transaction.client
+        self.cluster.count(result, transaction.kind)
+        write_set = coordinator.write_set
+        if isinstance(result, Unknown):
+            self._log(transaction, write_set, None)
+        else:
             is_bounded = self.cluster.is_bounded
-            self.cluster.tell("on_result", client.name, txid, result, self.world.now, is_bounded)
+            self.cluster.tell("on_result", client.name, write_set.txid, result, self.world.now, is_bounded)
+            self._log(transaction, write_set, coordinator.commit_ts)
         client.last_ts = max(client.last_ts, coordinator.commit_ts)
-        self._step(client, transaction, result)
+        self._step(transaction, result)

@@ -11,6 +11,7 @@ from journal.journal import Tail
 from journal.memory_log import MemoryLog
 from journal.record import Write
 from server.session.coordinator import Coordinator, WriteSet
+from server.session.reader import Reader
 from storage.shard import Bounds, Shard
 from tests.sim.rows import MemoryRows
 from tests.sim.stage import END, MARKER, MS, SETTINGS, E, Stage, at
@@ -487,3 +488,53 @@ def schema_changed_below_its_users(stage):
     assert isinstance(stage.commit("x", 1990, {b"a": E}, checks=(b"a",)), Committed)
     stage.advance(at(2100))
     stage.commit("ddl", 1991, {b"ncat": E}, marker=(b"", END), decider=1)
+
+
+class OneShard:
+    """The places of a stage."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    def shard_of(self, key):
+        return 0
+
+    def pieces(self, lo, hi):
+        return [(lo, hi, 0)]
+
+    def replicas(self, shard):
+        return [0]
+
+    def deliver(self, reader, asked):
+        """The stage's shard answers at once."""
+        for _replica, request in asked:
+            answer = self.stage.shard.read(request, self.stage.now)
+            if answer is not None:
+                self.stage.observers.tell("on_read", "shard", request, answer)
+                reader.answer(0, answer, self.stage.now)
+
+
+@schedule("read-past")
+def told_ahead_of_time(stage):
+    """Commits are dated ahead and complete; X began on a fast clock, Y begins afterwards on a slow one."""
+    places = OneShard(stage)
+    stage.advance(at(2050))
+    stage.settle()
+    stage.advance(at(2020))
+    reader = Reader(1, at(2040), places)
+    places.deliver(reader, reader.get([b"a"], stage.now))
+    if reader.found(stage.now) is not None:
+        stage.observers.tell("on_told", "x", reader.start_ts, True)
+    stage.observers.tell("on_begin", "y", at(2030), stage.now, True)
+
+
+@schedule("one-start")
+def second_statement_later(stage):
+    """X reads a key, Z writes it, X reads it again."""
+    places = OneShard(stage)
+    reader = Reader(1, at(1999), places)
+    places.deliver(reader, reader.get([b"a"], stage.now))
+    assert isinstance(stage.commit("z", 1998, {b"a": E}), Committed)
+    stage.advance(at(2100))
+    stage.settle()
+    places.deliver(reader, reader.get([b"a"], stage.now))

@@ -3,6 +3,8 @@
 Keys are spread so that the three first owners, [.., h), [h, q) and [q, ..), share most transactions.
 """
 
+from typing import NamedTuple
+
 from adjudicator.messages import Committed
 from adjudicator.protocol import Check, Marker
 from journal.record import MARKERS, Lock, LockClass, Write
@@ -25,17 +27,36 @@ LEDGER = b"a-ledger"
 LEDGER_MARKER = MARKERS + b"ledger"
 LEDGER_TABLE = (b"a-", b"a.")
 
-N, E, K = LockClass.NON_KEY, LockClass.EXCLUSIVE, LockClass.KEY_SHARE
+TABLE, BY_COLOUR, UNIQUE = b"i-row/", b"o-colour/", b"y-number/"
+ROWS = (TABLE + b"0", TABLE + b"1", TABLE + b"2")
+COLOURS = (b"red", b"green")
+
+N, E, K, BLIND = LockClass.NON_KEY, LockClass.EXCLUSIVE, LockClass.KEY_SHARE, LockClass.BLIND
+
+
+class Range(NamedTuple):
+    """A scan; `pushed`: see `rows.Filters`."""
+
+    lo: bytes
+    hi: bytes
+    limit: int = 0
+    pushed: bytes = b""
 
 
 class Running:
     """A transaction on its way."""
 
-    def __init__(self, start_ts):
+    def __init__(self, client, kind, start_ts, began):
+        self.client = client
+        self.kind = kind
         self.start_ts = start_ts
+        self.began = began
         self.steps = None
-        self.rows = {}
-        self.missing = 0
+        self.reader = None
+        self.rows = []
+        """Of the scan under way."""
+        self.reads = {}
+        self.is_logged = False
 
 
 class Client:
@@ -49,10 +70,11 @@ class Client:
         self._number = number
         self._count = 0
 
-    def next_transaction(self, start_ts):
+    def next_transaction(self, start_ts, began):
         self._count += 1
-        running = Running(start_ts)
-        running.steps = self.chance.pick(self._cluster.kinds)(self, running)
+        kind = self.chance.pick(self._cluster.kinds)
+        running = Running(self, kind.__name__, start_ts, began)
+        running.steps = kind(self, running)
         return running
 
     def txid(self):
@@ -162,6 +184,74 @@ def foreign_key(client, running):
             yield client.write_set(running, [Write(child, None, E)])
 
 
+def indexed(client, running):
+    """A table with a unique and an ordinary index: the row moves to another colour and another number."""
+    row = client.chance.pick(ROWS)
+    colour, number = client.chance.pick(COLOURS), b"%d" % client.chance.below(6)
+    rows = yield (row, UNIQUE + number)
+    old = rows[row]
+    if rows[UNIQUE + number] not in (None, row):
+        return
+    writes = []
+    if old is not None:
+        old_colour, old_number, _txid = old.split(b"/")
+        writes.append(Write(BY_COLOUR + old_colour + b"/" + row, None, BLIND))
+        if old_number != number:
+            writes.append(Write(UNIQUE + old_number, None, E))
+    if old is not None and client.chance.permille(200):
+        if old_number == number:
+            writes.append(Write(UNIQUE + number, None, E))
+        yield client.write_set(running, [Write(row, None, E), *writes])
+        return
+    if old is None or old_number != number:
+        writes.append(Write(UNIQUE + number, row, E))
+    entry = Write(BY_COLOUR + colour + b"/" + row, row, BLIND)
+    writes = [each for each in writes if each.key != entry.key]
+    value = b"/".join((colour, number, client.txid().hex().encode()))
+    yield client.write_set(running, [Write(row, value, N), *writes, entry])
+
+
+def index_audit(client, running):
+    """Rows and entries of both indexes, by scans at one time."""
+    found = {}
+    for prefix in (TABLE, BY_COLOUR, UNIQUE):
+        rows = yield Range(prefix, prefix + b"\xff")
+        found.update((key, value) for key, _ts, value in rows)
+    client.saw("index", running, found)
+
+
+def range_reader(client, running):
+    """The same range in several ways, all at one time: whole, counted, filtered, its beginning; and again later."""
+    span = client.chance.pick(((b"a", b"e"), (b"h", b"p"), (LO, HI)))
+    rows = yield Range(*span)
+    counts = yield Range(*span, pushed=b"#")
+    if sum(int(value) for _key, _ts, value in counts) != len(rows):
+        client.saw("phantom", running, {})
+    limit = client.chance.between(1, 4)
+    first = yield Range(*span, limit=limit)
+    if first != rows[:limit]:
+        client.saw("phantom", running, dict.fromkeys(each[0] for each in first))
+    prefix = client.chance.pick(COLOURS)
+    filtered = yield Range(*span, limit=client.chance.pick((0, 1)), pushed=prefix)
+    if any(row not in rows for row in filtered):
+        client.saw("phantom", running, dict.fromkeys(each[0] for each in filtered))
+    if client.chance.permille(300):
+        yield client.chance.between(50, 400) * MS
+        again = yield Range(*span)
+        if again != rows:
+            client.saw("phantom", running, dict.fromkeys(each[0] for each in again))
+
+
+def edge_reader(client, running):
+    """A reader as old as a transaction may get, or older: it gets its snapshot, or is refused."""
+    rows = yield (*REGISTERS, HOT)
+    yield client.chance.between(1200, 1900) * MS
+    again = yield (*REGISTERS, HOT)
+    if again != rows:
+        client.saw("phantom", running, again)
+    yield client.write_set(running, [Write(REGISTERS[0], client.txid(), N)])
+
+
 def hot_row(client, running):
     """Everybody wants this one."""
     rows = yield (HOT,)
@@ -225,6 +315,11 @@ KINDS = (
     fenced,
     foreign_key,
     foreign_key,
+    indexed,
+    indexed,
+    index_audit,
+    range_reader,
+    edge_reader,
     hot_row,
     long_reader,
     schema_change,

@@ -3,6 +3,7 @@
 from tests.sim.checkers.acknowledged import Acknowledged
 from tests.sim.checkers.bank_total import BankTotal
 from tests.sim.checkers.base import Checker, History, Observers, Violation
+from tests.sim.checkers.client_history import ClientHistory
 from tests.sim.checkers.closed_times import ClosedTimes
 from tests.sim.checkers.completeness import Completeness
 from tests.sim.checkers.conflict_memory import ConflictMemory
@@ -10,11 +11,14 @@ from tests.sim.checkers.drift import Drift
 from tests.sim.checkers.first_committer import FirstCommitter
 from tests.sim.checkers.foreign_keys import ForeignKeys
 from tests.sim.checkers.in_doubt import InDoubt
+from tests.sim.checkers.index import Index
 from tests.sim.checkers.journal_order import JournalOrder
 from tests.sim.checkers.list_append import ListAppend
 from tests.sim.checkers.one_record import OneRecord
+from tests.sim.checkers.one_snapshot import OneSnapshot
 from tests.sim.checkers.ownership import Ownership
 from tests.sim.checkers.promised_times import PromisedTimes
+from tests.sim.checkers.ranges import Ranges
 from tests.sim.checkers.read_only import ReadOnly
 from tests.sim.checkers.real_time import RealTime
 from tests.sim.checkers.replicas import Replicas
@@ -55,6 +59,10 @@ ALL = (
     Trims,
     Snapshots,
     ReadOnly,
+    Ranges,
+    Index,
+    OneSnapshot,
+    ClientHistory,
 )
 
 __all__ = ["ALL", "Checker", "Drift", "History", "Observers", "Violation"]
