@@ -248,7 +248,7 @@ class RangeOwner(Adjudicator):
 
     def checkpoint(self) -> list[Effect]:
         """Restate what a successor must know, so that the journal can be trimmed; not while ranges move."""
-        if self.is_stopped or self.moves.is_busy:
+        if self.is_stopped or self.moves.is_busy or not self._may_restate():
             return []
         notes: list[Note] = [Checkpoint()]
         notes += [Owned(each.lo, each.hi, each.after) for each in self.ranges]
@@ -530,6 +530,10 @@ class RangeOwner(Adjudicator):
         this time only.
         """
         return max(self.safe, self.last_ts, self._learned_ts, self.promises.latest())
+
+    def _may_restate(self) -> bool:
+        """J7: until this epoch has a reservation of its own, the claim alone says how far the ones before went."""
+        return self.appender.reserved > 0 or not self.settings.reserve
 
     def _may_end(self) -> bool:
         """F2: what comes or goes would be lost with this journal."""

@@ -160,6 +160,12 @@ MUTANTS = {
         "take_back",
         lambda self, ended: [],
     ),
+    "checkpoint-reserved": (
+        "a checkpoint restates a reservation",
+        RangeOwner,
+        "_may_restate",
+        lambda self: True,
+    ),
     "remove-time": (
         "a journal is removed above its end",
         RangeOwner,

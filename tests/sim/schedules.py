@@ -538,3 +538,15 @@ def second_statement_later(stage):
     stage.advance(at(2100))
     stage.settle()
     places.deliver(reader, reader.get([b"a"], stage.now))
+
+
+@schedule("checkpoint-reserved")
+def restated_before_reserving(stage):
+    """A successor restates its ranges before it has reserved anything, and its claim is trimmed (seed 5033)."""
+    actor = stage.take_over(0)
+    before = stage.logs[0].tail.position
+    stage.perform(actor, actor.owner.checkpoint())
+    position = stage.logs[0].tail.position
+    if position > before:
+        stage.logs[0].trim(before)
+        stage.observers.tell("on_trim", 0, position, [])
