@@ -18,6 +18,8 @@ Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
 Label: TypeAlias = Callable[[bool], Lines]
 """(verbose) -> EXPLAIN's lines."""
 
+LATER = 4 * BATCH
+"""Values that a scan reads at once when it has gone on for long; each time costs three seeks."""
 FIRST_UNDER_LIMIT = 16
 """Values in the first batch of a scan that a LIMIT may stop."""
 _decode: Callable[[bytes], list[Any]] = rowcode.unpack
@@ -56,7 +58,7 @@ class RangeFeed(Feed):
                 c.tick()
                 values, at = scan(lo, at, size, True) if reverse else scan(at, hi, size)
                 yield values
-                size = min(size * 4, BATCH)
+                size = min(size * 4, LATER)
 
 
 class KeyFeed(Feed):
