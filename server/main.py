@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from server import cli_cluster, cli_operate
+from server import cli_cluster, cli_operate, cli_topology
 from server.errors import PgError
 from server.pgwire import scram
 from server.runtime import serving
@@ -103,7 +103,7 @@ def serve(
     sys.exit(run_serve(options))
 
 
-for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS):
+for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS, *cli_topology.COMMANDS):
     cli.add_command(command)
 
 

@@ -1,0 +1,82 @@
+"""`opendsql topology`: look at a cluster's file before it is used (DESIGN §12)."""
+
+import datetime
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from server.runtime.net import identity
+from server.runtime.topology.model import Topology
+from server.runtime.topology.reading import BadTopology, load
+
+EXIT_FAILURE = 1
+
+file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def topology() -> None:
+    """A cluster of several regions, on paper."""
+
+
+@topology.command()
+@file_argument
+def check(file: Path) -> None:
+    """Say what is wrong with FILE, or what is in it."""
+    for line in _summary(_load(file)):
+        click.echo(line)
+
+
+@topology.command()
+@file_argument
+def certificates(file: Path) -> None:
+    """Make the authority and the nodes' certificates where FILE says, or renew those that need it."""
+    found = _load(file)
+    identities = [found.identity(node) for node in found.nodes]
+    try:
+        identity.issue(found.certificates, identities, datetime.datetime.now(datetime.UTC))
+    except (OSError, ValueError) as error:
+        click.echo(f"opendsql: {error}", err=True)
+        sys.exit(EXIT_FAILURE)
+    click.echo(f"{found.certificates}: {len(identities)} nodes")
+
+
+def _load(file: Path) -> Topology:
+    try:
+        return load(file)
+    except BadTopology as error:
+        for problem in error.problems:
+            click.echo(f"{file}: {problem}", err=True)
+    except OSError as error:
+        click.echo(f"opendsql: {error}", err=True)
+    sys.exit(EXIT_FAILURE)
+
+
+def _summary(found: Topology) -> Iterator[str]:
+    yield f"cluster {found.cluster}: {len(found.nodes)} nodes in {len(found.active_regions)} active regions"
+    for region in found.regions:
+        yield f"region {region.name}: {region.role}"
+        for node in found.nodes:
+            if node.region == region.name:
+                sql = f", SQL on {node.clients}" if node.clients is not None else ""
+                yield f"  node {node.id} at {node.host}:{node.port}{sql}: {' '.join(node.roles)}"
+    for journal in found.journals:
+        yield f"journal {journal.number} led from {journal.leader}: {' '.join(journal.etcd.values())}"
+    for shard in found.shards:
+        high = "" if shard.high is None else shard.high.hex()
+        copies = sum(map(len, shard.replicas.values()))
+        yield f"shard [{shard.low.hex()}, {high}): journal {shard.journal}, {copies} replicas"
+    for distance in found.distances:
+        yield f"distance {' - '.join(distance.between)}: {distance.ms:g} ms added"
+    sources = sorted({found.clock_of(node).source for node in found.nodes})
+    yield f"clock {', '.join(sources)}"
+    for what, variable in (("admin", found.passwords.admin), ("etcd", found.passwords.etcd)):
+        if variable is not None:
+            state = "set" if os.environ.get(variable) else "not set"
+            yield f"password of {what}: {variable}, {state} here"
+
+
+COMMANDS = (topology,)
