@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from server.catalog import ddl
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import copy_in, preparing
+from server.session import copy_in, planning, preparing
 from server.session.portal import rest
 from server.session.transaction import Transaction
 from server.session.work import Work
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 SLICE_S = 0.001
 
 
-def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> Work:
+def start(session: SqlSession, parsed: ast.ParsedStatement, txn: Transaction) -> Work:
     """Begin COPY: CopyInResponse, or the whole of COPY TO. Raises PgError."""
+    statement = parsed.statement
+    assert isinstance(statement, ast.CopyStmt)
     if statement.filename is not None or statement.program:
         direction = "from" if statement.from_ else "to"
         raise PgError(
@@ -37,18 +40,27 @@ def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> Wor
     if statement.from_:
         copy_in.start(session, statement, txn, options)
     else:
-        yield from _copy_out(session, statement, txn, options)
+        yield from _copy_out(session, parsed, statement, txn, options)
 
 
 # --- TO STDOUT ---
 
 
-def _copy_out(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> Work:
+def _copy_out(
+    session: SqlSession,
+    parsed: ast.ParsedStatement,
+    statement: ast.CopyStmt,
+    txn: Transaction,
+    options: Options,
+) -> Work:
+    catalog, env = txn.catalog, session.env
     if statement.relation is not None:
-        session.meet(txn.catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
-    parsed = _query_of(session, statement, txn)
-    session.meet(txn.catalog, parsed)
-    prepared = preparing.prepare(parsed, txn.catalog, session.env)
+        session.meet(catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
+    query = replace(parsed, statement=_query_of(session, statement, txn))
+    yield from planning.meet(session, catalog, query)
+    prepared = yield from planning.aside(
+        session, len(parsed.text), lambda: preparing.prepare_statement(query, catalog, env, most_params=0)
+    )
     if not prepared.returns_rows:
         raise PgError("0A000", "COPY query must have a RETURNING clause")
     assert prepared.plan is not None
@@ -103,11 +115,11 @@ def _writer(options: Options, columns: Sequence[OutputColumn], env: Env) -> Call
     return write
 
 
-def _query_of(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> ast.ParsedStatement:
+def _query_of(session: SqlSession, statement: ast.CopyStmt, txn: Transaction) -> ast.Statement:
     if statement.query is not None:
-        return ast.ParsedStatement(statement.query, "")
+        return statement.query
     assert statement.relation is not None
     table = ddl.find_table(txn.catalog, session.env, statement.relation)
     places = copy_in.columns_of(table, statement.columns)
     targets = tuple(ast.ResTarget(ast.ColumnRef((table.columns[place].name,))) for place in places)
-    return ast.ParsedStatement(ast.SelectStmt(targets=targets, from_=(statement.relation,)), "")
+    return ast.SelectStmt(targets=targets, from_=(statement.relation,))

@@ -11,12 +11,13 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
-from server.session import preparing
-from server.session.portal import rest
+from server.session import planning, preparing
+from server.session.portal import Portal, rest
 from server.session.prepared import Prepared
 from server.session.transaction import Transaction
 from server.session.work import Slice, Wait
 from server.sql import ast
+from server.sql.bind import MOST_PARAMS
 from server.sql.context import Context
 from server.sql.explain_tree import Meter, Options, as_json, measure, shown, text_lines
 from server.sql.types import Type
@@ -56,6 +57,8 @@ def read_options(statement: ast.ExplainStmt) -> dict[str, bool]:
         if word not in (*_TRUE, *_FALSE):
             raise PgError("42601", f"{name} requires a Boolean value")
         found[name] = word in _TRUE
+    if found.get("generic_plan") and found.get("analyze"):
+        raise PgError("22023", "EXPLAIN options ANALYZE and GENERIC_PLAN cannot be used together")
     for name in ("wal", "timing"):
         if found.get(name) and not found.get("analyze"):
             raise PgError("22023", f"EXPLAIN option {name.upper()} requires ANALYZE")
@@ -89,19 +92,22 @@ class _CountedReads:
 
 
 def explain(
-    session: SqlSession, statement: ast.ExplainStmt, txn: Transaction
+    session: SqlSession, parsed: ast.ParsedStatement, txn: Transaction, portal: Portal | None
 ) -> Generator[Slice | Wait[object], None, list[str]]:
     """The lines of EXPLAIN; with ANALYZE the statement runs, and its effects stay. Raises PgError."""
+    statement = parsed.statement
+    assert isinstance(statement, ast.ExplainStmt)
     wanted = read_options(statement)
     query = statement.query
     if not isinstance(query, preparing.OPTIMIZABLE):
         raise PgError("0A000", f"unsupported statement: {type(query).__name__.removesuffix('Stmt')}")
     begun = time.perf_counter()
     txn.check_age()
-    prepared = preparing.prepare(ast.ParsedStatement(query, ""), txn.catalog, session.env)
+    prepared = yield from _prepared(session, parsed, txn, portal, wanted.get("generic_plan", False))
     session.check_privileges(prepared)
     planned = time.perf_counter()
-    assert prepared.plan is not None
+    plan = prepared.plan
+    assert plan is not None
     analyze = wanted.get("analyze", False)
     options = Options(
         wanted.get("verbose", False), wanted.get("costs", True), analyze, wanted.get("timing", True)
@@ -110,26 +116,47 @@ def explain(
     usage: list[str] = []
     seconds = 0.0
     if analyze:
-        meters = measure(prepared.plan.root)
+        meters = measure(plan.root)
         reads = _CountedReads(txn)
         yield from _run(session, prepared, txn, reads)
         seconds = time.perf_counter() - planned
         usage = _usage(seconds + planned - begun, reads.read, _written(txn))
         txn.end_statement()
-    tree = shown(prepared.plan.root, options, meters)
-    width = sum(map(_bytes, (column.type for column in prepared.columns)))
     times: dict[str, Any] = {}
     if wanted.get("summary", analyze):
         times["Planning Time"] = round((planned - begun) * 1000, 3)
         if analyze:
             times["Execution Time"] = round(seconds * 1000, 3)
-    identifier = {"Query Identifier": _identifier(query)} if options.verbose else {}
-    if is_json(statement):
-        return [json.dumps([{"Plan": as_json(tree, options, width), **identifier, **times}], indent=2)]
-    lines = text_lines(tree, options, width)
-    lines += [f"{name}: {value}" for name, value in identifier.items()]
-    lines += [f"{name}: {value:.3f} ms" for name, value in times.items()]
-    return lines + usage if options.verbose else lines
+
+    def written() -> list[str]:
+        tree = shown(plan.root, options, meters)
+        width = sum(map(_bytes, (column.type for column in prepared.columns)))
+        identifier = {"Query Identifier": _identifier(query)} if options.verbose else {}
+        if is_json(statement):
+            return [json.dumps([{"Plan": as_json(tree, options, width), **identifier, **times}], indent=2)]
+        lines = text_lines(tree, options, width)
+        lines += [f"{name}: {value}" for name, value in identifier.items()]
+        lines += [f"{name}: {value:.3f} ms" for name, value in times.items()]
+        return lines + usage if options.verbose else lines
+
+    return (yield from planning.aside(session, len(parsed.text), written))
+
+
+def _prepared(
+    session: SqlSession, parsed: ast.ParsedStatement, txn: Transaction, portal: Portal | None, generic: bool
+) -> planning.Steps[Prepared]:
+    """The statement's plan: for the values of the portal's parameters, or (GENERIC_PLAN) for any."""
+    query, catalog, env = preparing.explained(parsed), txn.catalog, session.env
+    oids = [each.oid for each in portal.prepared.param_types] if portal is not None else []
+    values = portal.params if portal is not None and not generic else None
+    most_params = MOST_PARAMS if portal is not None or generic else 0
+
+    def made() -> Prepared:
+        return preparing.prepare_statement(
+            query, catalog, env, oids, constants=values, most_params=most_params
+        )
+
+    return (yield from planning.aside(session, len(parsed.text), made))
 
 
 def _run(session: SqlSession, prepared: Prepared, txn: Transaction, reads: _CountedReads) -> Steps:

@@ -116,7 +116,7 @@ def parse_one(session: SqlSession, sql: str, oids: Sequence[int], key: str) -> S
     session.refuse_aborted(parsed.statement)
     txn = session.txn or session.begin(implicit=True)
     catalog, env = txn.catalog, session.env
-    if isinstance(parsed.statement, preparing.OPTIMIZABLE):
+    if preparing.is_bound(parsed.statement):
         yield from meet(session, catalog, parsed)
     prepared = yield from aside(session, len(sql), lambda: preparing.prepare(parsed, catalog, env, oids))
     if not txn.ddl:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.session.environment import SessionEnv
 from server.session.prepared import Executable, Prepared
-from server.sql import ast, ast_walk, scanner, types
-from server.sql.bind import bind
+from server.sql import ast, ast_walk, scanner, tree, types
+from server.sql.bind import MOST_PARAMS, bind
 from server.sql.dml import plan_modification
 from server.sql.parse import NotLiftable, parse_lifted
 from server.sql.plan import plan_query
+from server.sql.plan_walk import rewrite
 from server.sql.tree import Bound, Query
 from server.sql.types import Type
 
@@ -61,7 +63,23 @@ def prepare(
         return prepare_statement(parsed, catalog, env, oids, literals)
     from server.session.utility import columns_of
 
-    return Prepared(parsed, catalog, columns=columns_of(parsed.statement, env))
+    columns = columns_of(parsed.statement, env)
+    if not is_bound(parsed.statement):
+        return Prepared(parsed, catalog, columns=columns)
+    bound = bind(explained(parsed).statement, catalog, env, _declared(oids, parsed.parameters))
+    return Prepared(parsed, catalog, columns=columns, param_types=bound.param_types, tables=bound.tables)
+
+
+def is_bound(statement: ast.Statement) -> bool:
+    """Whether names and parameters of the statement get their meaning when it is prepared."""
+    query = statement.query if isinstance(statement, ast.ExplainStmt) else statement
+    return isinstance(query, OPTIMIZABLE)
+
+
+def explained(parsed: ast.ParsedStatement) -> ast.ParsedStatement:
+    """The statement that EXPLAIN is about."""
+    assert isinstance(parsed.statement, ast.ExplainStmt)
+    return replace(parsed, statement=parsed.statement.query)
 
 
 def prepare_statement(
@@ -70,9 +88,17 @@ def prepare_statement(
     env: SessionEnv,
     oids: Sequence[int] = (),
     literals: Sequence[tuple[str, str]] = (),
+    constants: Sequence[Any] | None = None,
+    most_params: int = MOST_PARAMS,
 ) -> Prepared:
-    """Bind and plan SELECT, VALUES, INSERT, UPDATE, DELETE. Raises PgError, `NotLiftable`."""
-    bound = bind(parsed.statement, catalog, env, _declared(oids, parsed.parameters), literals)
+    """Bind and plan SELECT, VALUES, INSERT, UPDATE, DELETE. Raises PgError, `NotLiftable`.
+
+    `constants`: the parameters' values, which then are part of the plan. `most_params`: as for `bind`.
+    """
+    declared = _declared(oids, parsed.parameters) if most_params else ()
+    bound = bind(parsed.statement, catalog, env, declared, literals, most_params)
+    if constants is not None:
+        bound = _with_constants(bound, constants)
     return Prepared(
         parsed,
         catalog,
@@ -85,6 +111,15 @@ def prepare_statement(
         modifies=modifies(bound),
         is_of_the_moment=bound.is_of_the_moment,
     )
+
+
+def _with_constants(bound: Bound, values: Sequence[Any]) -> Bound:
+    """The statement with its parameters' values in their places."""
+
+    def change(node: Any) -> Any:
+        return tree.Const(node.type, values[node.index]) if isinstance(node, tree.Param) else None
+
+    return replace(bound, statement=rewrite(bound.statement, change))
 
 
 def modifies(bound: Bound) -> bool:
@@ -122,11 +157,9 @@ def locking_command(prepared: Prepared) -> str:
     return "SELECT" if any(isinstance(node, ast.SelectStmt) and node.locking for node in below) else ""
 
 
-def no_parameter(statement: ast.Statement) -> PgError:
-    """A simple query has no parameters: 42P02 at the first one."""
-    found = [node for node in ast_walk.walk(statement) if isinstance(node, ast.ParamRef)]
-    first = min(found, key=lambda node: node.at)
-    return PgError("42P02", f"there is no parameter ${first.number}", position=first.at + 1)
+def refuse_parameters(parsed: ast.ParsedStatement, catalog: Catalog, env: SessionEnv) -> None:
+    """A simple query has no parameters: 42P02 at the first one, unless another error comes before it."""
+    bind(parsed.statement, catalog, env, (), most_params=0)
 
 
 def literal_values(prepared: Prepared, literals: Sequence[tuple[str, str]], env: SessionEnv) -> list[Any]:

@@ -211,7 +211,7 @@ class SqlSession:
         txn = self.txn or self.begin(implicit=True)
         txn.check_age()
         if parsed.parameters:
-            raise preparing.no_parameter(parsed.statement)
+            preparing.refuse_parameters(parsed, txn.catalog, self.env)
         yield from planning.meet(self, txn.catalog, parsed)
         prepared, params = yield from planning.prepare_query(self, parsed, txn.catalog, text, lifted)
         yield from self._run_whole(prepared, params)
@@ -285,7 +285,7 @@ class SqlSession:
         if prepared.parsed is not None:
             if self.status == b"E":
                 self.refuse_aborted(prepared.parsed.statement)
-            if prepared.plan is not None:
+            if prepared.plan is not None or prepared.param_types:
                 txn = self.txn or self.begin(implicit=True)
                 if prepared.catalog is not txn.catalog:
                     return self._bind_again(portal, statement, formats, values, result_formats)

@@ -9,7 +9,7 @@ from server.catalog import ddl
 from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import copying, preparing
+from server.session import copying, planning, preparing
 from server.session.environment import SessionEnv
 from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
@@ -39,6 +39,10 @@ def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal
     handler = _HANDLERS.get(type(statement))
     if handler is not None:
         yield from handler(session, statement, portal)
+    elif isinstance(statement, ast.ExplainStmt):
+        yield from _explain(session, parsed, portal)
+    elif isinstance(statement, ast.CopyStmt):
+        yield from _copy(session, parsed)
     elif isinstance(statement, ddl.STATEMENTS):
         yield from _ddl(session, statement, portal)
     else:
@@ -198,15 +202,12 @@ def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal |
 # --- EXPLAIN, ANALYZE, CALL, COPY, DDL ---
 
 
-def _explain(session: SqlSession, statement: ast.ExplainStmt, portal: Portal | None) -> Work:
+def _explain(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal | None) -> Work:
     txn = session.txn or session.begin(implicit=True)
-    session.meet(txn.catalog, ast.ParsedStatement(statement.query, ""))
-    lines = yield from explain(session, statement, txn)
-    columns = _JSON_PLAN if is_json(statement) else _QUERY_PLAN
-    send(session, portal, columns, [(line,) for line in lines])
+    yield from planning.meet(session, txn.catalog, parsed)
+    lines = yield from explain(session, parsed, txn, portal)
+    send(session, portal, columns_of(parsed.statement, session.env), [(line,) for line in lines])
     session.complete("EXPLAIN")
-    if portal is None:
-        return
 
 
 def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | None) -> Work:
@@ -236,10 +237,10 @@ def _call(session: SqlSession, statement: ast.CallStmt, portal: Portal | None) -
     session.complete("CALL")
 
 
-def _copy(session: SqlSession, statement: ast.CopyStmt, portal: Portal | None) -> Work:
+def _copy(session: SqlSession, parsed: ast.ParsedStatement) -> Work:
     txn = session.txn or session.begin(implicit=True)
     txn.check_age()
-    yield from copying.start(session, statement, txn)
+    yield from copying.start(session, parsed, txn)
 
 
 def _meet(session: SqlSession, statement: Any, txn: Transaction) -> None:
@@ -284,10 +285,8 @@ _HANDLERS: dict[type, Handler] = {
     ast.ConstraintsSetStmt: _set_constraints,
     ast.VariableSetStmt: _set,
     ast.VariableShowStmt: _show,
-    ast.ExplainStmt: _explain,
     ast.VacuumStmt: _analyze,
     ast.CallStmt: _call,
-    ast.CopyStmt: _copy,
     ast.DeallocateStmt: _deallocate,
 }
 

@@ -24,6 +24,7 @@ from server.sql.types import TEXT, UNKNOWN, Type
 
 __all__ = ["NotLiftable", "bind", "bind_scalar"]
 
+MOST_PARAMS = 65_535
 TAGS: dict[type, str] = {tree.Insert: "INSERT", tree.Update: "UPDATE", tree.Delete: "DELETE"}
 
 
@@ -33,6 +34,7 @@ def bind(
     env: Env,
     param_types: Sequence[Type | None],
     lifted: Sequence[tuple[str, str]] = (),
+    most_params: int = MOST_PARAMS,
 ) -> tree.Bound:
     """Analyse a statement against a catalog.
 
@@ -40,10 +42,11 @@ def bind(
     the literals that the scanner took out, in order: their `ParamRef`s are numbered after len(param_types).
     An untyped lifted literal takes the type that context gives it, text when nothing does; `NotLiftable` is
     raised where a constant is needed, and for every error: bound again from its own text, the statement gives
-    PostgreSQL's answer with its position. Raises PgError: 42P01, 42703, 42702, 42883, 42804, 42P18, 54001 ...
+    PostgreSQL's answer with its position. `most_params` is 0 where there may be no parameter. Raises PgError:
+    42P01, 42703, 42702, 42883, 42804, 42P18, 54001 ...
     """
     try:
-        return _bind(stmt, catalog, env, param_types, lifted)
+        return _bind(stmt, catalog, env, param_types, lifted, most_params)
     except PgError:
         if lifted:
             raise NotLiftable from None
@@ -58,11 +61,12 @@ def _bind(
     env: Env,
     param_types: Sequence[Type | None],
     lifted: Sequence[tuple[str, str]],
+    most_params: int,
 ) -> tree.Bound:
     types = [kind if kind is not None else UNKNOWN for kind in param_types]
     lifted_types = [LIFTED_TYPES[kind] for kind, _ in lifted]
     watched = WatchedEnv(env)
-    state = State(catalog, watched, types, len(types), lifted, lifted_types, bind_query)
+    state = State(catalog, watched, types, most_params, lifted, lifted_types, bind_query)
     scope = Scope(state)
     made: tree.Statement
     if isinstance(stmt, (ast.SelectStmt, ast.ValuesStmt, ast.SetOperation)):

@@ -139,7 +139,7 @@ def param_ref(scope: Scope, node: ast.ParamRef) -> tree.Expr:
     if node.lifted:
         index = node.number - 1 - len(state.param_types)
         return tree.Param(state.lifted_types[index], node.number - 1)
-    if not 1 <= node.number <= 65535:
+    if not 1 <= node.number <= state.most_params:
         raise error("42P02", f"there is no parameter ${node.number}", node.at)
     while len(state.param_types) < node.number:
         state.param_types.append(UNKNOWN)

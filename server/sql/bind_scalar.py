@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.catalog.descriptor import Catalog, Check, Table
-from server.sql import ast, ast_walk, tree
+from server.sql import ast, tree
 from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_from import add_table
 from server.sql.bind_query import bind_query
@@ -48,9 +48,6 @@ def bind_scalar(
     if table is not None:
         scope.namespace.append(add_table(scope, table, None))
     made = transform_as(scope, expr, kind)
-    if state.param_types:
-        first = min((each for each in ast_walk.walk(expr) if isinstance(each, ast.ParamRef)), key=_place)
-        raise error("42P02", f"there is no parameter ${first.number}", first.at)
     if kind == "CHECK":
         return as_boolean(scope, made, "CHECK")
     if kind == "COPY FROM WHERE":
@@ -61,10 +58,6 @@ def bind_scalar(
     if kind == "index expression" and any(_volatility(part) != "i" for part in walk(made)):
         raise error("42P17", "functions in index expression must be marked IMMUTABLE")
     return made
-
-
-def _place(param: ast.ParamRef) -> int:
-    return param.at
 
 
 def bind_type(name: ast.TypeName, env: Env, catalog: Catalog) -> tuple[Type, int]:

@@ -73,8 +73,8 @@ class State:
     env: Env
     param_types: list[Type]
     """Of the client's parameters; UNKNOWN until a use decides."""
-    given: int
-    """How many types the client fixed: the rest may be inferred."""
+    most_params: int
+    """The highest number that a parameter may have: 0 where there are none."""
     lifted: Sequence[tuple[str, str]]
     lifted_types: list[Type]
     bind_query: Callable[..., tree.Query]

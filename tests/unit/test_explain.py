@@ -3,6 +3,8 @@
 import json
 import re
 
+from pygwire import messages as pg
+
 from tests.sessions import Client, run
 
 TABLES = [
@@ -167,3 +169,68 @@ def test_options_that_need_others_or_do_not_exist_are_refused(tmp_path):
         ["ERROR 0A000 EXPLAIN format xml not supported"],
         ["ERROR 42601 costs requires a Boolean value"],
     ]
+
+
+def test_parameters_of_the_extended_protocol_stand_in_the_plan_as_their_values(tmp_path):
+    """Each statement is explained as with its values in their places; GENERIC_PLAN leaves the parameters."""
+    cases = [
+        ("SELECT v FROM t WHERE id = $1", ["1"], "SELECT v FROM t WHERE id = 1"),
+        ("SELECT w FROM t WHERE k = $1 AND w > $2", ["1", "7"], "SELECT w FROM t WHERE k = 1 AND w > 7"),
+        (
+            "SELECT a FROM h WHERE EXISTS (SELECT FROM t WHERE id = h.a AND v = $1) LIMIT $2",
+            ["x", "3"],
+            "SELECT a FROM h WHERE EXISTS (SELECT FROM t WHERE id = h.a AND v = 'x'::text) LIMIT 3",
+        ),
+        ("SELECT v FROM t WHERE v = $1", [None], "SELECT v FROM t WHERE v = NULL::text"),
+        ("UPDATE t SET v = $1 WHERE id = $2", ["x", "2"], "UPDATE t SET v = 'x'::text WHERE id = 2"),
+        ("INSERT INTO t VALUES ($1, $2)", ["9", "8"], "INSERT INTO t VALUES (9, 8)"),
+        ("VALUES ($1), ($2)", ["a", "b"], "VALUES ('a'::text), ('b'::text)"),
+    ]
+
+    async def work(node):
+        client = await prepared(node)
+        for sql, values, same in cases:
+            for options in (
+                "(COSTS OFF)",
+                "(VERBOSE, COSTS ON)",
+                "(ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF)",
+            ):
+                await client.query("BEGIN")
+                ours = await client.extended(f"EXPLAIN {options} {sql}", *values)
+                await client.query("ROLLBACK; BEGIN")
+                theirs = await client.query(f"EXPLAIN {options} {same}")
+                await client.query("ROLLBACK")
+                assert [each for each in ours if "Identifier" not in each[0]] == [
+                    each for each in theirs if "Identifier" not in each[0]
+                ]
+        described = await client.send(
+            pg.Parse(query=f"EXPLAIN {cases[1][0]}"), pg.Describe(kind="S"), pg.Sync()
+        )
+        assert "ERROR" not in str(described)
+        [prepared_statement] = client.session.statements.values()
+        assert [kind.name for kind in prepared_statement.param_types] == ["int4", "int4"]
+        generic = "EXPLAIN (GENERIC_PLAN, COSTS OFF) SELECT v FROM t WHERE id = $1"
+        assert await client.query(generic) == await client.extended(generic, "1")
+        assert ("  Index Cond: (id = $1)",) in await client.query(generic)
+
+    run(tmp_path, work)
+
+
+def test_an_explained_statement_is_prepared_again_when_its_table_has_changed(tmp_path):
+    async def work(node):
+        client, other = await prepared(node), Client(node)
+        sql = "EXPLAIN (COSTS OFF) SELECT v FROM t WHERE id = $1"
+        await client.send(pg.Parse(query=sql, statement="s"), pg.Sync())
+        execute = [pg.Bind(statement="s", param_values=[b"1"]), pg.Execute(), pg.Sync()]
+        first = await client.send(*execute)
+        assert ("  Index Cond: (id = 1)",) in first
+        await other.query("SELECT 1")
+        await other.query("ALTER TABLE t ADD COLUMN z int")
+        assert "OC001" in (await client.send(*execute))[-1]
+        assert await client.send(*execute) == first
+        moment = "EXPLAIN (ANALYZE, COSTS OFF) SELECT WHERE $1::timestamptz = now()"
+        await client.send(pg.Parse(query=moment, statement="m"), pg.Sync())
+        shown = await client.send(pg.Bind(statement="m", param_values=[b"now"]), pg.Execute(), pg.Sync())
+        assert "rows=1" in str(shown), shown
+
+    run(tmp_path, work)

@@ -44,6 +44,38 @@ def test_others_are_served_while_a_long_text_is_planned(tmp_path, name, extended
 
 
 @pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("form", ["EXPLAIN {}", "EXPLAIN (ANALYZE, FORMAT json) {}", "COPY ({}) TO STDOUT"])
+def test_others_are_served_while_what_is_explained_or_copied_is_planned(tmp_path, form, name, extended):
+    """The text is parsed beside the loop; so is all that is made of it then."""
+
+    async def work(node):
+        client, other = await filled(node), Client(node)
+        sql = form.format(STATEMENTS[name])
+        sent = (
+            [pg.Parse(query=sql), pg.Bind(), pg.Execute(), pg.Sync()]
+            if extended
+            else [pg.Query(query_string=sql)]
+        )
+        await client.query("SELECT 1")
+        await other.query("CREATE TABLE u (a int)")  # what the text meant before has to be found out too
+        client.begin(*sent)
+        waits = 0
+        while (waiting := client.connection.waiting) is not None:
+            if isinstance(waiting, Wait):
+                waits += 1
+                assert await other.rows("SELECT b FROM t WHERE a = 1") == [("1",)]
+                await outcome(waiting)
+            client.connection.turn()
+            client._data += client.connection.output()
+        assert waits >= 3
+        answers = client._decode(client._data)
+        assert answers[-1] in ("EXPLAIN", "COPY 1"), answers
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("extended", [False, True])
 def test_a_cancel_ends_the_wait_for_a_plan(tmp_path, extended):
     async def work(node):
         client = await filled(node)
