@@ -7,6 +7,7 @@ from time import perf_counter, thread_time
 
 INDEXES = 4096
 """Tables and indexes whose conflicts are counted apart; later ones are counted together under b""."""
+SIZES = 12
 PREFIX = 8
 """A key's cluster and index id (storage.keycode)."""
 
@@ -14,7 +15,15 @@ PREFIX = 8
 class Busy:
     """Seconds of work since the start, by part. Each part is one thread's at a time."""
 
-    __slots__ = ("apply_s", "blocked_s", "conflicts_by_index", "decide_s", "flush_s", "too_old")
+    __slots__ = (
+        "apply_s",
+        "blocked_s",
+        "conflicts_by_index",
+        "decide_s",
+        "flush_s",
+        "group_sizes",
+        "too_old",
+    )
 
     def __init__(self) -> None:
         self.decide_s = 0.0
@@ -25,6 +34,8 @@ class Busy:
         self.apply_s = 0.0
         self.too_old = 0
         """Commits refused because what was committed after their start is no longer known (A5, A11)."""
+        self.group_sizes = [0] * SIZES
+        """Groups of at most 1, 2, 4 ... commits; the last are all larger ones."""
         self.conflicts_by_index: dict[bytes, int] = {}
 
     def decided(self, begun: float) -> None:
@@ -41,9 +52,11 @@ class Busy:
         self.flush_s += seconds
         self.blocked_s += max(seconds - (thread_time() - begun_cpu), 0.0)
 
-    def applied(self, begun: float) -> None:
+    def applied(self, begun: float, commits: int) -> None:
         """A group is applied."""
         self.apply_s += perf_counter() - begun
+        if commits:
+            self.group_sizes[min((commits - 1).bit_length(), SIZES - 1)] += 1
 
     def conflicted(self, key: bytes) -> None:
         """A commit lost because of `key`; of no single key when it was too old."""
