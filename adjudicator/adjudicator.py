@@ -141,9 +141,9 @@ class Adjudicator:
 
     def _refusal(self, asked: CommitRequest, floor: Timestamp) -> Aborted | None:
         start_ts = asked.start_ts
-        if self._is_too_old(start_ts, max(floor, self.window.floor)):
-            return _TOO_OLD
         window = self.window
+        if self._is_too_old(start_ts, floor if floor > window.floor else window.floor):
+            return _TOO_OLD
         if asked.checks:
             key = self._changed(asked.checks, start_ts)
             if key is not None:

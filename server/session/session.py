@@ -121,13 +121,16 @@ class SqlSession:
         self.query_text = sql
         self.portals.pop("", None)
         self.statements.pop("", None)
-        if self.txn is not None:
+        txn = self.txn
+        if txn is not None:
             self.env.start_statement()
         found = self._cached(sql)
         if found is None:
             return self._query_text(sql)
         prepared, params = found
         if prepared.plan is not None and prepared.plan.point is not None:
+            if txn is not None:
+                txn.check_age()
             return self._query_at_once(prepared, params)
         return self._query_work(prepared, params)
 
@@ -158,7 +161,6 @@ class SqlSession:
     def _query_at_once(self, prepared: Prepared, params: list[Any]) -> Work | None:
         """A statement that is one call: no portal, and no generator unless there is something to wait for."""
         txn = self.txn or self.begin(implicit=True)
-        txn.check_age()
         formats = (0,) * len(prepared.columns)
         if prepared.returns_rows:
             self.out.append(prepared.row_description(formats))

@@ -241,10 +241,15 @@ class Transaction:
 
     def end_statement(self) -> None:
         """What the statement wrote becomes visible to the next one."""
-        if self.fresh:
-            if self._is_viewed:
-                self.writes, self._is_viewed = dict(self.writes), False
-            self.writes.update(self.fresh)
+        fresh = self.fresh
+        if fresh:
+            if not self.writes:
+                self.writes = fresh
+            elif self._is_viewed:
+                self.writes = {**self.writes, **fresh}
+            else:
+                self.writes.update(fresh)
+            self._is_viewed = False
             self.fresh = {}
             self._keys = None
 
