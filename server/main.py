@@ -13,7 +13,7 @@ import click
 from server import cli_cluster, cli_operate, cli_topology
 from server.errors import PgError
 from server.pgwire import scram
-from server.runtime import serving
+from server.runtime import serving, tls
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
 
@@ -48,6 +48,13 @@ def cli() -> None:
     "--tls", "tls_mode", type=click.Choice(["offer", "require"]), default="offer", show_default=True
 )
 @click.option(
+    "--tls-name",
+    "tls_names",
+    multiple=True,
+    metavar="NAME",
+    help="Further host name or address in the certificate; may be repeated.",
+)
+@click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )
 @click.option(
@@ -68,6 +75,7 @@ def serve(
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
+    tls_names: tuple[str, ...],
     rebase: bool,
     keep_journal: bool,
     snapshot_bytes: int,
@@ -80,6 +88,10 @@ def serve(
         usage("--auth iam is not available yet")
     if not loopback and auth not in ("password", "iam"):
         usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
+    try:
+        names = tuple(map(tls.subject_name, tls_names))
+    except ValueError as error:
+        usage(f"--tls-name: {error}")
     verifier = None
     if auth == "password":
         password = (
@@ -95,6 +107,7 @@ def serve(
         memory=memory,
         auth=auth or "trust",
         tls_required=tls_mode == "require" or not loopback,
+        tls_names=names,
         admin_verifier=verifier,
         rebase=rebase,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),

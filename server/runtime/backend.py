@@ -51,6 +51,7 @@ class Front:
     port: int
     auth: str
     tls_required: bool
+    tls_names: tuple[str, ...]
     admin_verifier: str | None
     mock_secret: bytes
 
@@ -257,6 +258,7 @@ class Backend:
             port=front.port,
             auth=front.auth,
             tls_required=front.tls_required,
+            tls_names=front.tls_names,
             admin_verifier=front.admin_verifier,
             mock_secret=front.mock_secret,
             rebase=self._node.rebase,

@@ -64,6 +64,7 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     port: int
     auth: str
     tls_required: bool
+    tls_names: tuple[str, ...]
     admin_verifier: str | None
     mock_secret: bytes
     rebase: bool

@@ -46,6 +46,8 @@ class Options:
     memory: bool = False
     auth: str = "trust"
     tls_required: bool = False
+    tls_names: tuple[str, ...] = ()
+    """Host names and addresses in the server's certificate beyond its own."""
     admin_verifier: str | None = None
     rebase: bool = True
     limits: Limits = field(default_factory=Limits)
@@ -112,7 +114,7 @@ class Server:
         """Open everything and listen; raises OSError when the port is taken."""
         await self.node.start()
         now = datetime.datetime.now(datetime.UTC)
-        names = [] if self.options.host in ("0.0.0.0", "::", "") else [self.options.host]
+        names = tls.names_of(self.options.host, self.options.tls_names)
         server_tls = tls.open_directory(self.options.data / "tls", names, now)
         limits = self.options.limits
         self.listener = Listener(
@@ -144,6 +146,7 @@ class Server:
                 self.port,
                 options.auth,
                 options.tls_required,
+                options.tls_names,
                 options.admin_verifier,
                 self.mock_secret,
             )

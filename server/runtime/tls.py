@@ -6,6 +6,8 @@ that the same listening port can start in clear, upgrade at SSLRequest, or begin
 
 import datetime
 import hashlib
+import ipaddress
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ ALPN = "postgresql"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 _READ_SIZE = 256 << 10
+_NAME_LENGTH = 253
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,21 @@ class ServerTls:
     context: ssl.SSLContext
     certificate_hash: bytes
     """SHA-256 of the certificate's DER form (tls-server-end-point, RFC 5929)."""
+
+
+def subject_name(text: str) -> str:
+    """A host name (also `*.example.org`) or an address as a certificate has it; raises ValueError."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        if len(text) > _NAME_LENGTH or _HOST_NAME.fullmatch(text) is None:
+            raise ValueError(f"{text!r} is neither a host name nor an address") from None
+        return text.lower()
+
+
+def names_of(host: str, others: Sequence[str]) -> list[str]:
+    """What clients may call a server that listens on `host`: it and `others`; any address has no name."""
+    return [*([] if host in ("0.0.0.0", "::", "") else [host]), *others]
 
 
 def open_directory(directory: Path, names: Sequence[str], now: datetime.datetime) -> ServerTls:

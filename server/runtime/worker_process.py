@@ -45,7 +45,7 @@ class Worker:
         self.stopped = asyncio.Event()
         self.failed = False
         self.grace_s = STOP_GRACE_S
-        names = [] if config.host in ("0.0.0.0", "::", "") else [config.host]
+        names = tls.names_of(config.host, config.tls_names)
         now = datetime.datetime.now(datetime.UTC)
         limits = config.limits
         self.listener = Listener(

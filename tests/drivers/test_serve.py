@@ -73,6 +73,7 @@ def test_a_port_in_use(tmp_path):
         (("--auth", "password"), "--password-file"),
         (("--port", "70000"), "70000"),
         (("--nonsense",), "--nonsense"),
+        (("--tls-name", "db.example", "--tls-name", "a b"), "'a b' is neither a host name nor an address"),
     ],
 )
 def test_usage(tmp_path, arguments, word):
@@ -80,6 +81,35 @@ def test_usage(tmp_path, arguments, word):
     assert (ended.returncode, ended.stdout) == (2, "")
     assert word in ended.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_client_verifies_the_names_that_it_was_told(tmp_path):
+    """Another name makes another certificate of the same authority, which is all that clients have to know."""
+    data = tmp_path / "data"
+
+    def connect(server: ServeProcess, host: str) -> None:
+        psycopg.connect(
+            host=host,
+            hostaddr="127.0.0.1",
+            port=server.port,
+            user="admin",
+            dbname="postgres",
+            sslmode="verify-full",
+            sslrootcert=str(tmp_path / "ca.pem"),
+        ).close()
+
+    with ServeProcess(data, "--tls-name", "DB.example", "--tls-name", "10.1.2.3", "--workers", "1") as server:
+        (tmp_path / "ca.pem").write_bytes((data / "tls" / "ca.pem").read_bytes())
+        for _ in range(8):
+            for host in ("db.example", "localhost"):
+                connect(server, host)
+        with pytest.raises(psycopg.OperationalError, match=r"other\.example"):
+            connect(server, "other.example")
+        assert server.stop() == 0
+    with ServeProcess(data, "--tls-name", "other.example") as server:
+        connect(server, "other.example")
+        with pytest.raises(psycopg.OperationalError, match=r"db\.example"):
+            connect(server, "db.example")
 
 
 def _one_line(data: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from server.runtime.tls import open_directory
+from server.runtime.tls import names_of, open_directory, subject_name
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -39,6 +39,31 @@ def test_other_names_make_another_certificate_of_the_same_authority(tmp_path: Pa
     authority = read(tmp_path, "ca.pem")
     assert open_directory(tmp_path, ["db.example"], NOW).certificate_hash != before.certificate_hash
     assert read(tmp_path, "ca.pem") == authority
+
+
+def test_names_are_written_as_a_certificate_has_them(tmp_path: Path) -> None:
+    """So that the same names, however written, do not make another certificate at every start."""
+    given = ["DB.Example", "*.dsql.example", "my_app.my_net", "2001:DB8:0::1", "192.0.2.7", "localhost"]
+    names = list(map(subject_name, given))
+    assert names == ["db.example", "*.dsql.example", "my_app.my_net", "2001:db8::1", "192.0.2.7", "localhost"]
+    first = open_directory(tmp_path, names, NOW)
+    assert (
+        open_directory(tmp_path, list(map(subject_name, reversed(given))), NOW).certificate_hash
+        == first.certificate_hash
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b", "https://a", "a..b", "-a", "*", "a.*.b", "é.example", "x" * 64, "a." * 127]
+)
+def test_what_is_no_name(name: str) -> None:
+    with pytest.raises(ValueError, match="neither a host name nor an address"):
+        subject_name(name)
+
+
+def test_any_address_is_no_name() -> None:
+    assert names_of("0.0.0.0", ["a"]) == names_of("::", ["a"]) == ["a"]
+    assert names_of("192.0.2.7", ["a"]) == ["192.0.2.7", "a"]
 
 
 @pytest.mark.parametrize(
