@@ -21,6 +21,7 @@ class Busy:
         "conflicts_by_index",
         "decide_s",
         "flush_s",
+        "group_commits",
         "group_sizes",
         "too_old",
     )
@@ -34,6 +35,7 @@ class Busy:
         self.apply_s = 0.0
         self.too_old = 0
         """Commits refused because what was committed after their start is no longer known (A5, A11)."""
+        self.group_commits = 0
         self.group_sizes = [0] * SIZES
         """Groups of at most 1, 2, 4 ... commits; the last are all larger ones."""
         self.conflicts_by_index: dict[bytes, int] = {}
@@ -56,6 +58,7 @@ class Busy:
         """A group is applied."""
         self.apply_s += perf_counter() - begun
         if commits:
+            self.group_commits += commits
             self.group_sizes[min((commits - 1).bit_length(), SIZES - 1)] += 1
 
     def conflicted(self, key: bytes) -> None:

@@ -30,7 +30,7 @@ THIRD_PARTY = {
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
     "grpc": ("journal/etcd_client.py",),
-    "prometheus_client": ("server/runtime/metrics.py",),
+    "prometheus_client": ("server/runtime/metrics",),
 }
 DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 """Where the package index has another name for it."""
