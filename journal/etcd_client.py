@@ -102,8 +102,9 @@ class EtcdClient:
         return await self._ask(wire.MEMBERS, b"", wire.members)
 
     async def disarm(self) -> None:
-        """Take back the alarm for want of space; raises as `transact`."""
-        await self._ask(wire.ALARM, wire.disarm(), bytes)
+        """Take back every member's alarm for want of space; raises as `transact`."""
+        for member in await self.members():
+            await self._ask(wire.ALARM, wire.disarm(member.id), bytes)
 
     async def status(self, index: int) -> wire.Status | None:
         """A member about itself; None when it does not answer. Raises `Refused`."""

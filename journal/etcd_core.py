@@ -229,11 +229,18 @@ class EtcdCore:
     # --- opening
 
     def opening(self) -> bytes:
-        """A request that makes the journal if it is not there, and reads where it stands either way."""
+        """A request that makes the journal if it is not there, and reads where it stands either way.
+
+        It writes, so a full cluster refuses it: `looking` first.
+        """
         layout = self.layout
         asked = [get(layout.head), get(layout.first)]
         made = [put(layout.head, pack(EMPTY)), put(layout.fence, bytes(24)), put(layout.first, pack(EMPTY))]
         return transaction([is_absent(layout.head)], [*made, *asked], asked)
+
+    def is_made(self, answer: Answer) -> bool:
+        """Whether the answer to `looking` found a journal."""
+        return bool(answer.found[0])
 
     def opened(self, answer: Answer) -> None:
         """The answer to `opening`, or to `looking`; raises `Damaged`."""
@@ -259,7 +266,7 @@ class EtcdCore:
         asked = [get(layout.head), get(layout.fence), get(layout.record(record.position))]
         compare = self._follows(record)
         if compare is None:
-            return Plan([], transaction([], asked), value, True)
+            return Plan([], self.question(record), value, True)
         blobs = [layout.blob(record.position, record.hash, number) for number in range(len(pieces))]
         success = [put(layout.record(record.position), value), put(layout.head, pack(tail_of(record)))]
         if record.claim:
@@ -271,6 +278,11 @@ class EtcdCore:
         ]
         decide = transaction([*compare, *map(is_present, blobs)], success, asked)
         return Plan(staging, decide, value, False)
+
+    def question(self, record: Sealed) -> bytes:
+        """What a refused append answers with, without trying; `judge` it by a plan that is a question."""
+        layout = self.layout
+        return transaction([], [get(layout.head), get(layout.fence), get(layout.record(record.position))])
 
     def sent(self, record: Sealed) -> None:
         """`record` is on its way; what follows it is judged by it."""
@@ -302,7 +314,8 @@ class EtcdCore:
         if Fence(tail).refuses(record):
             return Conflict(tail)
         Fence(tail).next_tail(record)
-        require(record.claim or plan.staging, "J1: etcd refuses only what must not follow its head")
+        can_fail = record.claim or plan.staging or plan.is_question
+        require(can_fail, "J1: etcd refuses only what must not follow its head")
         return Retry.AGAIN
 
     def unstaging(self, record: Sealed) -> bytes:
@@ -475,7 +488,7 @@ class Pressure(IntEnum):
     BACK = 2
     """Three quarters: the owner takes no new transactions."""
     FULL = 3
-    """etcd refuses writes."""
+    """etcd refuses writes, the notes of a trim too: only a larger quota, and then a trim, leads back."""
 
 
 class Space(NamedTuple):

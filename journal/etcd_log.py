@@ -90,6 +90,8 @@ class EtcdLog:
         self._limit_s = limit_s
         self._flights: dict[bytes, asyncio.Future[bool]] = {}
         """By hash: whether the record became part of the log."""
+        self._doubtful: dict[bytes, Position] = {}
+        """By hash: records that an earlier call had to leave open."""
         self._link = self._core.anchor
         """The last record read, to which the next one must be linked."""
         self._known: Position = 0
@@ -119,8 +121,11 @@ class EtcdLog:
         """
         log = cls(EtcdClient(endpoints, tls, user, attempt_s), journal, quota, limit_s)
         try:
-            await log.measure()
-            answer = await log._settle(log._core.opening(), log._until())
+            until = log._until()
+            await log._meet(until)
+            answer = await log._settle(log._core.looking(), until)
+            if not log._core.is_made(answer):
+                answer = await log._settle(log._core.opening(), until)
             log._core.opened(answer)
         except (Lost, LogError) as error:
             await log.close()
@@ -216,6 +221,9 @@ class EtcdLog:
             is_appended = isinstance(outcome, Tail)
             return outcome
         except Lost:
+            tail = self._core.tail.position
+            self._doubtful = {key: at for key, at in self._doubtful.items() if at > tail}
+            self._doubtful[record.hash] = record.position
             return Ambiguous(record.request_id)
         finally:
             if self._flights.get(record.hash) is flight:
@@ -325,7 +333,10 @@ class EtcdLog:
                 raise Unreachable(str(error)) from error
 
     async def relieve(self) -> Space:
-        """Compact, defragment, and take the alarm back that stopped all writes, if there is room again."""
+        """Compact, defragment, and take the alarm back that stopped all writes, if there is room again.
+
+        Raises `Unreachable`, `Unfit`.
+        """
         await self.compact()
         await self.defragment()
         measured = space([status._replace(alarms=[]) for status in await self._statuses()], self._quota)
@@ -360,6 +371,19 @@ class EtcdLog:
 
     def _until(self) -> float:
         return asyncio.get_running_loop().time() + self._limit_s
+
+    async def _meet(self, until: float) -> None:
+        """`measure`, as soon as a member answers: those of a whole cluster may only just be starting."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self.measure()
+                return
+            except Unreachable:
+                if asyncio.get_running_loop().time() + pause >= until:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     async def _statuses(self) -> list[Status]:
         statuses = [status for status in await self._client.statuses() if status is not None]
@@ -397,9 +421,10 @@ class EtcdLog:
                     staged = await self._stage(plan, until)
                 answer = await self._settle(plan.decide, until)
             except Full:
-                if plan.staging:
-                    await self._unstage(record, plan, until)
-                raise
+                known = await self._despite_full(record, plan, until)
+                if known is None:
+                    raise
+                return known
             outcome = self._core.judge(record, plan, answer)
             if outcome is Retry.AHEAD:
                 if before is None or not await self._settled(before, until):
@@ -411,6 +436,19 @@ class EtcdLog:
                 return await self._unstage(record, plan, until) or outcome
             else:
                 return outcome
+
+    async def _despite_full(self, record: Sealed, plan: Plan, until: float) -> Outcome | None:
+        """What became of a record by an earlier call, now that etcd takes no writes; None: nothing, it is free to go.
+
+        Raises `Lost` while an earlier request may still be on its way.
+        """
+        answer = await self._settle(self._core.question(record), until)
+        outcome = self._core.judge(record, plan._replace(is_question=True), answer)
+        if not isinstance(outcome, Retry):
+            return outcome
+        if record.hash in self._doubtful:
+            raise Lost("an earlier append of this record is undecided")
+        return await self._unstage(record, plan, until) if plan.staging else None
 
     async def _settled(self, before: "asyncio.Future[bool]", until: float) -> bool:
         """Wait for the answer to the record before; whether it is in the log."""

@@ -195,9 +195,9 @@ def move_leader(target: int) -> bytes:
     return message((1, target))
 
 
-def disarm() -> bytes:
-    """A request: take back the alarm that the quota raised on any member."""
-    return message((1, _DEACTIVATE), (3, _NO_SPACE))
+def disarm(member: int) -> bytes:
+    """A request: take back the alarm that the quota raised on a member, if there is one."""
+    return message((1, _DEACTIVATE), (2, member), (3, _NO_SPACE))
 
 
 def credentials(user: str, password: str) -> bytes:

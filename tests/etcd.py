@@ -38,7 +38,8 @@ class Cluster:
         if program is None:
             pytest.skip("no etcd here (Debian's etcd-server)")
         self._program = program
-        self._options = options
+        self.options = options
+        """Of members that are started from now on."""
         self._scheme = scheme
         self._base = Path(tempfile.mkdtemp(prefix="opendsql-etcd-"))
         ports = free_ports(2 * members)
@@ -108,7 +109,7 @@ class Cluster:
             *("--initial-cluster", ",".join(peers), "--initial-cluster-token", self._base.name),
             *("--heartbeat-interval", "100", "--election-timeout", "1000", "--pre-vote"),
             *("--logger", "zap", "--log-level", "error"),
-            *self._options,
+            *self.options,
         ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
         if unsupported := os.environ.get("ETCD_UNSUPPORTED_ARCH"):
@@ -119,16 +120,28 @@ class Cluster:
             )
 
     def _wait(self, index: int) -> None:
-        """Return once the member is healthy: it knows a leader, and a quorum confirms a read."""
+        """Return once the member is healthy: it knows a leader, and a quorum confirms a read.
+
+        One that wants certificates is only seen to listen; requests wait in its queue until it serves.
+        """
         process = self._processes[index]
         assert process is not None
         limit = time.monotonic() + START_LIMIT_S
         while process.poll() is None and time.monotonic() < limit:
-            if self._scheme == "https" or _is_healthy(self._client[index]):
+            is_ready = _listens if self._scheme == "https" else _is_healthy
+            if is_ready(self._client[index]):
                 return
             time.sleep(0.05)
         log = (self._base / f"{NAMES[index]}.log").read_text(errors="replace")
         raise RuntimeError(f"etcd did not start: {log[-2000:]}")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_healthy(port: int) -> bool:

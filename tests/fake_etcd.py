@@ -38,7 +38,7 @@ class FakeEtcd:
                 wanted = compare[7]
                 if stored is None:
                     return False
-                return (stored == wanted, stored > wanted, stored < wanted)[result]
+                return bool((stored == wanted, stored > wanted, stored < wanted)[result])
         raise AssertionError(compare)
 
     def _operate(self, number: int, body: Any) -> list[Stored]:
