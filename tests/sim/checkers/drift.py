@@ -1,11 +1,13 @@
-"""C3: no time runs away from the clocks; take-overs and moves date ahead once each, and nothing else does.
+"""C3: no time runs away from the clocks; take-overs, moves and schema changes date ahead once each, and
+nothing else does.
 
 A commit's time is bounded by the clocks, a transaction's start, the safe time of an owner, or the time at
-which a range was handed over; a reservation by that and its length.
+which a range was handed over; that of a schema change by this and the length of a promise to a user of the old
+schema; a reservation by this and its own length.
 """
 
 from adjudicator.range_owner import Settings
-from journal.record import Acquire, SetChange
+from journal.record import MARKERS, Acquire, SetChange
 from tests.sim.checkers.base import Checker, Violation
 
 SLACK = 10**6
@@ -38,7 +40,15 @@ class Drift(Checker):
         for commit in record.commits:
             self._highest = max(self._highest, commit.start_ts)
         bound = max(ahead, self._highest + SLACK)
-        for ts in [*times, record.ts, record.reserved - settings.reserve]:
-            if ts > bound:
-                raise Violation("C3", f"journal {journal} uses {ts}, at most {bound} is explained")
+        for commit in record.commits:
+            if any(write.key.startswith(MARKERS) for write in commit.writes):
+                self._check(journal, commit.commit_ts, bound + settings.promise)
+                self._highest = max(self._highest, commit.commit_ts)
+                bound = max(bound, self._highest + SLACK)
+            self._check(journal, commit.commit_ts, bound)
+        self._check(journal, max(record.ts, record.reserved - settings.reserve), bound)
         self._reserved[journal] = max(self._reserved.get(journal, 0), record.reserved, record.ts, *times, 0)
+
+    def _check(self, journal, ts, bound):
+        if ts > bound:
+            raise Violation("C3", f"journal {journal} uses {ts}, at most {bound} is explained")
