@@ -73,8 +73,8 @@ sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (F
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0)) \
 	  $(if $(PROFILE),--profile $(PROFILE))
 
-mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a random search needs (SEEDS= at most)
-	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),1000)
+mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a search needs (SEEDS= at most, RULES= these)
+	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),1000) $(if $(RULES),--rules $(RULES))
 
 clean:  ## Remove .venv and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.sim.explore import explore, replay
+from tests.sim.mutants import MUTANTS
 from tests.sim.profiles import PROFILES
 from tests.sim.table import Search
 
@@ -59,7 +60,8 @@ def _seed(arguments):
 
 def _mutants(arguments):
     """Each rule switched off: its schedule, and how many seeds a random search needed."""
-    return 0 if Search(arguments.mutants, arguments.seconds, say).run(arguments.processes) else 1
+    search = Search(arguments.mutants, arguments.seconds, say, arguments.rules)
+    return 0 if search.run(arguments.processes) else 1
 
 
 def main():
@@ -69,6 +71,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--profile", choices=sorted(PROFILES), help="the seed says which")
     parser.add_argument("--mutants", type=int, help="look for each rule in so many seeds")
+    parser.add_argument("--rules", nargs="*", choices=sorted(MUTANTS), help="all")
     parser.add_argument("--seconds", type=int, default=600, help="and no longer than this for each")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()

@@ -7,6 +7,7 @@ reached. What was tried is kept beside the build, by the digest of the code: a s
 import json
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
 
@@ -19,8 +20,9 @@ from tests.sim.schedules import SCHEDULES
 from tests.sim.stage import Stage
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/simulation.md"
+PAGE = "docs/simulation.md"
 BEGIN, END = "<!-- make mutants writes this -->\n", "<!-- until here -->\n"
+HEAD = ["| switch | rule | schedule: found as | runs | seeds needed: found as |", "|---|---|---|---|---|"]
 CHUNK = 10
 RARE = 1000
 """A rule that so many seeds do not miss may be shown by its schedule alone."""
@@ -52,19 +54,20 @@ def _timed(name, seeds):
 
 
 class Search:
-    """Looks for every rule; `seeds` and CPU `seconds` are bounds for each."""
+    """Looks for every rule, or those of `names`; `seeds` and CPU `seconds` are bounds for each."""
 
-    def __init__(self, seeds, seconds, say, names=None):
+    def __init__(self, seeds, seconds, say, names=(), root=ROOT):
         self._seeds = seeds
         self._seconds = seconds
         self._say = say
-        self._names = sorted(names if names is not None else MUTANTS)
-        self._path = ROOT / "build" / f"mutants-{digest():08x}.json"
+        self._names = sorted(names or MUTANTS)
+        self._page = root / PAGE
+        self._path = root / "build" / f"mutants-{digest():08x}.json"
         self.state = json.loads(self._path.read_text()) if self._path.exists() else {}
 
     def run(self, processes):
         """Search, write the table; whether every rule was noticed as it should be."""
-        with ProcessPoolExecutor(processes) as pool:
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             open_names = [name for name in self._names if not self._is_done(name)]
             running = {}
             while open_names or running:
@@ -78,8 +81,7 @@ class Search:
                     self._take_in(name, seeds, *each.result())
                     if not self._is_done(name):
                         open_names.insert(0, name)
-        rows = [self._row(name) for name in self._names]
-        self._write(rows)
+        self._write({name: self._row(name) for name in self._names})
         missed = [name for name in self._names if not self._is_shown(name)]
         for name in missed:
             self._say(f"{name}: not shown")
@@ -123,12 +125,10 @@ class Search:
         return "| " + " | ".join(row) + " |"
 
     def _write(self, rows):
-        head = [
-            "| switch | rule | schedule: found as | runs | seeds needed: found as |",
-            "|---|---|---|---|---|",
-        ]
-        text = PAGE.read_text()
-        before, rest = text.split(BEGIN)
-        after = rest.split(END)[1]
-        table = "".join(f"{line}\n" for line in [*head, *rows])
-        PAGE.write_text(before + BEGIN + table + END + after)
+        """Put `rows` (by name) into the page; those of other rules stay."""
+        before, rest = self._page.read_text().split(BEGIN)
+        old, after = rest.split(END)
+        kept = {line.split("`")[1]: line for line in old.splitlines() if line.startswith("| `")}
+        rows = {name: row for name, row in {**kept, **rows}.items() if name in MUTANTS}
+        table = "".join(f"{line}\n" for line in [*HEAD, *(rows[name] for name in sorted(rows))])
+        self._page.write_text(before + BEGIN + table + END + after)

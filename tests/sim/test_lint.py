@@ -14,7 +14,7 @@ MODULES = sorted(
 )
 SHELL = {
     "tests/sim/__main__.py": {"sys", "time", "concurrent.futures"},
-    "tests/sim/table.py": {"time", "concurrent.futures", "pathlib"},
+    "tests/sim/table.py": {"time", "concurrent.futures", "multiprocessing", "pathlib"},
 }
 """The command line and the search report how long they took."""
 
