@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -64,6 +65,7 @@ def cli() -> None:
     type=click.IntRange(0, 64),
     help="Further processes that accept connections.",
 )
+@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
 @click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
 @click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
@@ -81,6 +83,7 @@ def serve(
     snapshot_bytes: int,
     snapshot_seconds: float,
     workers: int,
+    metrics: str | None,
 ) -> None:
     """Run one region on this machine."""
     loopback = is_loopback(host)
@@ -112,6 +115,7 @@ def serve(
         rebase=rebase,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
+        metrics=host_and_port("--metrics", metrics) if metrics is not None else None,
     )
     sys.exit(run_serve(options))
 
@@ -139,7 +143,9 @@ def run_serve(options: serving.Options) -> int:
         return EXIT_FAILURE
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            click.echo(f"opendsql: port in use: {options.host}:{options.port}", err=True)
+            click.echo(
+                f"opendsql: port in use: {error.filename or f'{options.host}:{options.port}'}", err=True
+            )
             return EXIT_IN_USE
         click.echo(f"opendsql: {error}", err=True)
         return EXIT_FAILURE
@@ -153,6 +159,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_and_port(option: str, text: str) -> tuple[str, int]:
+    """An address like 127.0.0.1:9100 or [::1]:9100; anything else is a usage error."""
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        usage(f"{option} needs HOST:PORT, not {text}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def usage(message: str) -> NoReturn:

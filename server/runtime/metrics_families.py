@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -49,10 +49,10 @@ def labelled(kind: type[Any], name: str, text: str, labels: list[str], values: M
     return found
 
 
-def build(version: str, start_s: Callable[[], float]) -> Iterator[Metric]:
+def build(version: str, start_s: float) -> Iterator[Metric]:
     """Which build it is, and how long it took to serve."""
     yield InfoMetricFamily("opendsql_build", "The build that runs.", value={"version": version})
-    yield gauge("start_seconds", "From the start of the process to serving.", start_s())
+    yield gauge("start_seconds", "From opening the data directory to serving.", start_s)
 
 
 def pipeline(node: Node) -> Iterator[Metric]:

@@ -1,8 +1,11 @@
 """`opendsql serve`: one region in one process, from the data directory to the ready line and back."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import datetime
+import importlib.metadata
 import logging
 import os
 import shutil
@@ -14,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from journal.broken import Broken
 from server.pgwire.connection import Counters
@@ -29,6 +33,9 @@ from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
 from server.sql.limits import Limits
+
+if TYPE_CHECKING:
+    from server.runtime.metrics import MetricsServer
 
 log = logging.getLogger("opendsql.serve")
 
@@ -54,6 +61,8 @@ class Options:
     snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
     workers: int = 0
     """Further processes that accept connections."""
+    metrics: tuple[str, int] | None = None
+    """Host and port for Prometheus."""
 
 
 class Server:
@@ -81,7 +90,10 @@ class Server:
             self.backend = Backend(self.node, options.data, options.workers, self._cancel_here)
         self.listener: Listener | None = None
         self.control: ControlSocket | None = None
+        self.metrics: MetricsServer | None = None
         self.port = 0
+        self.start_s = 0.0
+        """How long it took until clients were served."""
 
     def open_session(
         self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
@@ -111,7 +123,8 @@ class Server:
         self.stopped.set()
 
     async def start(self) -> None:
-        """Open everything and listen; raises OSError when the port is taken."""
+        """Open everything and listen; raises OSError when a port is taken."""
+        begun = time.monotonic()
         await self.node.start()
         now = datetime.datetime.now(datetime.UTC)
         names = tls.names_of(self.options.host, self.options.tls_names)
@@ -132,6 +145,28 @@ class Server:
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
         await self.control.start()
+        self.start_s = time.monotonic() - begun
+        if self.options.metrics is not None:
+            await self._publish(*self.options.metrics)
+
+    async def _publish(self, host: str, port: int) -> None:
+        # Imported here: who does not ask for metrics does not wait for their library.
+        from server.runtime import metrics, metrics_families
+
+        node, version = self.node, importlib.metadata.version("opendsql")
+        parts = [
+            lambda: metrics_families.build(version, self.start_s),
+            lambda: metrics_families.pipeline(node),
+            lambda: metrics_families.upkeep(node),
+            lambda: metrics_families.connections(self.counters),
+        ]
+        server = metrics.MetricsServer(metrics.Exposition(f"{os.uname().nodename}:{self.port}", parts))
+        try:
+            await server.start(host, port)
+        except OSError as error:
+            error.filename = f"{host}:{port}"  # which of the two ports it is
+            raise
+        self.metrics = server
 
     async def _listen(self, listener: Listener) -> None:
         options, backend = self.options, self.backend
@@ -161,6 +196,8 @@ class Server:
             await asyncio.gather(*ends)
         if self.control is not None:
             await self.control.close()
+        if self.metrics is not None:
+            await self.metrics.stop()
         await self.node.stop()
         if self.failure is None:
             self.node.committer.close()

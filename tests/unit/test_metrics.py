@@ -44,7 +44,7 @@ def test_a_node_reports_everything_before_anything_happens(tmp_path):
             lambda: families.pipeline(node),
             lambda: families.upkeep(node),
             lambda: families.connections(Counters()),
-            lambda: families.build("1.2.3", lambda: 0.5),
+            lambda: families.build("1.2.3", 0.5),
         )
         for name in ("conflicts_total", "refused_too_old_total", "apply_lag_records", "out_of_space"):
             assert value(found, name) == 0
