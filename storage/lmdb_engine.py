@@ -1,7 +1,7 @@
 """The LMDB environment of a replica: databases, the two counters of trust, and space (format on disk).
 
     directory     data.mdb, lock.mdb   LMDB's own; opened without sync (storage is rebuilt from the journal)
-                  trust                one line of JSON, written whole and fsynced (see `Trust`)
+                  trust                one line of JSON, written whole and fsynced (storage.trust)
     database      key -> value
     `current`     key (1..501 bytes) -> commit_ts (8 bytes BE) + row; no row: a tombstone
     `history`     key length (2 bytes BE) + key + (2^64-1 - commit_ts, 8 bytes BE) -> commit_ts + row
@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import lmdb
+
+from storage.trust import Trust
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Cursor: TypeAlias = "lmdb.Cursor[bytes]"
@@ -60,14 +62,6 @@ class Space(NamedTuple):
 
     map_bytes: int
     disk_bytes: int
-
-
-class Trust(NamedTuple):
-    """Who wrote the environment last, and whether all of it reached the disk."""
-
-    format: int
-    boot_id: str
-    is_synced: bool
 
 
 class Engine:
@@ -178,7 +172,7 @@ def is_trusted(path: Path, current_boot: str) -> bool:
         return False
     if trust.format != FORMAT:
         raise WrongFormat(f"{path} has format {trust.format}, this version reads {FORMAT}")
-    return trust.is_synced or (trust.boot_id == current_boot != "")
+    return trust.holds(current_boot)
 
 
 def wipe(path: Path) -> None:

@@ -45,10 +45,11 @@ from journal.broken import require
 from journal.crossbar import Mark
 from journal.record import Commit, Key, Position, Timestamp, Write
 from storage import lmdb_engine, longkey
-from storage.lmdb_engine import FORMAT, MAP_SIZE, Cursor, Engine, NoSpace, Space, Transaction, Trust
+from storage.lmdb_engine import FORMAT, MAP_SIZE, Cursor, Engine, NoSpace, Space, Transaction
 from storage.longkey import SHORT
 from storage.mvcc import END, State, TooOld, Versions, history_key, write_state
 from storage.shard import Row, Step
+from storage.trust import Trust
 
 __all__ = ["MAP_SIZE", "RETENTION_NS", "NoSpace", "Reader", "Replica", "Space", "TooOld"]
 

@@ -23,7 +23,7 @@ class Chance:
 
     def permille(self, share):
         """True in `share` of 1,000 cases."""
-        return self.below(1000) < share
+        return share > 0 and self.below(1000) < share
 
     def pick(self, things):
         """One of a sequence."""

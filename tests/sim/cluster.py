@@ -8,8 +8,9 @@ from journal.record import Acquire, End, SetChange
 from journal.trimming import Trimming
 from tests.sim.checkers import ALL, Drift, Observers, Violation
 from tests.sim.clock import SimClock
+from tests.sim.disk import Disk
 from tests.sim.faults import drawn
-from tests.sim.nodes import JournalNode, OwnerNode, StorageNode
+from tests.sim.nodes import JournalNode, Member, OwnerNode, StorageNode, Store
 from tests.sim.query import STRIDE, QueryNode, RoutingTable
 from tests.sim.workloads import HI, KINDS, LO, Client
 from tests.sim.world import MS, World
@@ -47,7 +48,8 @@ class Cluster:
         drift = self.observers.checker(Drift)
         drift.settings, drift.error = self.settings, 2 * max(faults.offset, faults.bound) + DRIFTED
         self.first_journals = [0, 1, 2]
-        self.snapshots = {}
+        self.store = Store(self)
+        self.members = [Member(self, number) for number in range(3)]
         self.trimming = Trimming()
         self.base = None
         self._keeper = Crossbar(self.first_journals)
@@ -69,7 +71,9 @@ class Cluster:
         for lo, hi in SHARDS:
             for replica in range(2):
                 number = len(self.storage)
-                self.storage.append(StorageNode(self, number, lo, hi, self.clock(), f"s{replica}"))
+                self.storage.append(
+                    StorageNode(self, number, lo, hi, self.clock(), f"s{replica}", Disk(), True)
+                )
         self.query = [QueryNode(self, number, self.clock(), f"q{number}") for number in range(2)]
         for number in range(8):
             self.query[number % 2].add(Client(self, number, self.chance.fork()))
@@ -201,11 +205,6 @@ class Cluster:
         complete, mark = self.base
         return Crossbar([], mark), complete, mark
 
-    def newest_snapshot(self, number):
-        """Of either replica of the shard."""
-        twins = [self.snapshots[each] for each in (number & ~1, number | 1) if each in self.snapshots]
-        return max(twins, key=lambda snapshot: snapshot.complete, default=None)
-
     def _trim(self):
         """Checkpoints, a later place from which to rebuild, and then what nobody needs goes."""
         keeper = self._keeper
@@ -223,7 +222,7 @@ class Cluster:
         old = [each for each in self._marks if each[0] < keeper.complete - self.world.faults.kept]
         if old and self.trimming.may_rebuild_from(old[-1][1]):
             self.base = old[-1]
-        snapshots = [self.newest_snapshot(number) for number in range(len(self.storage))]
+        snapshots = [self.store.kept.get(span) for span in range(len(SHARDS))]
         if self.base is None or None in snapshots:
             return
         marks = [self.base[1], *(snapshot.mark for snapshot in snapshots)]
@@ -295,12 +294,12 @@ class Cluster:
         self.world.post(self.chance.between(20, 400) * MS, self._replace, journal)
 
     def _pause(self):
-        nodes = [*self.storage, *(self.present[j] for j in sorted(self.present))]
+        nodes = [*self.storage, *self.members, *(self.present[j] for j in sorted(self.present))]
         self.chance.pick(nodes).paused_until = self.world.now + self.chance.between(20, 700) * MS
 
     def _groups(self):
         nodes = [*self.storage, *self.query, *(self.present[j] for j in sorted(self.present))]
-        return sorted({node.group for node in nodes} | {"journals"})
+        return sorted({node.group for node in [*nodes, *self.members, self.store]} | {"journals"})
 
     def _isolate(self, group):
         until = self.world.now + self.chance.between(50, 800) * MS
@@ -318,18 +317,24 @@ class Cluster:
 
     def _crash_storage(self):
         number = self.chance.below(len(self.storage))
-        self.storage[number].crash()
+        node = self.storage[number]
+        node.crash()
+        if self.chance.permille(200):
+            node.disk.sync()
+            self.reached("replicas stopped")
+        if self.chance.permille(500):
+            node.disk.cut_power(self.chance)
+            self.reached("power cuts")
         self.restart_storage(number)
 
     def restart_storage(self, number):
         """A new process in the place of a dead one."""
         old = self.storage[number]
         may_read_all = all(node.first == 1 for node in self.journals.values())
-        from_nothing = may_read_all and self.chance.permille(300)
-        snapshot = None if from_nothing else self.newest_snapshot(number)
-        self.storage[number] = StorageNode(
-            self, number, old.shard.lo, old.shard.hi, old.clock, old.group, snapshot
-        )
+        reads_all = may_read_all and self.chance.permille(300)
+        bounds = (old.shard.lo, old.shard.hi)
+        self.storage[number] = StorageNode(self, number, *bounds, old.clock, old.group, old.disk, reads_all)
+        self.reached("disks gone on with" if self.storage[number].shard.complete else "disks given up")
 
     def _crash_query(self):
         node = self.chance.pick(self.query)
@@ -414,7 +419,7 @@ class Cluster:
             node.paused_until = min(node.paused_until, world.now)
             if journal not in self.ended:
                 self._replace(journal)
-        for node in self.storage:
+        for node in [*self.storage, *self.members]:
             node.paused_until = min(node.paused_until, world.now)
 
     def _check_quiet(self):

@@ -28,6 +28,9 @@ class Faults(NamedTuple):
     carrier: int = 0
     """Crash of a journal's carrier in the middle of an append, per append."""
     storage: int = 0
+    """Replicas are killed, stopped, or lose their power."""
+    damage: int = 0
+    """Of a snapshot on its way, per 1,000."""
     query: int = 0
     move: int = 0
     journals: int = 0
@@ -75,6 +78,7 @@ def drawn(chance):
         cut=period(400, 1500, 400),
         carrier=chance.pick((0, 0, 5, 20)),
         storage=period(400, 1500, 400),
+        damage=chance.pick((0, 100)),
         query=period(500, 2000, 300),
         move=period(200, 900, 600),
         journals=period(600, 1500, 400),

@@ -11,6 +11,7 @@ from journal.crossbar import FOREVER, Crossbar
 from server.session.coordinator import Coordinator
 from server.session.reader import Reader
 from storage.shard import Shard
+from storage.trust import Trust
 
 
 def _may_end_early(owner):
@@ -109,6 +110,12 @@ MUTANTS = {
         lambda self, ts, notes: None,
     ),
     "read-complete": ("a read waits for completeness", Shard, "_is_complete", lambda self, ts: True),
+    "disk-trust": (
+        "a disk that was not synced is not trusted after a power cut",
+        Trust,
+        "holds",
+        lambda self, current_boot: True,
+    ),
     "read-horizon": (
         "a read below the horizon is refused",
         Shard,

@@ -1,20 +1,27 @@
 """The processes of a cluster: journals, owners and shards. They perform what the cores want done."""
 
+from typing import NamedTuple
+from zlib import crc32
+
 from adjudicator.protocol import Announce, Append, Ask, Outcome, Prepare, Replay, ToCoordinator, Vote
 from adjudicator.takeover import Takeover
 from journal.crossbar import Crossbar
 from journal.journal import Tail
 from journal.memory_log import MemoryLog
-from storage.shard import Bounds, Scan, Shard
-from tests.sim.rows import Filters, MemoryRows
+from storage.shard import Bounds, Damaged, Scan, Shard
+from tests.sim.rows import Filters
 from tests.sim.watch import watch
 from tests.sim.world import MS, Process
 
 BOUNDS = Bounds(wait=1000 * MS, ahead=500 * MS, retention=1500 * MS, rows=3)
 
 
+READ = 64
+"""Records in one answer of a member."""
+
+
 class JournalNode(Process):
-    """A carrier: takes appends from the network, keeps them through crashes, loses answers."""
+    """A carrier's leader: takes appends from the network, keeps them through crashes, loses answers."""
 
     def __init__(self, cluster, journal):
         super().__init__(cluster.world, f"journal{journal}", "journals")
@@ -42,15 +49,6 @@ class JournalNode(Process):
             self._publish()
         world.send(self, owner, owner.appended, sealed, result)
 
-    def read(self, reader, position, limit=64):
-        """Durable records from `position` on, nothing when cut off; None when they are trimmed."""
-        world = self.world
-        if position < self.first:
-            return None
-        if self.down_until > world.now or world.is_cut(self, reader):
-            return []
-        return self.entries[position - 1 : position - 1 + limit]
-
     def trim(self, upto):
         """Drop what nobody needs."""
         if self.down_until <= self.world.now and upto >= self.first:
@@ -66,32 +64,121 @@ class JournalNode(Process):
             self.cluster.recorded(self.journal, entry)
 
 
+class Part(NamedTuple):
+    """What a member says of one journal."""
+
+    entries: list
+    """Those asked for that it has, `READ` at most."""
+    tail: int
+    """The last position that it has."""
+    anchor: Tail | None = None
+    """What was asked for is trimmed: all up to this one."""
+
+
+class Member(Process):
+    """One of the three members that carry the journals, each in a region; it may lag behind what is durable."""
+
+    def __init__(self, cluster, number):
+        super().__init__(cluster.world, f"member{number}", f"j{number}")
+        self.cluster = cluster
+        self._known = {}
+
+    def read(self, process, answer, number, wanted):
+        """A reader's request for [(journal, position)]; the parts go to `answer`, a method of `process`."""
+        parts = [
+            (journal, self._part(self.cluster.journals[journal], position)) for journal, position in wanted
+        ]
+        self.world.send(self, process, answer, number, parts)
+
+    def _part(self, journal, position):
+        known = self._known.get(journal.journal, 0)
+        if not self.world.is_cut(journal, self) and not self.world.chance.permille(100):
+            known = self._known[journal.journal] = len(journal.entries)
+        if position < journal.first:
+            return Part([], known, journal.log.anchor)
+        return Part(journal.entries[position - 1 : min(known, position - 1 + READ)], known)
+
+
+class Asking:
+    """One process's requests to the members: one at a time, to another one when it was not answered."""
+
+    def __init__(self, process, cluster):
+        self._process = process
+        self._cluster = cluster
+        self._number = 0
+        self._since = 0
+        self.is_waiting = False
+
+    def ask(self, answer, wanted):
+        """Nothing while a request is out and not late."""
+        now = self._process.world.now
+        if self.is_waiting and now < self._since + 60 * MS:
+            return
+        self.is_waiting = True
+        self._number += 1
+        self._since = now
+        members = self._cluster.members
+        member = members[(crc32(self._process.group.encode()) + self._number // 8) % 3]
+        if self._process.world.is_cut(self._process, member):
+            member = members[self._number % 3]
+        self._process.world.send(
+            self._process, member, member.read, self._process, answer, self._number, wanted
+        )
+
+    def answers(self, number):
+        """Whether this answers what is asked now."""
+        if not self.is_waiting or number != self._number:
+            return False
+        self.is_waiting = False
+        return True
+
+
 class Reader:
     """A process's tailer of all journals."""
 
     def __init__(self, process, cluster, crossbar, mark):
         self._process = process
         self._cluster = cluster
+        self._asking = Asking(process, cluster)
         self.resume(crossbar, mark)
 
     def resume(self, crossbar, mark):
         """Read on at `mark` (None: at the beginning)."""
         self.crossbar = crossbar
+        self._asking.is_waiting = False
+        self._is_trimmed = False
         self._cluster.tell("on_resumed", self._process.name, mark)
 
     def poll(self):
-        """Read what can be read; hands on a part of what is complete. None: it was trimmed meanwhile."""
-        for journal, position in self.crossbar.wanted():
-            node = self._cluster.journals.get(journal)
-            if node is not None and position <= len(node.entries):
-                entries = node.read(self._process, position)
-                if entries is None:
-                    return None
-                self._cluster.tell("on_tail", self._process.name, journal, entries)
-                self.crossbar.feed(journal, entries)
+        """Ask for what follows; hands on a part of what is complete. None: it was trimmed meanwhile.
+
+        Nothing is asked for when there is nothing: members tell their readers that something came.
+        """
+        if self._is_trimmed:
+            return None
+        journals = self._cluster.journals
+        wanted = [
+            (journal, position)
+            for journal, position in self.crossbar.wanted()
+            if journal in journals and position <= len(journals[journal].entries)
+        ]
+        if wanted:
+            self._asking.ask(self.arrived, wanted)
         items = self.crossbar.take(256)
         self._cluster.tell("on_items", self._process.name, items, self.crossbar.complete)
         return items
+
+    def arrived(self, number, parts):
+        """A member's answer."""
+        if not self._asking.answers(number):
+            return
+        for journal, part in parts:
+            if part.anchor is not None:
+                self._is_trimmed = True
+                return
+            if part.entries:
+                self._cluster.tell("on_tail", self._process.name, journal, part.entries)
+                self.crossbar.feed(journal, part.entries)
 
 
 class OwnerNode(Process):
@@ -106,9 +193,9 @@ class OwnerNode(Process):
         self.reader = None
         self.deaf_until = 0
         self._number = number
-        anchor = cluster.journals[journal].log.anchor
-        self._takeover = Takeover(journal, self.name, cluster.settings, initial, after, anchor)
+        self._takeover = Takeover(journal, self.name, cluster.settings, initial, after)
         self._arguments = (initial, after)
+        self._asking = Asking(self, cluster)
         self._claim = None
         self._claims = 0
         self._sent = 0
@@ -138,28 +225,31 @@ class OwnerNode(Process):
                 self._append(sealed)
 
     def _try_claim(self):
-        if self._claim is not None and self._sent + 80 * MS > self.world.now:
-            return
-        journal = self.cluster.journals[self.journal]
-        if self._claim is not None and len(journal.entries) < self._claim.position:
+        """Read to the tail, as far as a member knows it, and claim; a claim without an answer is repeated."""
+        if self._claim is None:
+            self._asking.ask(self.learned, [(self.journal, self._takeover.next_position)])
+        elif self._sent + 80 * MS <= self.world.now:
             self._append(self._claim)
+
+    def learned(self, number, parts):
+        """A member's answer: a part of the journal."""
+        if not self._asking.answers(number) or self.owner is not None or self._claim is not None:
             return
-        entries = journal.read(self, self._takeover.next_position, 10**6)
-        if entries is None:
-            self._takeover = Takeover(
-                self.journal, self.name, self.cluster.settings, *self._arguments, journal.log.anchor
-            )
-            return
-        self._takeover.read(entries)
-        if self._takeover.next_position <= len(journal.entries):
-            return
-        if self._takeover.is_ended:
+        part = parts[0][1]
+        if part.anchor is not None:
+            settings = self.cluster.settings
+            self._takeover = Takeover(self.journal, self.name, settings, *self._arguments, part.anchor)
+        else:
+            self._takeover.read(part.entries)
+        if part.anchor is not None or self._takeover.next_position <= part.tail:
+            self._try_claim()
+        elif self._takeover.is_ended:
             self.crash()
-            return
-        self._claims += 1
-        request = self._number.to_bytes(8, "big") + self._claims.to_bytes(8, "big")
-        self._claim = self._takeover.claim(request)
-        self._append(self._claim)
+        else:
+            self._claims += 1
+            request = self._number.to_bytes(8, "big") + self._claims.to_bytes(8, "big")
+            self._claim = self._takeover.claim(request)
+            self._append(self._claim)
 
     def _append(self, sealed):
         self._sent = self.world.now
@@ -220,46 +310,96 @@ class OwnerNode(Process):
                 self.cluster.to_owner(self, effect)
 
 
-class StorageNode(Process):
-    """One replica of one shard."""
+class Store(Process):
+    """Where snapshots are kept: the newest of each shard."""
 
-    def __init__(self, cluster, number, lo, hi, clock, group, snapshot=None):
+    def __init__(self, cluster):
+        super().__init__(cluster.world, "store", "store")
+        self.cluster = cluster
+        self.kept = {}
+
+    def put(self, number, snapshot):
+        """From a replica."""
+        before = self.kept.get(number // 2)
+        if before is None or before.complete < snapshot.complete:
+            self.kept[number // 2] = snapshot
+
+    def get(self, node):
+        """A replica that starts; what it gets may be damaged on the way."""
+        snapshot = self.kept.get(node.number // 2)
+        if snapshot is not None and snapshot.rows and self.world.chance.permille(self.world.faults.damage):
+            snapshot = snapshot._replace(rows=snapshot.rows[:-1])
+        self.world.send(self, node, node.loaded, snapshot)
+
+
+class StorageNode(Process):
+    """One replica of one shard: goes on from its disk, else from a snapshot, else (`reads_all`) from nothing."""
+
+    def __init__(self, cluster, number, lo, hi, clock, group, disk, reads_all):
         cluster.storage_started += 1
         super().__init__(cluster.world, f"shard{number}.{cluster.storage_started}", group)
         self.cluster = cluster
         self.number = number
         self.clock = clock
-        self.shard = Shard(MemoryRows(), lo, hi, BOUNDS, Filters())
+        self.disk = disk
+        rows = disk.open()
+        self.shard = Shard(rows, lo, hi, BOUNDS, Filters())
         self._asked = {}
-        crossbar = Crossbar(cluster.first_journals)
-        if snapshot is not None:
-            self.shard.load(snapshot)
-            crossbar = Crossbar([], snapshot.mark)
-        self.reader = Reader(self, cluster, crossbar, snapshot.mark if snapshot is not None else None)
+        self._is_loading = rows.mark is None and not reads_all
+        self._load_asked = -(10**9)
+        crossbar = Crossbar(cluster.first_journals) if rows.mark is None else Crossbar([], rows.mark)
+        self.reader = Reader(self, cluster, crossbar, rows.mark)
         cluster.world.every(self, 8 * MS, self._turn)
 
+    def _load(self):
+        """Ask for a snapshot, again when none comes."""
+        if self.world.now >= self._load_asked + 60 * MS:
+            self._load_asked = self.world.now
+            store = self.cluster.store
+            self.world.send(self, store, store.get, self)
+
+    def loaded(self, snapshot):
+        """A snapshot, or None: there is none yet, so nothing is trimmed either."""
+        if not self._is_loading:
+            return
+        if snapshot is not None:
+            self.disk.change()
+            try:
+                self.shard.load(snapshot)
+            except Damaged:
+                self.cluster.reached("damaged snapshots")
+                return
+            self.cluster.reached("snapshots loaded")
+            self.reader.resume(Crossbar([], snapshot.mark), snapshot.mark)
+        self._is_loading = False
+
     def _turn(self):
+        if self._is_loading:
+            self._load()
+            return
         items = self.reader.poll()
         if items is None:
             self.crash()
+            self.disk.wipe()
             self.cluster.restart_storage(self.number)
             return
         crossbar = self.reader.crossbar
         crossbar.take_notes()
         complete = max(crossbar.complete, self.shard.complete)
-        answers = self.shard.feed(items, complete)
+        self.disk.change()
+        answers = self.shard.feed(items, complete, crossbar.mark() if items else None)
         closed = {journal: crossbar.closed(journal) for journal in crossbar.journals}
         self.cluster.tell("on_complete", self.name, self.shard, closed)
         answers += self.shard.tick(self.clock.earliest(self.world.now))
         for answer in answers:
             self._answer(answer)
-        if (
-            self.world.chance.permille(self.world.faults.cuts)
-            and crossbar.complete >= self.shard.complete > 0
-        ):
+        chance = self.world.chance
+        if chance.permille(self.world.faults.cuts) and crossbar.complete >= self.shard.complete > 0:
             snapshot = self.shard.cut(crossbar.mark())
             self.cluster.tell("on_snapshot", self.shard, snapshot)
-            self.cluster.snapshots[self.number] = snapshot
+            self.world.send(self, self.cluster.store, self.cluster.store.put, self.number, snapshot)
+        if chance.permille(3):
+            self.disk.sync()
 
     def read(self, read):
         """A query processor's request."""

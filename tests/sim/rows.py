@@ -34,13 +34,24 @@ class MemoryRows:
 
     def _add(self, commit_ts, writes):
         for write in writes:
-            versions = self._versions.get(write.key)
-            if versions is None:
-                versions = self._versions[write.key] = []
-                insort(self._keys, write.key)
-            else:
-                self._superseded.append((commit_ts, write.key))
-            insort(versions, (commit_ts, write.value), key=_ts)
+            self.put(write.key, commit_ts, write.value)
+
+    def put(self, key, commit_ts, value):
+        """One more version."""
+        versions = self._versions.get(key)
+        if versions is None:
+            versions = self._versions[key] = []
+            insort(self._keys, key)
+        else:
+            self._superseded.append((commit_ts, key))
+        insort(versions, (commit_ts, value), key=_ts)
+
+    def versions(self):
+        """(key, its versions), in key order."""
+        return [(key, list(self._versions[key])) for key in self._keys]
+
+    def versions_of(self, key):
+        return list(self._versions.get(key, ()))
 
     def get(self, key, ts):
         versions = self._versions.get(key, ())

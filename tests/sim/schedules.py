@@ -13,6 +13,8 @@ from journal.record import Write
 from server.session.coordinator import Coordinator, WriteSet
 from server.session.reader import Reader
 from storage.shard import Bounds, Shard
+from tests.sim.chance import Chance
+from tests.sim.disk import Disk
 from tests.sim.rows import MemoryRows
 from tests.sim.stage import END, MARKER, MS, SETTINGS, E, Stage, at
 
@@ -550,3 +552,27 @@ def restated_before_reserving(stage):
     if position > before:
         stage.logs[0].trim(before)
         stage.observers.tell("on_trim", 0, position, [])
+
+
+@schedule("disk-trust")
+def power_cut(stage):
+    """A replica that never synced loses its power: what comes up is neither what it wrote nor what was before."""
+    disk = Disk()
+    stage.shard = Shard(disk.open(), b"", END)
+    stage.crossbar = type(stage.crossbar)([0, 1])
+    for number in range(20):
+        verdict = stage.commit(f"x{number}", 1990, {b"a%d" % number: E})
+        assert isinstance(verdict, Committed)
+    stage.advance(at(2100))
+    for actor in stage.present():
+        stage.tick(actor)
+    disk.change()
+    stage.feed_shard(mark=True)
+    disk.cut_power(Chance(5))
+    rows = disk.open()
+    stage.shard = Shard(rows, b"", END)
+    stage.crossbar = type(stage.crossbar)([0, 1], rows.mark)
+    stage.advance(at(2200))
+    stage.settle()
+    for number in range(20):
+        stage.read(b"a%d" % number, at(2050))

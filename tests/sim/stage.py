@@ -132,9 +132,11 @@ class Stage:
         self.perform(actor, actor.owner.feed(items, notes, complete, self.now))
         self.observers.tell("on_owner", actor.owner)
 
-    def feed_shard(self, journals=None):
+    def feed_shard(self, journals=None, mark=False):
+        """The shard reads on; `mark`: it keeps the place with its rows."""
         items, complete = self._stream(self.crossbar, journals)
-        self.shard.feed(items, complete)
+        complete = max(complete, self.shard.complete)
+        self.shard.feed(items, complete, self.crossbar.mark() if mark else None)
         closed = {journal: self.crossbar.closed(journal) for journal in self.crossbar.journals}
         self.observers.tell("on_complete", "shard", self.shard, closed)
 

@@ -283,9 +283,14 @@ def test_x2_x3_complete_over_the_journals_that_count(seen):
     with found("X3"):
         seen("on_complete", "s", shard, {0: 51})
     with found("X2"):
-        seen("on_complete", "other", shard, {0: 51, 1: 50})
+        seen("on_complete", "other", SimpleNamespace(complete=52), {0: 52, 1: 50})
     with found("X2"):
         seen("on_complete", "s", SimpleNamespace(complete=49), {0: 51, 1: 60})
+    started = SimpleNamespace(complete=51)
+    seen("on_complete", "restarted", started, {0: 10, 1: 10})
+    started.complete = 52
+    with found("X2"):
+        seen("on_complete", "restarted", started, {0: 52, 1: 51})
     seen("on_announce", Announcement(0, 1, seen.positions[0], 51))
     with found("A3"):
         seen.record(0, commit("x", 10, 51, (b"a", b"1")))

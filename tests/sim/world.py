@@ -71,13 +71,21 @@ class World:
     def send(self, source, target, action, *args):
         """Call `action` on another process, if the network is so kind; perhaps twice, perhaps late."""
         chance, faults = self.chance, self.faults
-        if self.is_cut(source, target) or chance.permille(faults.loss):
+        if self.cuts and self.is_cut(source, target):
             return
-        copies = 2 if chance.permille(faults.duplicates) else 1
-        for _ in range(copies):
-            slow = chance.permille(faults.slow)
-            delay = chance.between(10 * MS, 600 * MS) if slow else chance.between(MS // 5, 3 * MS)
-            self.post(delay, self._deliver, target, action, args)
+        lot = chance.below(10**12)
+        lost, doubled, slow = lot % 1000, lot // 10**3 % 1000, lot // 10**6 % 1000
+        if lost < faults.loss:
+            return
+        self.post(self._delay(slow < faults.slow, lot), self._deliver, target, action, args)
+        if doubled < faults.duplicates:
+            again = chance.below(10**12)
+            self.post(self._delay(again % 1000 < faults.slow, again), self._deliver, target, action, args)
+
+    def _delay(self, is_slow, lot):
+        """0.2 to 3 ms, or 10 to 600 ms, in steps that depend on the upper digits of `lot`."""
+        step = lot // 10**9
+        return 10 * MS + 590 * MS * step // 1000 if is_slow else MS // 5 + 2800 * step
 
     def _deliver(self, target, action, args):
         if not target.is_alive:

@@ -11,22 +11,27 @@ class Completeness(Checker):
         super().__init__(history)
         self._complete = {}
         self._highest = 0
+        self._found = {}
+        """What a process that starts has from its disk, or from a snapshot."""
         self._counts = {}
         """journal -> [from, to): the times at which a reader must have it."""
 
     def on_complete(self, name, shard, closed):
-        if shard.complete < self._complete.get(name, 0):
-            raise Violation("X2", f"{name} went back to {shard.complete}")
-        self._complete[name] = shard.complete
-        self._highest = max(self._highest, shard.complete)
+        complete = shard.complete
+        if complete < self._complete.get(name, 0):
+            raise Violation("X2", f"{name} went back to {complete}")
+        if name not in self._complete and complete <= self._highest:
+            self._found[name] = complete
+        self._complete[name] = complete
+        self._highest = max(self._highest, complete)
+        if complete == self._found.get(name):
+            return
         for journal, upto in closed.items():
-            if shard.complete > upto:
-                raise Violation(
-                    "X2", f"{name} complete to {shard.complete}, journal {journal} closed at {upto}"
-                )
+            if complete > upto:
+                raise Violation("X2", f"{name} complete to {complete}, journal {journal} closed at {upto}")
         for journal, (since, until) in self._counts.items():
-            if since < shard.complete < until and journal not in closed:
-                raise Violation("X3", f"{name} is complete to {shard.complete} without journal {journal}")
+            if since < complete < until and journal not in closed:
+                raise Violation("X3", f"{name} is complete to {complete} without journal {journal}")
 
     def on_record(self, journal, entry):
         for note in entry.record.notes:
