@@ -143,9 +143,14 @@ class Crossbar:
         lane = self._lanes.get(announcement.journal)
         if lane is None:
             return
-        lane.announced.append((announcement.position, announcement.closed))
-        del lane.announced[:-_ANNOUNCED]
-        self._adopt(lane)
+        position, closed = announcement.position, announcement.closed
+        if self._may_adopt(lane.position, position):
+            lane.closed = max(lane.closed, closed)
+        elif lane.announced and lane.announced[-1][0] == position:
+            lane.announced[-1] = (position, max(closed, lane.announced[-1][1]))
+        else:
+            lane.announced.append((position, closed))
+            del lane.announced[:-_ANNOUNCED]
 
     def closed(self, journal: int) -> Timestamp:
         """Up to where `journal` itself is known; 0 when it does not count."""

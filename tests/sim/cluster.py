@@ -12,6 +12,7 @@ from tests.sim.disk import Disk
 from tests.sim.faults import drawn
 from tests.sim.nodes import JournalNode, Member, OwnerNode, StorageNode, Store
 from tests.sim.query import STRIDE, QueryNode, RoutingTable
+from tests.sim.watch import watch
 from tests.sim.workloads import HI, KINDS, LO, Client
 from tests.sim.world import MS, World
 
@@ -34,6 +35,7 @@ class Cluster:
             self.world.timeline = []
         self.kinds = kinds
         self.observers = Observers(classes)
+        self.tell = self.observers.tell
         self.is_open = True
         self.counts = {}
         faults = self.world.faults
@@ -92,10 +94,14 @@ class Cluster:
         """Whether clocks keep their bound in this run."""
         return self.world.faults.offset <= self.world.faults.bound
 
-    def tell(self, hook, *args):
+    def listen(self, owner):
+        """Everything that `owner` judges is told to the checkers."""
+        return watch(owner, self._judged)
+
+    def _judged(self, hook, *args):
         if hook == "on_promise":
             self.reached("votes for others" if args[2].candidate.journal != args[0] else "own votes")
-        self.observers.tell(hook, *args)
+        self.tell(hook, *args)
 
     def count(self, result, kind):
         name = type(result).__name__

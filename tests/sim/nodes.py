@@ -10,7 +10,6 @@ from journal.journal import Tail
 from journal.memory_log import MemoryLog
 from storage.shard import Bounds, Damaged, Scan, Shard
 from tests.sim.rows import Filters
-from tests.sim.watch import watch
 from tests.sim.world import MS, Process
 
 BOUNDS = Bounds(wait=1000 * MS, ahead=500 * MS, retention=1500 * MS, rows=3)
@@ -147,6 +146,7 @@ class Reader:
         self.crossbar = crossbar
         self._asking.is_waiting = False
         self._is_trimmed = False
+        self._told = 0
         self._cluster.tell("on_resumed", self._process.name, mark)
 
     def poll(self):
@@ -165,7 +165,9 @@ class Reader:
         if wanted:
             self._asking.ask(self.arrived, wanted)
         items = self.crossbar.take(256)
-        self._cluster.tell("on_items", self._process.name, items, self.crossbar.complete)
+        if items or self.crossbar.complete != self._told:
+            self._told = self.crossbar.complete
+            self._cluster.tell("on_items", self._process.name, items, self._told)
         return items
 
     def arrived(self, number, parts):
@@ -265,7 +267,7 @@ class OwnerNode(Process):
                 self._claim = None
                 return
             crossbar, base, mark = self.cluster.kept()
-            self.owner = watch(self._takeover.owner_of(result, base, mark), self.cluster.tell)
+            self.owner = self.cluster.listen(self._takeover.owner_of(result, base, mark))
             self.reader = Reader(self, self.cluster, crossbar, mark)
             self.cluster.claimed(self)
         elif isinstance(result, Tail):
@@ -347,6 +349,7 @@ class StorageNode(Process):
         self._asked = {}
         self._is_loading = rows.mark is None and not reads_all
         self._load_asked = -(10**9)
+        self._told = -1
         crossbar = Crossbar(cluster.first_journals) if rows.mark is None else Crossbar([], rows.mark)
         self.reader = Reader(self, cluster, crossbar, rows.mark)
         cluster.world.every(self, 8 * MS, self._turn)
@@ -388,8 +391,10 @@ class StorageNode(Process):
         complete = max(crossbar.complete, self.shard.complete)
         self.disk.change()
         answers = self.shard.feed(items, complete, crossbar.mark() if items else None)
-        closed = {journal: crossbar.closed(journal) for journal in crossbar.journals}
-        self.cluster.tell("on_complete", self.name, self.shard, closed)
+        if complete != self._told:
+            self._told = complete
+            closed = {journal: crossbar.closed(journal) for journal in crossbar.journals}
+            self.cluster.tell("on_complete", self.name, self.shard, closed)
         answers += self.shard.tick(self.clock.earliest(self.world.now))
         for answer in answers:
             self._answer(answer)

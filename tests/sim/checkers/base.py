@@ -49,7 +49,12 @@ class History:
         self.now = 0
         """True time of the newest record."""
 
+    def ask(self, write_set: WriteSet) -> None:
+        """A transaction asks to be committed."""
+        self.write_sets[write_set.txid] = write_set
+
     def add(self, journal: int, entry: Entry) -> None:
+        """A record is durable."""
         record = entry.record
         position = record.header.position
         self.entries.setdefault(journal, []).append(entry)
@@ -152,12 +157,10 @@ class Observers:
             ]
             for hook in HOOKS
         }
+        self._hooks["on_commit"].insert(0, self.history.ask)
+        self._hooks["on_record"].insert(0, self.history.add)
 
     def tell(self, hook: str, *args) -> None:  # type: ignore[no-untyped-def]
-        if hook == "on_commit":
-            self.history.write_sets[args[0].txid] = args[0]
-        elif hook == "on_record":
-            self.history.add(*args)
         for method in self._hooks[hook]:
             method(*args)
 

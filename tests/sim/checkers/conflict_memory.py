@@ -11,20 +11,19 @@ class ConflictMemory(Checker):
     def __init__(self, history):
         super().__init__(history)
         self._complete = {}
-        self._ranges = {}
-        self._window = {}
+        self._states = {}
+        """(journal, epoch) -> [the window's floor, its ranges ...]"""
 
     def on_owner(self, owner):
         name = (owner.journal, owner.epoch)
         self._complete[name] = owner.complete
-        if owner.window.floor < self._window.get(name, 0):
-            raise Violation("A6", f"owner {name}: the window's floor fell to {owner.window.floor}")
-        self._window[name] = owner.window.floor
-        ranges = [(each.lo, each.hi, each.after, each.floor) for each in owner.ranges]
-        before = self._ranges.get(name)
-        if ranges != before:
-            self._compare(name, before or [], ranges, owner.complete)
-            self._ranges[name] = ranges
+        state = [owner.window.floor, *((each.lo, each.hi, each.after, each.floor) for each in owner.ranges)]
+        before = self._states.get(name, [0])
+        if state != before:
+            self._states[name] = state
+            if state[0] < before[0]:
+                raise Violation("A6", f"owner {name}: the window's floor fell to {state[0]}")
+            self._compare(name, before[1:], state[1:], owner.complete)
 
     def _compare(self, name, before, ranges, complete):
         for lo, hi, _after, floor in ranges:
