@@ -176,7 +176,8 @@ def test_a_node_has_its_own_clock_or_its_regions_or_everybodys():
         ("db1.example.com:3379", "db1.example.com:2379", "2379 is taken by line 50: journal 1: etcd.us-east-1"),
         ("db1.example.com:2379", "db1.example.com:5432", "is taken by line 26: node 1: clients"),
         ("number = 2", "number = 1", "line 58: journal 2: number 1 is there already"),
-        ("number = 2", "number = 0", "journal 2: number must be 1 or more"),
+        ("number = 2", "number = -1", "journal 2: number must be 0 or more"),
+        ("number = 2\n", "", "journal 2: number is missing"),
         ('leader = "us-west-2"', 'leader = "us-east-2"', "journal 2: leader must be an active region"),
         ('us-east-2 = "https://wit.example.com:3379"\n', "", "journal 2: etcd has no member in region 'us-east-2'"),
         ("us-east-2 = \"https://wit.example.com:3379\"", 'eu = "http://a:1"', "etcd: there is no region 'eu'"),
@@ -255,7 +256,7 @@ def test_one_machine():
     assert [node.roles for node in found.nodes][1:3] == [("query", "storage"), ("query",)]
     assert [node.clients for node in found.nodes] == [5432, None, None, 5433, None, None]
     assert [journal.leader for journal in found.journals] == ["us-east-1", "us-west-2"]
-    assert [shard.journal for shard in found.shards] == [1, 2]
+    assert [shard.journal for shard in found.shards] == [0, 1]
     assert found.shards[0].replicas["us-west-2"] == ("us-west-2-1", "us-west-2-2")
     assert len(found.distances) == 3
     assert found.clock == ClockChoice("shared", directory=BASE)

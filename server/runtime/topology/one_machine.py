@@ -50,7 +50,7 @@ def make(
     ]
     journals = [
         Journal(number, region, {name: f"http://{HOST}:{next_port()}" for name in names})
-        for number, region in enumerate(regions, 1)
+        for number, region in enumerate(regions)
     ]
     replicas = {
         region: tuple(node.id for node in nodes if node.region == region and "storage" in node.roles)

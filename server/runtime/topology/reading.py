@@ -25,13 +25,13 @@ clients = 5432
 roles = ["router", "query", "adjudicator", "storage"]
 
 [[journal]]
-number = 1
+number = 0
 leader = "us-east-1"
 etcd = { us-east-1 = "https://db1.example.com:2379", ... }
 
 [[shard]]
 low = ""                         # hexadecimal; the next one begins where this one ends
-journal = 1
+journal = 0
 replicas = { us-east-1 = ["us-east-1-1"], us-west-2 = ["us-west-2-1"] }
 """
 
@@ -157,7 +157,7 @@ def _journal(table: "_Table") -> Journal:
     for region, url in etcd.items():
         if not isinstance(url, str):
             table.wrong(f"etcd.{region}", "an URL", url)
-    found = Journal(table.take("number", int, 0), table.take("leader", str), etcd)
+    found = Journal(table.take("number", int), table.take("leader", str), etcd)
     table.end()
     return found
 
@@ -173,7 +173,7 @@ def _shards(tables: list["_Table"]) -> tuple[Shard, ...]:
                 table.wrong(f"replicas.{region}", "a list of node ids", nodes)
             else:
                 replicas[region] = tuple(nodes)
-        found.append(Shard(lows[place], high, table.take("journal", int, 0), replicas))
+        found.append(Shard(lows[place], high, table.take("journal", int), replicas))
         table.end()
     return tuple(found)
 

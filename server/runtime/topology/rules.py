@@ -133,8 +133,8 @@ def _journals(topology: Topology, place: Place) -> Iterator[str]:
     numbers = [journal.number for journal in topology.journals]
     for index, journal in enumerate(topology.journals):
         where = place("journal", index)
-        if journal.number < 1:
-            yield f"{where}: number must be 1 or more"
+        if journal.number < 0:
+            yield f"{where}: number must be 0 or more"
         elif journal.number in numbers[:index]:
             yield f"{where}: number {journal.number} is there already"
         for problem in _journal(topology, journal):
