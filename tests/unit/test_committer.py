@@ -7,8 +7,8 @@ from journal.broken import Broken
 from journal.lmdb_log import LmdbLog
 from journal.record import Commit
 from server.errors import PgError
-from server.runtime.refusals import Refusal
 from server.runtime.node import Node
+from server.runtime.refusals import Refusal
 from server.runtime.waiting import outcome
 from storage.replica import Replica
 from tests.nodes import Failures, read, run, submit, until, write
