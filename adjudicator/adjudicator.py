@@ -66,6 +66,8 @@ class Settings(NamedTuple):
     slots: int = 1 << 20
     outcomes: int = 1 << 20
     """Outcomes that are remembered for whoever lost an answer (AR §3.8)."""
+    retention: Timestamp = 310 * 10**9
+    """300 s, the longest transaction, its COMMIT's patience, and slack: decisions on older ones are forgotten."""
 
 
 ALONE = Settings(promise=0, reserve=0, outcomes=0)

@@ -72,10 +72,6 @@ from journal.record import (
     Write,
 )
 
-RETENTION_NS = 310 * 10**9
-"""300 s, the longest transaction, and 10 s of slack: older ones are refused."""
-
-
 class RangeOwner(Adjudicator):
     """The adjudicator of one journal in one epoch. Made by `adjudicator.takeover`."""
 
@@ -204,8 +200,8 @@ class RangeOwner(Adjudicator):
                 self.ranges.rebuilt(each, self.base)
         self.complete = max(self.complete, complete)
         self.window.age(complete)
-        if complete - RETENTION_NS > self.horizon:
-            self.horizon = complete - RETENTION_NS
+        if complete - self.settings.retention > self.horizon:
+            self.horizon = complete - self.settings.retention
             self.coordination.forget(self.horizon)
             self.outcomes.forget(self.horizon)
         return self._flush()
