@@ -12,9 +12,10 @@ from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_join import join
 from server.sql.bind_target import figure_name
 from server.sql.coerce import settle_unknown
+from server.sql.fn_json_record import for_row
 from server.sql.scope import CteEntry, NsColumn, NsItem, Scope, error, find_cte, find_item, open_relation
 from server.sql.tree_walk import children, walk
-from server.sql.types import BY_OID, INT8, RECORD, Type, is_row
+from server.sql.types import BY_OID, INT8, RECORD, RowType, Type, is_row
 
 Piece = tuple[tree.Join | int, list[NsItem]]
 """A FROM item's join tree and what it shows."""
@@ -251,13 +252,21 @@ def function(scope: Scope, node: ast.RangeFunction) -> NsItem:
         if outputs is None:
             shown = node.alias.name if node.alias and single_scalar else name
             outputs = [tree.OutputColumn(shown, expr.type, expr.typmod)]
+        if definitions and isinstance(expr, (tree.Call, tree.SetReturning)):
+            fields = [(column.name, column.type, column.typmod) for column in outputs]
+            expr = replace(expr, function=for_row(expr.function, fields))
         calls.append(expr)
         widths.append(len(outputs))
         columns += outputs
     scope.lateral_active = before_lateral
     if node.ordinality:
         if node.columns:
-            raise error("42601", "WITH ORDINALITY cannot be used with a column definition list", node.at)
+            raise error(
+                "42601",
+                "WITH ORDINALITY cannot be used with a column definition list",
+                node.columns[0].at,
+                hint="Put the column definition list inside ROWS FROM().",
+            )
         columns.append(tree.OutputColumn("ordinality", INT8))
     rel = scope.state.new_rel(scope)
     name = node.alias.name if node.alias else first_name
@@ -311,12 +320,18 @@ def _function_columns(
         if expr.type is not RECORD or known:
             if known:
                 message = "a column definition list is redundant for a function with OUT parameters"
+            elif isinstance(expr.type, RowType):
+                message = (
+                    "a column definition list is redundant for a function returning a named composite type"
+                )
             else:
                 message = 'a column definition list is only allowed for functions returning "record"'
             raise error("42601", message, definitions[0].at)
         return [tree.OutputColumn(column.name, *resolve_type(scope, column.type)) for column in definitions]
     if known:
         return [tree.OutputColumn(column, kind) for column, kind in known]
+    if isinstance(expr.type, RowType):
+        return [tree.OutputColumn(*field) for field in expr.type.fields]
     if expr.type is RECORD:
         raise error("42601", 'a column definition list is required for functions returning "record"', at)
     return None

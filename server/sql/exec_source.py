@@ -124,7 +124,9 @@ class FunctionScan(Node):
 def _row(value: Any, width: int) -> Any:
     if value is None:
         return (None,) * width
-    return value if type(value) is tuple and len(value) == width else (value,) if width == 1 else tuple(value)
+    if type(value) is tuple and len(value) == width:
+        return value
+    return tuple(value) if isinstance(value, tuple) or width > 1 else (value,)
 
 
 class Spool(Node):

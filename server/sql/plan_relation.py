@@ -19,7 +19,7 @@ from server.sql.exec_source import (
 )
 from server.sql.plan_walk import conjuncts, free_rels, is_volatile, rewrite, variables, walk
 from server.sql.tree import Expr
-from server.sql.types import BOOL
+from server.sql.types import BOOL, is_row
 
 if TYPE_CHECKING:
     from server.sql.plan import Planner, Scope
@@ -118,9 +118,7 @@ def _name(rel: tree.FunctionRel) -> str:
 def _spread(call: Expr) -> bool:
     """Whether each value is a row of several columns."""
     function = getattr(call, "function", None)
-    return (function is not None and len(function.out_columns) > 1) or getattr(
-        call.type, "name", ""
-    ) == "record"
+    return (function is not None and len(function.out_columns) > 1) or is_row(call.type)
 
 
 def _call(call: Expr, outer: "Scope") -> Callable[[Any], Any]:
