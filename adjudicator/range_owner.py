@@ -72,6 +72,7 @@ from journal.record import (
     Write,
 )
 
+
 class RangeOwner(Adjudicator):
     """The adjudicator of one journal in one epoch. Made by `adjudicator.takeover`."""
 
