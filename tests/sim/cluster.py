@@ -11,7 +11,7 @@ from tests.sim.clock import SimClock
 from tests.sim.disk import Disk
 from tests.sim.faults import drawn
 from tests.sim.nodes import JournalNode, Member, OwnerNode, StorageNode, Store
-from tests.sim.query import STRIDE, QueryNode, RoutingTable
+from tests.sim.query import AGE, PATIENCE, STRIDE, QueryNode, RoutingTable
 from tests.sim.watch import watch
 from tests.sim.workloads import HI, KINDS, LO, Client
 from tests.sim.world import MS, World
@@ -46,6 +46,7 @@ class Cluster:
             appends=faults.appends,
             exact_keys=faults.exact_keys,
             slots=64,
+            retention=AGE + PATIENCE.unknown + 200 * MS,
         )
         drift = self.observers.checker(Drift)
         drift.settings, drift.error = self.settings, 2 * max(faults.offset, faults.bound) + DRIFTED

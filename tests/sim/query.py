@@ -9,6 +9,8 @@ from tests.sim.world import MS, Process
 
 ENDURANCE = Endurance(answer=150 * MS, statement=900 * MS, pieces=2)
 PATIENCE = Patience(answer=150 * MS, backoff=6 * MS, attempts=8, unknown=3000 * MS)
+AGE = 1500 * MS
+"""The longest transaction here, instead of 300 s (Q2)."""
 STRIDE = 1_000_000
 EDGE = 1200 * MS
 """Reads that are older are near the end of what shards keep (`nodes.BOUNDS`)."""
@@ -228,7 +230,15 @@ class QueryNode(Process):
     # --- committing
 
     def _commit(self, transaction, write_set):
+        age = self.world.now - transaction.began
+        if age > AGE:
+            self.cluster.reached("too old for COMMIT")
+            transaction.steps.close()
+            self._log(transaction, None, 0)
+            self._think(transaction.client)
+            return
         self.cluster.tell("on_commit", write_set)
+        self.cluster.tell("on_age", write_set.txid, age)
         self._next += 1
         number = (self.number + 1) * STRIDE + self._next
         coordinator = Coordinator(number, write_set, self, PATIENCE)

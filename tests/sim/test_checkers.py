@@ -225,6 +225,12 @@ def test_q6_nothing_to_judge(seen):
         seen("on_commit", WriteSet(txid("x"), 10, []))
 
 
+def test_q2_too_old_to_be_judged(seen):
+    seen("on_age", txid("x"), 1500 * MS)
+    with found("Q2"):
+        seen("on_age", txid("x"), 1500 * MS + 1)
+
+
 # --- journals and the stream
 
 
