@@ -7,7 +7,7 @@ import pytest
 
 from server.catalog.store import TABLES, object_key
 from server.errors import PgError
-from tests.regions import HANG_S, Regions
+from tests.regions.in_process import HANG_S, Regions
 
 A = b"\0\0\0\1\0\0\x40\0a"
 BEGUN = time.time_ns()

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from server.runtime.net import faults as net_faults
 from server.runtime.net.faults import BadChange, Cut, Faults, Heal, SetRoundTrip
 from server.runtime.net.identity import Identity, issue
 from server.runtime.operations import Emit, Refused
-from server.runtime.region import serving
+from server.runtime.region import bound, serving
 from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
 from server.runtime.region.local_etcd import LocalEtcd, Ports, free_ports
 from server.runtime.stores import lock_directory
@@ -172,7 +173,9 @@ class NodeProcess:
         self.starts += 1
         with (self.directory / "node.log").open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "server.runtime.region.node_process", str(path)),
+                *bound.command(
+                    *(sys.executable, "-P", "-m", "server.runtime.region.node_process", str(path))
+                ),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,
@@ -185,8 +188,7 @@ class NodeProcess:
             async for line in process.stdout:
                 text = line.decode().strip()
                 if text.startswith("ready "):
-                    self.endpoint = text.removeprefix("ready ")
-                    self.ready.set()
+                    self._is_ready_at(text.removeprefix("ready "))
             code = await process.wait()
         except asyncio.CancelledError:
             if process.returncode is None:
@@ -194,6 +196,14 @@ class NodeProcess:
             raise
         if self.is_wanted:
             log.error("node ended node=%s code=%d", self.config.node, code)
+
+    def _is_ready_at(self, endpoint: str) -> None:
+        """Clients were told that address: it stays the same when the process is started again."""
+        self.endpoint = endpoint
+        port = urllib.parse.urlsplit(endpoint).port
+        assert port is not None
+        self.config = msgspec.structs.replace(self.config, port=port)
+        self.ready.set()
 
 
 class LocalCluster:
@@ -308,7 +318,7 @@ class LocalCluster:
                 f"{a}>{b}" for a in self.regions for b in self.regions if self.faults.is_cut(a, b)
             ),
             "etcd": [
-                {"node": member.name, "region": region, "is_running": member.is_running}
+                {"node": member.name, "region": region, "is_running": member.is_running, "pid": member.pid}
                 for each in self.etcd
                 for region, member in each.members.items()
             ],

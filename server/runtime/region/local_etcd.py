@@ -15,6 +15,7 @@ from shutil import which
 from typing import NamedTuple
 
 from server.runtime.net.faults import Faults
+from server.runtime.region import bound
 from server.runtime.region.links import PeerLink
 
 log = logging.getLogger("opendsql.etcd")
@@ -66,6 +67,11 @@ class Member:
     def is_running(self) -> bool:
         return self.process is not None and self.process.returncode is None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while it runs."""
+        return self.process.pid if self.process is not None and self.is_running else None
+
 
 class LocalEtcd:
     """One cluster of three members, each behind a link."""
@@ -106,8 +112,7 @@ class LocalEtcd:
         member.directory.parent.mkdir(parents=True, exist_ok=True)
         with (member.directory.parent / f"{self.name}.log").open("ab") as output:
             member.process = await asyncio.create_subprocess_exec(
-                self._program,
-                *self._arguments(member),
+                *bound.command(self._program, *self._arguments(member)),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
