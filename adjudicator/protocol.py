@@ -12,6 +12,7 @@ import msgspec
 from adjudicator.messages import Aborted, Committed
 from journal.crossbar import Announcement
 from journal.encoding import Sealed
+from journal.journal import Entry
 from journal.record import Key, Lock, Timestamp, Write
 
 
@@ -117,6 +118,8 @@ class Append(NamedTuple):
     """Effect: append, and repeat the same until the log has given an answer."""
 
     record: Sealed
+    entry: Entry
+    """The same as a reader of the journal finds it."""
 
 
 class Announce(NamedTuple):

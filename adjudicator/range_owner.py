@@ -451,7 +451,7 @@ class RangeOwner(Adjudicator):
     def _flush(self) -> list[Effect]:
         effects: list[Effect] = []
         while not self.is_stopped and (record := self.appender.next()) is not None:
-            effects.append(Append(record))
+            effects.append(Append(record, self.appender.newest))
         return effects
 
     def _announcement(self) -> Announcement:

@@ -21,7 +21,7 @@ from journal.broken import require
 from journal.crossbar import Mark
 from journal.encoding import Sealed
 from journal.journal import EMPTY, Entry, Tail
-from journal.record import Acquire, Adopted, Checkpoint, End, Key, Note, Owned, Position, Release, Timestamp
+from journal.record import Acquire, Adopted, End, Key, Note, Owned, Position, Release, Timestamp, restates
 
 
 class Takeover:
@@ -68,7 +68,7 @@ class Takeover:
             self.reserved = max(self.reserved, record.reserved)
             for commit in record.commits:
                 self.outcomes.add(commit.txid, commit.commit_ts)
-            if record.kind == "claim" or any(isinstance(note, Checkpoint) for note in record.notes):
+            if restates(record):
                 self._owned = {}
                 self._is_told = True
             for note in record.notes:

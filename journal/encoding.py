@@ -84,6 +84,17 @@ class Frame(NamedTuple):
         return self.claim and self.epoch == epoch and self.request_id == request_id
 
 
+class Head(NamedTuple):
+    """The fixed part of a stored record, read without a look at the rest: nothing is verified."""
+
+    position: Position
+    epoch: int
+    is_plain: bool
+    """Commits and nothing else: no reservation, no notes."""
+    last_ts: Timestamp
+    previous: bytes
+
+
 class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner: str
     commits: list[Commit]
@@ -162,6 +173,16 @@ def open_frame(data: bytes) -> Frame:
     if kind not in _KIND_NAMES:
         raise Undecodable(f"unknown kind {kind}")
     return Frame(position, epoch, _KIND_NAMES[kind] == "claim", last_ts, previous, request_id, digest)
+
+
+def read_head(data: bytes | memoryview) -> Head:
+    """What the fixed part says; raises `Undecodable` for anything but a record."""
+    if len(data) < _HEAD.size + HASH_SIZE:
+        raise Undecodable("too short")
+    magic, version, kind, position, epoch, last_ts, previous, _request_id = _HEAD.unpack_from(data)
+    if magic != _MAGIC:
+        raise Undecodable("not a journal record")
+    return Head(position, epoch, version == 1 and kind == _KINDS["commits"], last_ts, previous)
 
 
 def decode(data: bytes) -> tuple[Record, bytes]:

@@ -6,6 +6,9 @@
      "writes": [{"op": "put", "key": "00...", "value": "93...", "lock": "exclusive"}, {"op": "delete", ...}],
      "locks": [{"key": "00...", "lock": "key_share"}]}]}
 
+A claim and a control record have `"notes": [{"note": "owned", "lo": "", "hi": "ffff", "after": 0}]` besides, and
+`reserved` and `ts` where they are not 0.
+
 Bytes are hexadecimal. The log does not know rows: whoever does passes `decode`, which is called for every
 commit and returns JSON lines of its own for it (the server's are records in DSQL's CDC form).
 """
@@ -16,7 +19,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from journal.journal import Entry
-from journal.record import Commit, LockClass, Position, Write
+from journal.record import Commit, LockClass, Note, Position, Write
 
 CommitLines: TypeAlias = Callable[[Position, Commit], Iterable[dict[str, Any]]]
 """Makes the lines of one commit at a position."""
@@ -39,7 +42,7 @@ def lines(entries: Iterable[Entry], decode: CommitLines | None = None) -> Iterat
 def record_object(entry: Entry) -> dict[str, Any]:
     """The generic form of one record."""
     record = entry.record
-    return {
+    found: dict[str, Any] = {
         "position": record.header.position,
         "epoch": record.header.epoch,
         "kind": record.kind,
@@ -49,6 +52,13 @@ def record_object(entry: Entry) -> dict[str, Any]:
         "owner": record.owner,
         "commits": [_commit_object(commit) for commit in record.commits],
     }
+    if record.notes:
+        found["notes"] = [_note_object(note) for note in record.notes]
+    if record.reserved:
+        found["reserved"] = record.reserved
+    if record.ts:
+        found["ts"] = record.ts
+    return found
 
 
 def _commit_object(commit: Commit) -> dict[str, Any]:
@@ -59,6 +69,14 @@ def _commit_object(commit: Commit) -> dict[str, Any]:
         "writes": [_write_object(write) for write in commit.writes],
         "locks": [{"key": lock.key.hex(), "lock": _LOCK_NAMES[lock.lock]} for lock in commit.locks],
     }
+
+
+def _note_object(note: Note) -> dict[str, Any]:
+    fields = {
+        name: value.hex() if isinstance(value, bytes) else value
+        for name, value in msgspec.structs.asdict(note).items()
+    }
+    return {"note": type(note).__struct_config__.tag, **fields}
 
 
 def _write_object(write: Write) -> dict[str, Any]:

@@ -42,7 +42,7 @@ import msgspec
 
 from journal.appender import claim_record
 from journal.broken import require
-from journal.encoding import Frame, Sealed
+from journal.encoding import Frame, Head, Sealed, Undecodable, read_head
 from journal.journal import (
     EMPTY,
     Conflict,
@@ -57,9 +57,10 @@ from journal.journal import (
     checked,
     framed,
 )
-from journal.record import Position
+from journal.record import Position, restates
 
-FORMAT = 1
+FORMAT = 2
+"""2: claims say which keys they are about."""
 MAP_SIZE = 1 << 40
 """Bytes of address space; the file is sparse and grows as it is written."""
 READ_BYTES = 8 << 20
@@ -281,6 +282,30 @@ class LmdbLog:
             link = Tail(frame.position, frame.epoch, frame.hash, frame.last_ts)
         return link
 
+    def landmarks(self) -> list[tuple[Tail, Entry]]:
+        """The newest record that restates the ranges, and those behind it that hold more than commits.
+
+        Each with the record before it. Of the others only the heads are looked at, so that a successor need not
+        read what has no news for it. Nothing when no record restates them. Raises `Damaged`.
+        """
+        found: list[tuple[Tail, Entry]] = []
+        waiting: Entry | None = None
+        with self._environment.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+            stands = cursor.last()
+            while stands and (position := int.from_bytes(cursor.key(), "big")) > 0:
+                head = _head(position, cursor.value())
+                if waiting is not None:
+                    before = Tail(position, head.epoch, waiting.record.header.previous, head.last_ts)
+                    found.append((before, waiting))
+                    if restates(waiting.record):
+                        return found[::-1]
+                waiting = None if head.is_plain else checked(position, bytes(cursor.value()), None)
+                stands = cursor.prev()
+        if waiting is not None and restates(waiting.record):
+            found.append((self._anchor, waiting))
+            return found[::-1]
+        return []
+
     def size(self, first: Position = 0) -> int:
         """Bytes of the records from `first` on; reads no record."""
         total = 0
@@ -377,3 +402,13 @@ class LmdbLog:
                 yield framed(expected, cursor.value())
                 expected += 1
                 found = cursor.next()
+
+
+def _head(position: Position, data: bytes | memoryview) -> Head:
+    try:
+        head = read_head(data)
+    except Undecodable as error:
+        raise Damaged(position, str(error)) from error
+    if head.position != position:
+        raise Damaged(position, f"it says that it is record {head.position}")
+    return head

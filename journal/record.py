@@ -139,3 +139,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """In a claim and in a control record."""
     ts: Timestamp = 0
     """The time of a control record that takes effect in time (`SetChange`, `End`); else 0."""
+
+
+def restates(record: Record) -> bool:
+    """Whether a successor that reads the journal from here on learns all ranges and the reservation (J7)."""
+    return record.kind == "claim" or any(isinstance(note, Checkpoint) for note in record.notes)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from journal.crossbar import Mark
 from journal.journal import Entry
-from journal.record import Acquire, Checkpoint, Position, Release
+from journal.record import Acquire, Position, Release, restates
 
 
 class Trimming:
@@ -46,7 +46,7 @@ class Trimming:
         """The next record of `journal`."""
         record = entry.record
         position = record.header.position
-        if record.kind == "claim" or any(isinstance(note, Checkpoint) for note in record.notes):
+        if restates(record):
             self._restated[journal] = position
         for note in record.notes:
             if isinstance(note, Release):
@@ -57,6 +57,10 @@ class Trimming:
                 self._acquisitions[journal, position] = release
                 if self._open.pop(release, self) is self:
                     self._taken[release] = None
+
+    def restated(self, journal: int) -> Position:
+        """The last position of `journal` that restates its ranges; 0: none was seen."""
+        return self._restated.get(journal, 0)
 
     def upto(self, journal: int, marks: Sequence[Mark]) -> Position:
         """The last position of `journal` that may go; `marks`: where readers resume."""

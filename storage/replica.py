@@ -118,7 +118,6 @@ class Replica(Versions):
         record_hash: bytes,
         now: int,
         extra: bytes | None = None,
-        *,
         complete: Timestamp = 0,
         mark: Mark | None = None,
     ) -> None:
@@ -306,8 +305,7 @@ class StoredRows:
             position, record_hash = _place(mark)
         elif not commits and step.complete == replica.complete and step.extra is None:
             return
-        complete = step.complete
-        replica.apply(commits, position, record_hash, step.now, step.extra, complete=complete, mark=mark)
+        replica.apply(commits, position, record_hash, step.now, step.extra, step.complete, mark)
         if mark is not None:
             self._mark = mark
 

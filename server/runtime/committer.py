@@ -24,18 +24,20 @@ from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from adjudicator.messages import CommitRequest, Committed
+from adjudicator.protocol import Append, Effect
 from adjudicator.range_owner import RangeOwner
 from journal.appender import GROUP_BYTES, GROUP_COMMITS
 from journal.broken import require
 from journal.encoding import Sealed
 from journal.journal import Entry, Tail
 from journal.lmdb_log import LmdbLog
-from journal.record import Commit
+from journal.record import Commit, Position, restates
 from server.errors import PgError
 from server.runtime.busy import Busy
 from server.runtime.refusals import refusal
+from server.runtime.stream import Stream, append
 from server.session.work import Wait
-from storage.replica import NoSpace, Replica
+from storage.replica import NoSpace
 
 log = logging.getLogger("opendsql.committer")
 
@@ -83,7 +85,7 @@ class Committer:
         self,
         adjudicator: RangeOwner,
         journal: LmdbLog,
-        replica: Replica,
+        stream: Stream,
         *,
         clock: Callable[[], int],
         applying: Applying,
@@ -95,7 +97,7 @@ class Committer:
     ) -> None:
         self.adjudicator = adjudicator
         self.journal = journal
-        self.replica = replica
+        self.stream = stream
         self._clock = clock
         self._applying = applying
         self._applied = applied
@@ -107,6 +109,9 @@ class Committer:
         self._pending: deque[Pending] = deque()
         self._steps: deque[tuple[Callable[[], Any], Wait[Any]]] = deque()
         """Other calls of the journal, that wait for their turn in the flush thread."""
+        self._sealed: deque[Group] = deque()
+        """Ready to be appended."""
+        self._checkpoints: deque[Wait[Position]] = deque()
         self._appended: Group | None = None
         """Appended and not yet durable."""
         self._to_apply: deque[Group] = deque()
@@ -141,6 +146,14 @@ class Committer:
         """Let the flush thread make another, short call of the journal (`trim`) between two flushes."""
         wait: Wait[T] = Wait()
         self._steps.append((step, wait))
+        self._again()
+        return wait
+
+    def checkpoint(self) -> Wait[Position]:
+        """Restate in the journal what a successor must know, so that what lies before can be trimmed (J7)."""
+        wait: Wait[Position] = Wait()
+        self._checkpoints.append(wait)
+        self._perform(self.adjudicator.checkpoint())
         self._again()
         return wait
 
@@ -188,6 +201,8 @@ class Committer:
 
     def _decide(self) -> Group | None:
         """Let the adjudicator decide what waits; the winners' record, or None."""
+        if self._sealed:
+            return self._sealed.popleft()
         if not self._pending:
             return None
         begun, now = perf_counter(), self._clock()
@@ -255,7 +270,7 @@ class Committer:
         done = [each for each in groups if each.sealed.position <= durable]
         require(len(groups) - len(done) <= 1, "a group is durable once the next one is appended")
         self._appended = groups[-1] if len(done) < len(groups) else None
-        self._to_apply.extend(done)
+        self._became_durable(done)
         if not self._steps and not self.stopped and self._others_run():
             self._flush(others=True)
         try:
@@ -276,7 +291,7 @@ class Committer:
         future.add_done_callback(stepped)
 
     def _again(self) -> None:
-        waits = self._pending or self._steps or self._appended is not None
+        waits = self._pending or self._steps or self._sealed or self._appended is not None
         if waits and not self._flushing and not self._scheduled:
             self._scheduled = True
             # Two turns of the loop later: the clients that were just answered come back meanwhile, into one group.
@@ -284,14 +299,26 @@ class Committer:
             later(later, later, self._round)
 
     def _append(self, sealed: Sealed) -> None:
-        result = self.journal.append(sealed)
-        require(isinstance(result, Tail), "J4: this process owns the journal")
+        append(self.journal, sealed)
         self.appended_bytes += len(sealed.data)
 
     # --- after durable ---
 
-    def _finish(self, groups: list[Group]) -> None:
+    def _became_durable(self, groups: list[Group]) -> None:
         self._to_apply.extend(groups)
+        if groups:
+            sealed = groups[-1].sealed
+            tail = Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts)
+            self._perform(self.adjudicator.appended(tail, self._clock()))
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Of the one owner of everything nothing else is to be told to anybody."""
+        for effect in effects:
+            if isinstance(effect, Append):
+                self._sealed.append(Group(effect.record, effect.entry, []))
+
+    def _finish(self, groups: list[Group]) -> None:
+        self._became_durable(groups)
         if self._retry is None:
             self._apply()
 
@@ -300,9 +327,9 @@ class Committer:
             sealed, entry, waits = self._to_apply[0]
             commits = entry.record.commits
             begun = perf_counter()
+            now = self._clock()
             try:
-                extra = self._applying(commits)
-                self.replica.apply(commits, sealed.position, sealed.hash, self._clock(), extra)
+                part = self.stream.follow(entry, now, self._applying(commits))
             except NoSpace:
                 self._apply_later()
                 return
@@ -314,13 +341,13 @@ class Committer:
             self._to_apply.popleft()
             self.groups += 1
             self.commits += len(commits)
-            now = self._clock()
-            self.adjudicator.appended(Tail(sealed.position, sealed.epoch, sealed.hash, sealed.last_ts), now)
-            self.adjudicator.feed([], [], sealed.last_ts, now)
+            self._perform(self.adjudicator.feed(*part, now))
             self._applied(commits)
             self.busy.applied(begun, len(commits))
             for wait, commit in zip(waits, commits):
                 wait.finish(commit.commit_ts)
+            if self._checkpoints and restates(entry.record):
+                self._checkpoints.popleft().finish(sealed.position)
 
     def _apply_later(self) -> None:
         """No room to apply what is durable: start_ts stays; whoever waits too long loses the connection."""
@@ -358,7 +385,7 @@ class Committer:
 
     def free_bytes(self) -> int:
         """The least room of journal and storage, in map or on disk."""
-        return min(self.journal.space(), *self.replica.space())
+        return min(self.journal.space(), *self.stream.replica.space())
 
     def _stop(self, error: BaseException) -> None:
         if not self.stopped:

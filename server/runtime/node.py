@@ -9,14 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adjudicator.adjudicator import ALONE
 from adjudicator.messages import CommitRequest
-from adjudicator.ownership import TOP
-from adjudicator.range_owner import RangeOwner
 from journal import lmdb_log
-from journal.appender import Appender
-from journal.broken import require
-from journal.journal import Conflict
 from journal.record import Commit
 from server.catalog import store
 from server.catalog.descriptor import Catalog
@@ -26,6 +20,7 @@ from server.runtime.jobs import JobRunner
 from server.runtime.page import encode_catalog_versions
 from server.runtime.snapshots import Snapshots, SnapshotSettings
 from server.runtime.stores import InUse, Stores
+from server.runtime.stream import claim
 from server.runtime.waiting import outcome
 from server.session.transaction import Transaction, unique_id
 from server.session.work import Wait
@@ -89,20 +84,14 @@ class Node(SessionHost):
         )
         self.journal = self.stores.journal
         self.versions = self.stores.replica
-        tail = self.journal.tail
-        self.epoch = tail.epoch + 1
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
-        claimed = self.journal.claim(tail.position, self.epoch, self.owner, unique_id())
-        require(not isinstance(claimed, Conflict), "J4: nobody else appends to a locked data directory")
-        tail = self.journal.tail
-        self.versions.apply([], tail.position, tail.hash, clock(), encode_catalog_versions({}))
-        appender = Appender(self.epoch, self.owner, tail, ALONE.appends)
-        owner = RangeOwner(0, appender, tail.last_ts, tail.last_ts, ALONE)
-        owner.ranges.add(b"", TOP, tail.last_ts, tail.last_ts)
+        owner, claimed = claim(self.journal, self.owner)
+        self.epoch = owner.epoch
+        self.stores.stream.follow(claimed, clock(), encode_catalog_versions({}))
         self.committer = Committer(
             owner,
             self.journal,
-            self.versions,
+            self.stores.stream,
             clock=clock,
             applying=self._on_applying,
             applied=self._on_applied,

@@ -147,10 +147,12 @@ class Snapshots:
     async def _cut_and_trim(self) -> None:
         waiting, self._waiting = self._waiting, []
         if self._is_memory and not waiting:
+            await outcome(self._committer.checkpoint())
             await self._trim(self.stores.replica.applied_position)
             self._restart_count(self._committer.appended_bytes, self.last_position)
             return
         try:
+            await self._restate()
             snapshot = await self._cut()
             await self._trim_below_older()
         except (OSError, SnapshotDamaged) as error:
@@ -168,6 +170,11 @@ class Snapshots:
         self._bytes_before = -appended_before
         self._last_at = time.monotonic()
         self.last_position = position
+
+    async def _restate(self) -> None:
+        """Before the snapshot, so that nothing is left to cut when it is done and no commit followed."""
+        if self.stores.stream.restated < self.stores.journal.tail.position:
+            await outcome(self._committer.checkpoint())
 
     async def _cut(self) -> Snapshot:
         """Write all rows as of the applied position, slice by slice, and verify the file."""
@@ -244,6 +251,7 @@ class Snapshots:
         if self.settings.keep_journal:
             return
         journal = self.stores.journal
+        upto = self.stores.stream.may_trim(upto)
         while journal.first <= upto:
             await outcome(self._committer.between(lambda: journal.trim(upto, TRIM_RECORDS)))
             await asyncio.sleep(0)

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import IO
 
 from journal import lmdb_log
-from journal.journal import LogError, Trimmed
+from journal.journal import LogError, Tail, Trimmed
 from journal.lmdb_log import LmdbLog
 from journal.record import Key, Position, Timestamp
 from journal.snapshot import Item, SnapshotDamaged, read_snapshot
+from server.runtime.stream import JOURNAL, Stream, mark_at
 from storage import replica as storage
 from storage.lmdb_engine import Unreadable, WrongFormat
 from storage.replica import NoSpace, Replica
@@ -58,6 +59,7 @@ class Stores:
         self.replayed = 0
         """Records applied by recovery."""
         self.replica = self._open_replica()
+        self.stream = Stream(self.replica)
 
     @classmethod
     def open(
@@ -122,13 +124,15 @@ class Stores:
         is_empty = position == 0 < journal.tail.position
         if is_empty or replica.needs_rebuild or not self._follows(position, replica.applied_hash):
             self._rebuild()
-            replica = self.replica
-        while replica.applied_position < journal.tail.position:
-            entries = journal.read(replica.applied_position + 1)
+        stream = self.stream = Stream(self.replica)
+        for _before, entry in journal.landmarks():
+            stream.trimming.see(JOURNAL, entry)
+        while stream.next_position <= journal.tail.position:
+            entries = journal.read(stream.next_position)
             if isinstance(entries, Trimmed):
                 raise Unrecoverable(f"the journal begins at {entries.first}, after what storage holds")
-            for record, record_hash in entries:
-                replica.apply(record.commits, record.header.position, record_hash, clock())
+            for entry in entries:
+                stream.follow(entry, clock())
                 self.replayed += 1
 
     def _follows(self, position: Position, record_hash: bytes) -> bool:
@@ -161,7 +165,8 @@ class Stores:
         if not self._follows(head.position, head.hash):
             log.warning("snapshot is passed over path=%s reason=not of this journal", path)
             return False
-        self.replica.load(_rows(items), head.position, head.hash, head.applied_ts)
+        mark = mark_at(Tail(head.position, head.epoch, head.hash, head.applied_ts))
+        self.replica.load(_rows(items), head.position, head.hash, head.applied_ts, mark=mark)
         self.rebuilt_from = head.position
         return True
 

@@ -140,13 +140,17 @@ def test_storage_lost_is_made_again_from_the_newest_snapshot(tmp_path):
 
 
 def test_storage_of_another_journal_that_ends_where_this_one_is_trimmed(tmp_path):
-    run(tmp_path / "two", _three)
+    async def four(node: Node) -> None:
+        await _three(node)
+        await write(node, {"d": b"1"})
+
+    run(tmp_path / "two", four)
     _with_two_snapshots(tmp_path / "one")
     newest, older = snapshot_positions(tmp_path / "one" / "snapshots")
     shutil.rmtree(tmp_path / "one" / "storage")
     shutil.move(tmp_path / "two" / "storage", tmp_path / "one" / "storage")
     stores = _stores(tmp_path / "one")
-    assert stores.journal.anchor.position == older == 5, "where the other storage ends too"
+    assert stores.journal.anchor.position == older == 6, "where the other storage ends too"
     assert stores.rebuilt_from == newest
     stores.close()
 

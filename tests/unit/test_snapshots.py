@@ -25,6 +25,7 @@ def test_they_are_cut_after_so_many_bytes_and_two_are_kept(tmp_path):
             await _fill(node, 10)
             await until(lambda count=count: node.snapshots.cut >= count)
         await until(lambda: node.journal.first > 1)
+        await outcome(node.snapshots.request())
 
     run(tmp_path, work, snapshots=QUICK)
     assert len(snapshot_positions(tmp_path / "snapshots")) == 2
