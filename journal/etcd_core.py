@@ -388,6 +388,8 @@ class EtcdCore:
             raise Doubt(first + len(records), "it is missing")
         if tail.position > self.tail.position:
             self.tail = tail
+            # An answer of the quorum that was on its way meanwhile may be older, and show less.
+            self._revision = max(self._revision, answer.revision)
         return [stored.value for stored in records]
 
     def piece(self, stub: Stub, number: int, *, local: bool) -> bytes:

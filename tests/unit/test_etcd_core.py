@@ -340,6 +340,18 @@ def test_a_local_answer_from_behind_is_doubted_only_where_we_know_more(
     assert other.core.take(3, 10, old.transact(core.reading(3, 10, local=True)), local=True) == []
 
 
+def test_an_answer_that_a_local_one_has_overtaken_is_old_and_not_a_loss(
+    owner: Handle, store: FakeEtcd
+) -> None:
+    reader = Handle(store).core
+    late = store.transact(reader.looking())
+    owner.append(commits(owner.core.tail))
+    assert isinstance(reader.take(1, 10, store.transact(reader.reading(1, 10, local=True)), local=True), list)
+    known = reader.tail
+    reader.opened(late)
+    assert reader.tail == known
+
+
 def test_two_who_trim_agree(owner: Handle, store: FakeEtcd) -> None:
     tails = [owner.core.tail]
     for _ in range(4):
