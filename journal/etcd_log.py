@@ -13,15 +13,17 @@ is repeated, at the next member, until etcd answers or the limit passes; only th
 that follows a lost answer proves nothing about the lost one, and counts as lost too.
 
 Several appends may be in flight (AR §3.17). etcd takes them in any order; one that overtakes the record before it is
-refused, waits here for that one's answer, and is sent again.
+refused, waits here for that one's answer, and is sent again. Those behind it are held back until it is, and then
+follow at once: sent earlier, each would be refused in its turn, for as long as there is something to append.
 
 Reads ask the nearest member alone. What it answers is committed, proved by density and hashes, and compared with
 the tail that we know of; otherwise the quorum is asked, at every member in turn, before anything is called damaged.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing, suppress
+from typing import TypeVar
 
 from journal.appender import claim_record
 from journal.broken import require
@@ -71,6 +73,8 @@ DEFRAGMENT_S = 120.0
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
 
+_Result = TypeVar("_Result")
+
 
 class Unreachable(LogError):
     """No member that has a quorum answered in time; nothing was changed by this call."""
@@ -78,6 +82,21 @@ class Unreachable(LogError):
 
 class Unfit(LogError):
     """A member runs a version of etcd that loses what it acknowledged."""
+
+
+class _Flight:
+    """An append whose answer is awaited."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Whether the record became part of the log."""
+        self.on_wire = asyncio.Event()
+        """It is sent, and not refused for having overtaken another; or it is done."""
+
+    def end(self, is_appended: bool) -> None:
+        """The answer is there, or given up."""
+        self.done.set_result(is_appended)
+        self.on_wire.set()
 
 
 class EtcdLog:
@@ -88,8 +107,8 @@ class EtcdLog:
         self._core = EtcdCore(journal)
         self._quota = quota
         self._limit_s = limit_s
-        self._flights: dict[bytes, asyncio.Future[bool]] = {}
-        """By hash: whether the record became part of the log."""
+        self._flights: dict[bytes, _Flight] = {}
+        """By hash of the record."""
         self._doubtful: dict[bytes, Position] = {}
         """By hash: records that an earlier call had to leave open."""
         self._link = self._core.anchor
@@ -211,13 +230,13 @@ class EtcdLog:
         """
         until = self._until()
         if record.hash in self._flights:
-            await asyncio.wait([self._flights[record.hash]], timeout=self._limit_s)
+            await asyncio.wait([self._flights[record.hash].done], timeout=self._limit_s)
         require(len(self._flights) < IN_FLIGHT, "a few appends are in flight")
         before = self._flights.get(record.previous)
-        flight = self._flights[record.hash] = asyncio.get_running_loop().create_future()
+        flight = self._flights[record.hash] = _Flight()
         is_appended = False
         try:
-            outcome = await self._append(record, before, until)
+            outcome = await self._append(record, flight, before, until)
             is_appended = isinstance(outcome, Tail)
             return outcome
         except Lost:
@@ -229,8 +248,7 @@ class EtcdLog:
             if self._flights.get(record.hash) is flight:
                 del self._flights[record.hash]
             self._core.settled(record)
-            if not flight.done():
-                flight.set_result(is_appended)
+            flight.end(is_appended)
 
     async def read(self, first: Position, limit: int = 256) -> list[Entry] | Trimmed:
         """Records from `first` on, at most `limit` and about 8 MiB; none at the end.
@@ -410,7 +428,7 @@ class EtcdLog:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    async def _append(self, record: Sealed, before: "asyncio.Future[bool] | None", until: float) -> Outcome:
+    async def _append(self, record: Sealed, flight: _Flight, before: _Flight | None, until: float) -> Outcome:
         """Stage, decide, judge, and again while that can help; raises `Lost`."""
         staged = False
         while True:
@@ -419,6 +437,9 @@ class EtcdLog:
             try:
                 if not staged:
                     staged = await self._stage(plan, until)
+                if before is not None:
+                    await self._within(before.on_wire.wait(), until)
+                flight.on_wire.set()
                 answer = await self._settle(plan.decide, until)
             except Full:
                 known = await self._despite_full(record, plan, until)
@@ -427,7 +448,8 @@ class EtcdLog:
                 return known
             outcome = self._core.judge(record, plan, answer)
             if outcome is Retry.AHEAD:
-                if before is None or not await self._settled(before, until):
+                flight.on_wire.clear()
+                if before is None or not await self._within(asyncio.shield(before.done), until):
                     return Conflict(self._core.tail)
                 before = None
             elif outcome is Retry.AGAIN:
@@ -450,11 +472,13 @@ class EtcdLog:
             raise Lost("an earlier append of this record is undecided")
         return await self._unstage(record, plan, until) if plan.staging else None
 
-    async def _settled(self, before: "asyncio.Future[bool]", until: float) -> bool:
-        """Wait for the answer to the record before; whether it is in the log."""
-        left = until - asyncio.get_running_loop().time()
-        done, _pending = await asyncio.wait([before], timeout=max(0.0, left))
-        return bool(done) and before.result()
+    async def _within(self, waiting: Awaitable[_Result], until: float) -> _Result:
+        """What is waited for; raises `Lost` after `until`."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await waiting
+        except TimeoutError as error:
+            raise Lost("the record before it has no answer") from error
 
     async def _stage(self, plan: Plan, until: float) -> bool:
         """Store the pieces, one request at a time, so that heartbeats get through between them."""
