@@ -165,7 +165,7 @@ def test_a_segment_in_change_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pread", lambda *_: copies.pop(0))
     path = tmp_path / "shm0"
     path.touch()
-    assert clockbound.read(path).bound == 3
+    assert clockbound.read(path) == clockbound.parse(new)
     monkeypatch.setattr(os, "pread", lambda *_: torn)
     with pytest.raises(NoTime, match="always"):
         clockbound.read(path)
@@ -293,6 +293,40 @@ class Chronyd(asyncio.DatagramProtocol):
             answer = self.report[:16] + sequence.to_bytes(4, "big") + self.report[20:]
             for each in (b"junk", self.report, answer):
                 self.transport.sendto(each, addr)  # type: ignore[attr-defined]
+
+
+def test_what_passes_while_both_clocks_are_read_widens_the_interval(tmp_path, monkeypatch):
+    gap = 1_000_000
+
+    def slow() -> sources.Pair:
+        return sources.Pair(sources.oscillator(), time.time_ns(), gap)
+
+    monkeypatch.setattr(sources, "read_pair", slow)
+    path = tmp_path / "shm0"
+    path.write_bytes(segment())
+    clock = ClockBoundClock(path)
+    clock.refresh()
+    earliest, latest = clock.now()
+    assert latest - earliest >= 2 * (25_000 + gap)
+
+    async def main() -> None:
+        daemon = Chronyd()
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: daemon, local_addr=("127.0.0.1", 0)
+        )
+        clock = ChronyClock(port=transport.get_extra_info("sockname")[1])
+        clock.start()
+        earliest, latest = await clock.wait()
+        assert latest - earliest >= 2 * (9269 + gap)
+        await clock.stop()
+        transport.close()
+
+    asyncio.run(main())
+
+
+def test_the_better_of_several_pairs_is_taken():
+    ticks = iter([0, 90_000, 100_000, 101_000])
+    assert sources.read_pair(lambda: 7, lambda: next(ticks)) == (100_000, 7, 1000)
 
 
 def test_chrony_is_asked_again_and_again(monkeypatch):

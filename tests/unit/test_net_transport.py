@@ -229,6 +229,10 @@ def test_a_cut_loses_messages_without_a_word_and_heals():
         )
         await until(lambda: ("c", False) in a.changes and ("a", False) in c.changes)
         assert a.transport.post("c", Note(2)) is Loss.UNREACHABLE
+        for party, to in ((a, "c"), (c, "a")):
+            with pytest.raises(StopIteration) as refused:
+                party.transport._peers[to]._dial().send(None)
+            assert refused.value.value is None, "not even tried"
         before = (a.transport.traffic.connected, c.transport.traffic.connected)
         for _ in range(20):
             assert await outcome(a.transport.ask("b", Sum(1, 1), PATIENT)) == Total(2)

@@ -38,7 +38,6 @@ class Link(Framed):
         """Done when the connection has ended, with the reason."""
         self._delayed: deque[tuple[float, bytes]] = deque()
         self._delayed_bytes = 0
-        self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._silent = 0
@@ -81,11 +80,12 @@ class Link(Framed):
         return loss
 
     def _send_later(self, data: bytes, delay: float) -> None:
-        self._due = max(self._due, self._loop.time() + delay)
-        self._delayed.append((self._due, data))
+        due = self._loop.time() + delay
+        # Behind what was sent before, also when the delay has become shorter meanwhile.
+        self._delayed.append((due, data))
         self._delayed_bytes += len(data) + PREFIX
         if self._timer is None:
-            self._timer = self._loop.call_at(self._due, self._release)
+            self._timer = self._loop.call_at(due, self._release)
 
     def _release(self) -> None:
         """Send what has been on its way long enough."""
