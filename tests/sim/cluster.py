@@ -45,7 +45,7 @@ class Cluster:
             lead=faults.lead,
             appends=faults.appends,
             exact_keys=faults.exact_keys,
-            slots=64,
+            slots=faults.slots,
             retention=AGE + PATIENCE.unknown + 200 * MS,
         )
         drift = self.observers.checker(Drift)

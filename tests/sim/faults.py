@@ -48,6 +48,8 @@ class Faults(NamedTuple):
     lead: int = 0
     appends: int = 4
     exact_keys: int = 1_000_000
+    slots: int = 64
+    """Of the blurred memory; 0: none, what is forgotten raises the floor."""
 
 
 def drawn(chance):
@@ -91,4 +93,5 @@ def drawn(chance):
         lead=chance.pick((0, 0, 5 * MS, 20 * MS, 50 * MS)),
         appends=chance.pick((1, 4)),
         exact_keys=chance.pick((1_000_000, 20)),
+        slots=chance.pick((64, 64, 0)),
     )

@@ -7,6 +7,7 @@ from adjudicator.coordination import Coordination
 from adjudicator.moves import Moves
 from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
+from adjudicator.window import Window
 from journal.crossbar import FOREVER, Crossbar
 from server.session.coordinator import Coordinator
 from server.session.reader import Reader
@@ -30,6 +31,18 @@ MUTANTS = {
         RangeOwner,
         "_may_vote",
         lambda self, ts: True,
+    ),
+    "window-blurred": (
+        "what leaves the exact memory is remembered by hash",
+        Window,
+        "_blurred_since",
+        lambda self, key, lock, start_ts: False,
+    ),
+    "window-floor": (
+        "what is forgotten raises the floor",
+        Window,
+        "raise_floor",
+        lambda self, floor: None,
     ),
     "promise-blocks": (
         "a promise blocks conflicting votes",

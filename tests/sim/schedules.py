@@ -7,6 +7,7 @@ Times are milliseconds. A stage begins at 2000; owners have reserved times up to
 from adjudicator.messages import Aborted, Committed, Reason
 from adjudicator.protocol import Answer, Candidate, Outcome, ToOwner, Vote
 from adjudicator.takeover import Takeover
+from adjudicator.window import Window
 from journal.journal import Tail
 from journal.memory_log import MemoryLog
 from journal.record import Write
@@ -576,3 +577,25 @@ def power_cut(stage):
     stage.settle()
     for number in range(20):
         stage.read(b"a%d" % number, at(2050))
+
+
+def commits_to_forget(stage, slots):
+    """An owner that remembers one touch exactly sees several; then Y, which began before them, comes."""
+    actor = stage.actor(0)
+    actor.owner.window = Window(exact_keys=1, slots=slots)
+    for name in "abcdef":
+        stage.commit(name, 1990, {name.encode(): E})
+    stage.advance(at(2200))
+    stage.settle()
+    stage.settle()
+    return stage.commit("y", 1991, {b"a": E})
+
+
+@schedule("window-blurred")
+def remembered_by_hash(stage):
+    assert commits_to_forget(stage, 64) == Aborted(Reason.CONFLICT, b"a")
+
+
+@schedule("window-floor")
+def forgotten_above_the_start(stage):
+    assert commits_to_forget(stage, 0) == Aborted(Reason.TOO_OLD, b"")
