@@ -302,7 +302,11 @@ class Cluster:
 
     def _pause(self):
         nodes = [*self.storage, *self.members, *(self.present[j] for j in sorted(self.present))]
-        self.chance.pick(nodes).paused_until = self.world.now + self.chance.between(20, 700) * MS
+        node = self.chance.pick(nodes)
+        node.paused_until = self.world.now + self.chance.between(20, 700) * MS
+        if isinstance(node, OwnerNode) and self.chance.permille(self.world.faults.relieved):
+            late = self.chance.between(0, 80) * MS
+            self.world.post(node.paused_until + late - self.world.now, self._replace, node.journal)
 
     def _groups(self):
         nodes = [*self.storage, *self.query, *(self.present[j] for j in sorted(self.present))]

@@ -24,6 +24,8 @@ class Faults(NamedTuple):
     """An owner stops to read the journals for a while, and goes on otherwise."""
     crash: int = 0
     pause: int = 0
+    relieved: int = 0
+    """Pauses of owners at whose end they are replaced."""
     cut: int = 0
     carrier: int = 0
     """Crash of a journal's carrier in the middle of an append, per append."""

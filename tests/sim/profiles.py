@@ -57,6 +57,19 @@ def _skewed(chance):
     )
 
 
+def _naps(chance):
+    """Owners sleep, use what they find when they wake, and are replaced just then; answers of journals get lost."""
+    return Faults(
+        loss=chance.between(20, 150),
+        slow=chance.between(0, 100),
+        pause=chance.between(60, 200) * MS,
+        relieved=chance.between(300, 1000),
+        bound=20 * MS,
+        offset=20 * MS,
+        appends=1,
+    )
+
+
 def _zombies(chance):
     """Superseded owners that do not know it and are still asked; copies reach their successors."""
     return Faults(
@@ -90,6 +103,7 @@ PROFILES = {
     "moves": Profile(_moves),
     "doubt": Profile(_doubt, (w.transfer, w.rotate, w.append, w.fenced, w.hot_row, w.long_reader)),
     "skewed": Profile(_skewed, (w.transfer, w.rotate, w.append, w.append)),
+    "naps": Profile(_naps, (w.append, w.append, w.hot_row, w.transfer, w.long_reader)),
     "zombies": Profile(_zombies, (w.transfer, w.rotate, w.append, w.skew, w.hot_row)),
     "replays": Profile(_replays, (w.transfer, w.rotate, w.long_reader, w.long_reader, w.hot_row)),
     "schema": Profile(
@@ -106,6 +120,7 @@ SOUGHT = {
     "marker-time": "schema",
     "marker-decided": "schema",
     "missed-floor": "replays",
+    "safe-records": "naps",
     "vote-epoch": "zombies",
     "dead-memory": "zombies",
 }

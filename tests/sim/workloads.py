@@ -280,10 +280,11 @@ def schema_change(client, running):
 
 
 def ledger(client, running):
-    """Two tables, of two owners as a rule: the one whose schema may change, and another."""
+    """Two tables: the one whose schema may change, and another, whose owner decides if it is another."""
     register = client.chance.pick(REGISTERS[1:])
-    yield (LEDGER, register)
-    writes = [Write(LEDGER, client.txid(), N), Write(register, client.txid(), N)]
+    keys = (LEDGER, register, register + b"2")
+    yield keys
+    writes = [Write(key, client.txid(), N) for key in keys]
     yield client.write_set(running, writes, checks=[Check(LEDGER_MARKER, LEDGER)])
 
 
