@@ -157,15 +157,19 @@ class Connection:
         self._on_error: Step | None = None
 
     @classmethod
-    def resumed(cls, environment: Environment, make: Callable[[list[bytes]], Session]) -> "Connection":
-        """The connection of a client that has logged in elsewhere; `make` its session, answering into that list."""
+    def resumed(
+        cls, environment: Environment, make: Callable[[list[bytes]], Session], greeted: str | None = None
+    ) -> "Connection":
+        """The connection of a client that has logged in elsewhere; `make` its session, answering into that list.
+
+        `greeted`: the user, who has just done so and is told the parameters.
+        """
         connection = cls(environment, "")
         connection.session = make(connection.out)
-        connection._startup = None
-        connection._mode = _READY
-        connection._needed = 5
-        connection._on_error = Connection._ready
+        connection._log_in()
         environment.counters.open += 1
+        if greeted is not None:
+            connection._greet(connection.session, greeted)
         return connection
 
     # What the shell calls
@@ -373,17 +377,28 @@ class Connection:
 
     def _enter(self, entry: startup.Startup) -> None:
         self.out.append(pg.AuthenticationOk().to_wire())
+        self._open(entry)
+
+    def _open(self, entry: startup.Startup) -> None:
         session = self._environment.open_session(entry.user, entry.database, entry.options, self.out)
         self.session = session
         self._environment.counters.entered += 1
         self._environment.counters.open += 1
-        reported = {**FIXED_PARAMETERS, "session_authorization": entry.user, **session.parameters()}
+        self._greet(session, entry.user)
+        self._log_in()
+
+    def _log_in(self) -> None:
+        self._startup = None
+        self._mode = _READY
+        self._needed = 5
+        self._on_error = Connection._ready
+
+    def _greet(self, session: Session, user: str) -> None:
+        reported = {**FIXED_PARAMETERS, "session_authorization": user, **session.parameters()}
         for name, value in reported.items():
             self.out.append(codec.parameter_status(name, value))
         key = pg.BackendKeyData(process_id=session.process_id, secret_key=session.secret)
         self.out.append(key.to_wire())
-        self._startup = None
-        self._on_error = Connection._ready
         self._ready()
 
     # Work and errors

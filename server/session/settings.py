@@ -354,6 +354,16 @@ class Settings:
         """Everything, for `restore`, when the session knows of all that has `changed`."""
         return Saved(self._boot, self._values, self._before, self._local)
 
+    def saved_without_transaction(self) -> Saved:
+        """As `saved`, if the transaction at hand were rolled back."""
+        values = dict(self._values)
+        for key, value in (self._before or {}).items():
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+        return Saved(self._boot, values, None, {})
+
     def restore(self, saved: Saved) -> None:
         """Be as the settings that were `saved`."""
         self._boot, self._values = saved.boot, saved.values

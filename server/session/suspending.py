@@ -13,13 +13,18 @@ The catalog travels as a time. The transaction's is the one as of start_ts. The 
 which OC001 compares, may be so old that its rows are trimmed: then every object written since counts as changed,
 so that a statement which uses one fails with OC001 and its retry succeeds (DESIGN §6.7).
 
+A process that dies takes its open transactions with it, but not its sessions: whoever keeps the last `base` of a
+session, its state without a transaction, can `resume` it with the transaction lost, which is then what the next
+statement is told (40001), unless it is a ROLLBACK.
+
 A transaction's age goes on while it is suspended. Monotonic clocks of two machines have nothing in common, so the
 state holds the age, and whoever kept it tells `resume` how long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from operator import length_hint
 from typing import Any
 
 import msgspec
@@ -28,6 +33,7 @@ from journal.broken import require
 from journal.record import Write
 from server.catalog import store
 from server.catalog.descriptor import Catalog, Column, Oid, Role, Schema, Table
+from server.errors import PgError
 from server.pgwire.connection import Connection
 from server.session.environment import SessionEnv
 from server.session.host import Host
@@ -38,6 +44,7 @@ from server.session.session import SqlSession
 from server.session.settings import Saved
 from server.session.transaction import Transaction
 from server.sql import ast
+from server.sql.context import Context
 from server.sql.parse import parse
 from server.sql.row_type import ROW_OIDS, RowType, array_of, row_type
 from server.sql.tree import OutputColumn
@@ -47,6 +54,7 @@ from storage.mvcc import TooOld
 VERSION = 1
 STATE_LIMIT = 16 << 20
 """Bytes of one suspended session: a transaction at its size limit, and what else a session has."""
+LOST = "the transaction was lost with the process that ran it, please retry"
 _CHANGED = -1
 """No object's version."""
 
@@ -89,11 +97,13 @@ class _Statement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Portal(msgspec.Struct, frozen=True, array_like=True):
-    """A portal that has given all its rows."""
+    """A portal that has given all its rows. `is_done`: and has said so in CommandComplete."""
 
     name: str
     statement: _Statement
     formats: tuple[int, ...]
+    is_done: bool
+    affected: int
 
 
 class _Transaction(msgspec.Struct, frozen=True, array_like=True):
@@ -137,7 +147,42 @@ _PREFIX = VERSION.to_bytes(2, "big")
 def may_suspend(connection: Connection) -> bool:
     """Whether the connection is between two exchanges, and its session nothing but its state."""
     session = connection.session
-    return connection.is_at_rest and isinstance(session, SqlSession) and is_movable(session)
+    if not connection.is_at_rest or not isinstance(session, SqlSession):
+        return False
+    if session.txn is not None:
+        for portal in session.portals.values():
+            _look_ahead(portal, session.txn)
+    return is_movable(session)
+
+
+def _look_ahead(portal: Portal, txn: Transaction) -> None:
+    """Find out whether a portal that stopped at its row limit has more rows: drivers fetch one row by a limit of 1.
+
+    One batch of a query that locks nothing. What comes out is kept for the next Execute, an error too.
+    """
+    rows, plan = portal.rows, portal.prepared.plan
+    if rows is None or plan is None or portal.done or portal.rest or _is_exhausted(portal):
+        return
+    if portal.prepared.modifies or plan.locks or txn.age_s > txn.limits.transaction_age_s:
+        return
+    try:
+        batch = next(rows, None)
+    except PgError as error:
+        portal.rows = _failing(error)
+        return
+    if batch is None:
+        portal.rows = iter(())
+    else:
+        portal.rest = list(batch)
+
+
+def _failing(error: PgError) -> Iterator[Sequence[Any]]:
+    raise error
+    yield
+
+
+def _is_exhausted(portal: Portal) -> bool:
+    return portal.done or (not portal.rest and length_hint(portal.rows, 1) == 0)
 
 
 def is_movable(session: SqlSession) -> bool:
@@ -145,7 +190,9 @@ def is_movable(session: SqlSession) -> bool:
     txn = session.txn
     if session.copying or session.ctx is not None or (txn is not None and (txn.implicit or txn.fresh)):
         return False
-    if any(not portal.done for portal in session.portals.values()):
+    if not all(map(_is_exhausted, session.portals.values())):
+        return False
+    if isinstance(session, Bereft) and session.status == b"E" and not session.is_told:
         return False
     return not (
         session.settings.changed or any(each.is_of_the_moment for each in session.statements.values())
@@ -155,8 +202,44 @@ def is_movable(session: SqlSession) -> bool:
 def suspend(session: SqlSession) -> bytes:
     """The state of a session that `is_movable`; the session stays as it is, for `close`. Raises `TooLarge`."""
     require(is_movable(session), "P2: a session is suspended between exchanges, with nothing running")
+    return _written(_state(session))
+
+
+def base(session: SqlSession) -> bytes:
+    """What is left of a session between two exchanges if its process dies. Raises `TooLarge`."""
+    state = msgspec.structs.replace(
+        _state(session),
+        status=b"I",
+        settings=session.settings.saved_without_transaction(),
+        met_at=_met_at(session) or _time_of(session.catalog),
+        portals=[],
+        transaction=None,
+    )
+    return _written(state)
+
+
+class Known:
+    """What a `base` that somebody has says, to see whether it is still true."""
+
+    __slots__ = ("_catalog", "_settings", "_statements")
+
+    def __init__(self, session: SqlSession) -> None:
+        self._catalog = session.catalog
+        self._settings = session.settings.saved_without_transaction()
+        self._statements = dict(session.statements)
+
+    def is_true_of(self, session: SqlSession) -> bool:
+        """Whether the session's base is the same."""
+        return (
+            self._catalog is session.catalog
+            and self._statements == session.statements
+            and self._settings == session.settings.saved_without_transaction()
+        )
+
+
+def _state(session: SqlSession) -> _State:
     txn = session.txn
-    state = _State(
+    return _State(
         user=session.user,
         database=session.database,
         cluster=session.cluster,
@@ -168,26 +251,48 @@ def suspend(session: SqlSession) -> bytes:
         now=session.env.now,
         met_at=_met_at(session),
         statements={name: _statement(each) for name, each in session.statements.items()},
-        portals=[
-            _Portal(name, _statement(each.prepared), each.formats) for name, each in session.portals.items()
-        ],
+        portals=[_portal(name, each) for name, each in session.portals.items()],
         transaction=_transaction(txn) if txn is not None else None,
     )
+
+
+def _written(state: _State) -> bytes:
     data = _PREFIX + _encode(state)
     if len(data) > STATE_LIMIT:
         raise TooLarge(f"{len(data)} bytes, limit {STATE_LIMIT}")
     return data
 
 
-def resume(host: Host, data: bytes, out: list[bytes], kept_s: float = 0.0) -> SqlSession:
+class Bereft(SqlSession):
+    """A session whose transaction was lost with the process that ran it."""
+
+    is_told = False
+
+    def refuse_aborted(self, statement: ast.Statement) -> None:
+        """The first statement fails with 40001, whatever it is, but for ROLLBACK; after COMMIT no block is left."""
+        ended = statement.kind if isinstance(statement, ast.TransactionStmt) else ""
+        if self.status == b"E" and not self.is_told:
+            self.is_told = True
+            if ended != "rollback":
+                if ended == "commit" and self.txn is not None:
+                    self.txn.implicit = True
+                raise PgError("40001", LOST)
+        super().refuse_aborted(statement)
+
+
+def resume(
+    host: Host, data: bytes, out: list[bytes], kept_s: float = 0.0, *, is_bereft: bool = False
+) -> SqlSession:
     """The session again, under its process id. `kept_s`: seconds since `suspend`. Raises `UnknownVersion`.
 
-    The host's replica is complete up to the session's times.
+    The host's replica is complete up to the session's times. `is_bereft`: `data` is the base of a session
+    that was in a transaction block.
     """
     if data[: len(_PREFIX)] != _PREFIX:
         raise UnknownVersion(f"version {int.from_bytes(data[: len(_PREFIX)], 'big')}, not {VERSION}")
     state = _decode(memoryview(data)[len(_PREFIX) :])
-    session = SqlSession(host, state.user, state.database, {}, out, (state.process_id, state.secret))
+    kind = Bereft if is_bereft else SqlSession
+    session = kind(host, state.user, state.database, {}, out, (state.process_id, state.secret))
     session.cluster = state.cluster
     session.status = state.status
     session.query_text = state.query_text
@@ -207,9 +312,10 @@ def resume(host: Host, data: bytes, out: list[bytes], kept_s: float = 0.0) -> Sq
     session.env.now = state.now
     session.statements = {name: _prepared(each) for name, each in state.statements.items()}
     for each in state.portals:
-        portal = Portal(_prepared(each.statement), [], each.formats)
-        portal.done = True
-        session.portals[each.name] = portal
+        session.portals[each.name] = _at_its_end(session, each)
+    if is_bereft:
+        session.begin_block(False)
+        session.status = b"E"
     return session
 
 
@@ -226,6 +332,25 @@ def long_texts(session: SqlSession) -> Callable[[], None] | None:
             _ = each.parsed
 
     return step if found else None
+
+
+# --- portals without rows ---
+
+
+def _portal(name: str, portal: Portal) -> _Portal:
+    affected = portal.ctx.affected if portal.ctx is not None else 0
+    return _Portal(name, _statement(portal.prepared), portal.formats, portal.done, affected)
+
+
+def _at_its_end(session: SqlSession, saved: _Portal) -> Portal:
+    portal = Portal(_prepared(saved.statement), [], saved.formats)
+    portal.done = saved.is_done
+    if not saved.is_done and session.txn is not None:
+        txn = session.txn
+        portal.rows = iter(())
+        portal.ctx = Context(txn, (), session.env, txn.catalog, txn.limits.query_memory_bytes)
+        portal.ctx.affected = saved.affected
+    return portal
 
 
 # --- the transaction ---
@@ -269,6 +394,10 @@ def _met_at(session: SqlSession) -> int:
         return 0
     if met is host.catalog(session.cluster):
         return host.start_ts()
+    return _time_of(met)
+
+
+def _time_of(met: Catalog) -> int:
     if met.version:
         return met.version
     # A worker's name for "unchanged since the writing process began".

@@ -163,7 +163,7 @@ def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | N
                 raise PgError("22023", f"SET {name} takes only one argument")
             else:
                 value = ", ".join(statement.args)
-        if statement.local and session.txn is None:
+        if statement.local and (session.txn is None or (portal is not None and session.txn.implicit)):
             warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
         if session.txn is None:
             session.begin(implicit=True)

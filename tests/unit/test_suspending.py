@@ -11,6 +11,7 @@ from pygwire import messages as pg
 
 from journal.broken import Broken
 from server.errors import PgError
+from server.pgwire.connection import Connection
 from server.runtime.node import Node
 from server.session import suspending
 from server.session.session import SqlSession
@@ -171,6 +172,36 @@ SCRIPTS: dict[str, list[moving.Step]] = {
         ("a", [pg.Execute("i"), pg.Sync()]),
         ("a", "commit"),
     ],
+    "row limits": [
+        ("a", "begin"),
+        (
+            "a",
+            [
+                *prepared("o", "select k from t where k = 1")[:1],
+                pg.Bind("o", "o"),
+                pg.Execute("o", 1),
+                pg.Sync(),
+            ],
+        ),
+        ("a", [pg.Execute("o", 1), pg.Sync()]),
+        (
+            "a",
+            [*prepared("w", "insert into t values (4), (5) returning k")[:1], pg.Bind("w", "w"), pg.Sync()],
+        ),
+        ("a", [pg.Execute("w", 2), pg.Sync()]),
+        ("a", [pg.Execute("w", 2), pg.Sync()]),
+        ("a", [pg.Execute("w", 2), pg.Sync()]),
+        (
+            "a",
+            [
+                *prepared("e", "select 1 / (3 - k) from t")[:1],
+                pg.Bind("e", "e"),
+                pg.Execute("e", 2),
+                pg.Sync(),
+            ],
+        ),
+        ("a", [pg.Execute("e"), pg.Sync()]),
+    ],
     "who": [
         ("c:bob", "select current_user, current_database(), pg_backend_pid()"),
         ("c:bob", "select current_user, current_database(), pg_backend_pid()"),
@@ -259,6 +290,8 @@ PARTS: Sequence[tuple[type[msgspec.Struct], str, Any, str]] = [
     (suspending._Statement, "tag", "", "portals"),
     (suspending._Statement, "tables", (), "prepared"),
     (suspending._Portal, "formats", (0, 0), "portals"),
+    (suspending._Portal, "is_done", False, "portals"),
+    (suspending._Portal, "affected", 0, "row limits"),
     (suspending._Column, "name", "x", "prepared"),
     (suspending._Column, "kind", suspending._Kind(16), "prepared"),
     (suspending._Column, "typmod", 9, "prepared"),
@@ -299,6 +332,10 @@ STAYS: dict[str, tuple[Sequence[pg.PGMessage], Sequence[pg.PGMessage]]] = {
     "a portal with rows": (
         [pg.Query(query_string="begin"), *extended("select * from t", max_rows=1), pg.Sync()],
         [pg.Execute(), pg.Sync()],
+    ),
+    "a portal that locks": (
+        [pg.Query(query_string="begin"), *extended("select * from t for update", max_rows=1), pg.Sync()],
+        [pg.Query(query_string="rollback")],
     ),
     "a portal that has not run": (
         [pg.Query(query_string="begin"), *extended("select * from t")[:2], pg.Sync()],
@@ -472,3 +509,85 @@ def test_long_texts_are_parsed_beside_the_loop(tmp_path):
         assert (await client.send(*run_again("long")))[0] == ("2",)
 
     scenario(tmp_path, work)
+
+
+ALL_ROWS = [
+    pg.Query(query_string="begin"),
+    *extended("select k from t where k <= $1::int", "1", max_rows=1),
+    pg.Sync(),
+]
+
+
+def test_a_row_limit_that_is_the_number_of_rows_holds_nothing(tmp_path):
+    async def work(node: Node, client: moving.Moving) -> None:
+        assert (await client.send(*ALL_ROWS))[-2:] == [("1",), "s"]
+        assert suspending.may_suspend(client.connection)
+        client.boundary()
+        assert client.moves == 1
+        assert await client.send(pg.Execute(), pg.Sync()) == ["SELECT 0"]
+
+    scenario(tmp_path, work)
+
+
+def test_an_error_that_was_met_too_early_is_told_when_it_is_due(tmp_path):
+    async def work(node: Node, client: moving.Moving) -> None:
+        failing = "select 1 / (300 - g) from generate_series(1, 400) g"
+        await client.send(pg.Query(query_string="begin"), *extended(failing, max_rows=256), pg.Sync())
+        suspending.may_suspend(client.connection)
+        suspending.may_suspend(client.connection)
+        assert (await client.send(pg.Execute(), pg.Sync()))[-1] == "ERROR 22012 division by zero"
+        assert client.status == "E"
+
+    scenario(tmp_path, work)
+
+
+def test_a_base_is_the_session_without_its_transaction(tmp_path):
+    """What a router resumes when the process has died: 40001 at the next statement, settings as after a rollback."""
+
+    async def work(node: Node, client: moving.Moving) -> None:
+        await client.query("set timezone = 'Asia/Tokyo'")
+        known = suspending.Known(client.session)
+        await client.query("begin")
+        await client.query("insert into t values (3, 3)")
+        assert known.is_true_of(client.session)
+        await client.query("set local timezone = 'Europe/Berlin'")
+        assert known.is_true_of(client.session)
+        await client.send(*prepared("s", "select k from t order by k"))
+        assert not known.is_true_of(client.session)
+        base = suspending.base(client.session)
+        client.close()
+        for first, then, status in (
+            ("select 1", "ERROR 40001", "E"),
+            ("commit", "ERROR 40001", "I"),
+            ("rollback", "ROLLBACK", "I"),
+        ):
+            left = resumed(node, client, base)
+            assert (await left.query(first))[-1].startswith(then)
+            assert left.status == status
+            if status == "E":
+                assert (await left.query("select 1"))[-1].startswith("ERROR 25P02")
+                assert (await left.query("commit"))[-1] == "ROLLBACK"
+            assert await left.rows("show timezone") == [("Asia/Tokyo",)]
+            assert [row for row in await left.send(*run_again("s")) if isinstance(row, tuple)] == [
+                ("1",),
+                ("2",),
+            ]
+            left.close()
+        left = resumed(node, client, base)
+        assert not suspending.may_suspend(left.connection)
+        assert (await left.send(*prepared("x", "commit")))[-1].startswith("ERROR 40001")
+        assert left.status == "I" and suspending.may_suspend(left.connection)
+        left.close()
+        assert node.open_transactions == 0
+
+    scenario(tmp_path, work)
+
+
+def resumed(node: Node, before: sessions.Client, base: bytes) -> sessions.Client:
+    """A client whose session is what `base` says, its transaction lost."""
+    made = sessions.Client(node)
+    made.connection.close()
+    made.connection = Connection.resumed(
+        before.connection._environment, lambda out: suspending.resume(node, base, out, is_bereft=True)
+    )
+    return made
