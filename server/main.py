@@ -15,6 +15,7 @@ from server import cli_cluster, cli_operate, cli_topology
 from server.errors import PgError
 from server.pgwire import scram
 from server.runtime import serving, tls
+from server.runtime.router.router import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
 
@@ -66,6 +67,11 @@ def cli() -> None:
     help="Further processes that accept connections.",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
+@click.option(
+    "--router", is_flag=True, help="Workers serve sessions, not connections: they come and go with the work."
+)
+@click.option("--suspend-seconds", default=1.0, hidden=True, type=click.FloatRange(0.0))
+@click.option("--retire-seconds", default=5.0, hidden=True, type=click.FloatRange(0.0))
 @click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
 @click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
 @click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
@@ -84,6 +90,9 @@ def serve(
     snapshot_seconds: float,
     workers: int,
     metrics: str | None,
+    router: bool,
+    suspend_seconds: float,
+    retire_seconds: float,
 ) -> None:
     """Run one region on this machine."""
     loopback = is_loopback(host)
@@ -116,6 +125,7 @@ def serve(
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
         metrics=host_and_port("--metrics", metrics) if metrics is not None else None,
+        router=Routing(max(workers, 1), suspend_seconds, retire_seconds) if router else None,
     )
     sys.exit(run_serve(options))
 

@@ -142,6 +142,9 @@ class Peer:
 class Backend:
     """Starts, serves, restarts and stops the workers of a node."""
 
+    MODULE = "server.runtime.worker_process"
+    """What a process runs."""
+
     def __init__(
         self, node: Node, data: Path, count: int, cancel_here: Callable[[int, bytes], object]
     ) -> None:
@@ -219,13 +222,14 @@ class Backend:
 
     # --- processes ---
 
-    async def _spawn(self, index: int) -> Peer:
+    async def _spawn(self, index: int, *more: int) -> Peer:
+        """Start process `index`, which also inherits the descriptors `more`."""
         peer = Peer(index, self._node, self, self._limit)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
             try:
-                peer.process = await self._execute(theirs.fileno())
+                peer.process = await self._execute(theirs.fileno(), more)
             except BaseException:
                 ours.close()
                 raise
@@ -236,12 +240,12 @@ class Backend:
         self._peers[index] = peer
         return peer
 
-    async def _execute(self, descriptor: int) -> asyncio.subprocess.Process:
+    async def _execute(self, descriptor: int, more: tuple[int, ...]) -> asyncio.subprocess.Process:
         numbers = (descriptor, self._page.descriptor)
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "server.runtime.worker_process"),
-            *map(str, (*numbers, self._limit)),
-            pass_fds=numbers,
+            *(sys.executable, "-P", "-m", self.MODULE),
+            *map(str, (*numbers, self._limit, *more)),
+            pass_fds=(*numbers, *more),
             env=_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

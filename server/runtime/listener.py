@@ -71,13 +71,16 @@ class Listener:
         tls_required: bool = False,
         counters: Counters | None = None,
         mock_secret: bytes | None = None,
+        connect: Callable[[Environment, str, PgError | None], Connection] = Connection,
     ) -> None:
+        """`connect` makes a client's connection: one whose session is in this process, or a relay."""
         self.counters = counters or Counters()
         self.limits = limits or Limits()
         self.clients: set[Client] = set()
         self.stopping = False
         self.is_broken = False
         self._node = node
+        self._connect = connect
         self._tls = tls
         self._sessions: dict[int, Client] = {}
         self._server: asyncio.Server | None = None
@@ -150,7 +153,7 @@ class Listener:
             if excess > UNANSWERED_MARGIN:
                 return None
             refusal = PgError("53300", "Unable to accept connection, too many open connections.")
-        return Connection(self._environment, peer, refusal)
+        return self._connect(self._environment, peer, refusal)
 
     def entered(self, client: "Client", process_id: int) -> None:
         """The client has a session, which can be cancelled from now on."""
@@ -353,11 +356,11 @@ class Client(asyncio.Protocol):
             self._close()
             return
         waiting = connection.waiting
+        if self._paused and not connection.congested:
+            self._paused = False
+            self._transport.resume_reading()
         if waiting is None:
             self._touched = self._loop.time()
-            if self._paused:
-                self._paused = False
-                self._transport.resume_reading()
             if self._listener.stopping:
                 self.stop(now=True)
             elif connection.upgrade:

@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from journal.broken import Broken
-from server.pgwire.connection import Counters
+from server.pgwire.connection import Connection, Counters
 from server.runtime import process, tls
 from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
@@ -29,6 +30,10 @@ from server.runtime.listener import Limits as ListenerLimits
 from server.runtime.listener import Listener
 from server.runtime.node import Node
 from server.runtime.operations import Facts, Operations
+from server.runtime.router.pool import ProcessorPool
+from server.runtime.router.relay import Relay
+from server.runtime.router.router import Router
+from server.runtime.router.router import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
@@ -63,6 +68,8 @@ class Options:
     """Further processes that accept connections."""
     metrics: tuple[str, int] | None = None
     """Host and port for Prometheus."""
+    router: Routing | None = None
+    """This process accepts all connections, and hands their sessions to query processors that come and go."""
 
 
 class Server:
@@ -86,7 +93,12 @@ class Server:
         )
         self.mock_secret = os.urandom(32)
         self.backend: Backend | None = None
-        if options.workers:
+        self.router: Router | None = None
+        if options.router is not None:
+            pool = ProcessorPool(self.node, options.data, options.router.processors, self._cancel_here)
+            self.backend = pool
+            self.router = Router(self.node, pool, options.router)
+        elif options.workers:
             self.backend = Backend(self.node, options.data, options.workers, self._cancel_here)
         self.listener: Listener | None = None
         self.control: ControlSocket | None = None
@@ -137,10 +149,13 @@ class Server:
             tls_required=self.options.tls_required,
             counters=self.counters,
             mock_secret=self.mock_secret,
+            connect=Connection if self.router is None else partial(Relay, self.router),
         )
         await self._listen(self.listener)
         facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
-        if self.backend is not None:
+        if self.router is not None:
+            facts.workers = self.router.status
+        elif self.backend is not None:
             facts.workers = self.backend.status
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
@@ -173,8 +188,9 @@ class Server:
         if backend is None:
             self.port = await listener.start(options.host, options.port)
             return
-        await _require_free(options.host, options.port)
-        self.port = await listener.start(options.host, options.port, reuse_port=True)
+        if self.router is None:
+            await _require_free(options.host, options.port)
+        self.port = await listener.start(options.host, options.port, reuse_port=self.router is None)
         await backend.start(
             Front(
                 options.host,
@@ -189,6 +205,8 @@ class Server:
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
+        if self.router is not None:
+            self.router.is_stopping = True
         if self.listener is not None and self.failure is None:
             ends = [self.listener.shutdown(STOP_GRACE_S)]
             if self.backend is not None:

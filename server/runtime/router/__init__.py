@@ -1,0 +1,1 @@
+"""The router: it owns the clients' sockets, and hands their sessions to query processors that come and go."""

@@ -1,0 +1,380 @@
+"""The process of one query processor: `python -m server.runtime.router.query_processor NODE PAGE LIMIT ROUTER`.
+
+The first three are as a worker's (server.runtime.worker_process): the node's socket, the shared page, the largest
+frame in bytes. ROUTER is the descriptor of the router's socket. Either socket's end is the end of this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from journal.broken import Broken
+from server.errors import PgError
+from server.pgwire import codec
+from server.pgwire.connection import Connection, Counters, Environment
+from server.pgwire.startup import Policy
+from server.runtime import frames, process
+from server.runtime.gate import CatalogGate
+from server.runtime.hosting import Entered
+from server.runtime.listener import report_defect
+from server.runtime.page import SharedPage
+from server.runtime.router import messages
+from server.runtime.worker import Link, WorkerNode
+from server.session import suspending
+from server.session.session import SqlSession
+from server.session.work import Slice, Wait
+
+log = logging.getLogger("opendsql.processor")
+
+T = TypeVar("T")
+
+GOODBYE_S = 1.0
+"""How long the router may take beyond the grace of statements to end the clients' connections itself."""
+DONE_BYTES = 64 << 10
+"""Input that may be done with before the router is told so, though there is nothing to answer."""
+BASE_LIMIT = 1 << 20
+"""Bytes of a base above which the router is given none: the connection ends if this process dies."""
+
+
+class ProcessorNode(WorkerNode):
+    """A worker's node whose sessions come and go, under the ids that the router gave them."""
+
+    def enter(self, session: SqlSession, process_id: int | None = None) -> int:
+        """A session is here. The router has counted it."""
+        assert process_id is not None
+        self.sessions[process_id] = session
+        return process_id
+
+    def leave(self, session: SqlSession) -> None:
+        """It is here no longer; whether it still exists somewhere the node tells."""
+        application = session.settings["application_name"]
+        self.sessions[session.process_id] = Entered(
+            session.process_id, session.cluster, session.user, session.database, application
+        )
+
+    def told_entered(self, session: Entered) -> None:
+        """The node knows of a session, which may have come here already."""
+        self.sessions.setdefault(session.process_id, session)
+
+
+class Seat:
+    """One session in this process: as the listener's client, but its bytes come from the router."""
+
+    def __init__(self, owner: QueryProcessor, process_id: int, connection: Connection) -> None:
+        self.connection = connection
+        self._owner = owner
+        self._process_id = process_id
+        self._received = 0
+        self._told = 0
+        self._known: suspending.Known | None = None
+        self._early: list[bytes] | None = None
+        """Input that waits for `prepare`."""
+        self._is_scheduled = False
+
+    def prepare(self, wait: Wait[None]) -> None:
+        """Look at no input before `wait` is done."""
+        self._early = []
+        wait.callback = partial(self._prepared, wait)
+
+    def receive(self, data: bytes) -> None:
+        """Input from the client."""
+        if self._early is not None:
+            self._early.append(data)
+            return
+        self._received += len(data)
+        self._call(partial(self.connection.receive, data))
+
+    def hold(self, is_held: bool) -> None:
+        """The client does not read, or does so again."""
+        self.connection.held = is_held
+        if not is_held and isinstance(self.connection.waiting, Slice):
+            self._schedule()
+
+    def suspend(self) -> bytes | None:
+        """The session's state, if it may go; it is then closed here."""
+        session = self.connection.session
+        if self._early is not None or not suspending.may_suspend(self.connection):
+            return None
+        assert isinstance(session, SqlSession)
+        try:
+            state = suspending.suspend(session)
+        except suspending.TooLarge:
+            return None
+        self.connection.close()
+        return state
+
+    def settle(self) -> None:
+        """After every call of the connection: tell the router, and see to it that it is called again."""
+        connection = self.connection
+        data = connection.output()
+        done = self._received - connection.buffered
+        is_at_rest = connection.is_at_rest
+        if data or is_at_rest or done - self._told > DONE_BYTES:
+            self._told = done
+            self._send(data, done, is_at_rest)
+        if connection.closing:
+            self._owner.closed(self._process_id)
+            return
+        waiting = connection.waiting
+        if isinstance(waiting, Wait):
+            waiting.callback = self._schedule
+        elif waiting is not None and not connection.held:
+            self._schedule()
+
+    def _send(self, data: bytes, done: int, is_at_rest: bool) -> None:
+        send, session = self._owner.talk.send, self._process_id
+        place = 0
+        while len(data) - place > messages.PIECE:
+            piece = data[place : place + messages.PIECE]
+            send(messages.Output(session, piece, True, done, False, False, None))
+            place += messages.PIECE
+        base = self._base() if is_at_rest else None
+        running = self.connection.session
+        is_in_block = running is not None and running.status != b"I"
+        rest = data[place:] if place else data
+        send(messages.Output(session, rest, False, done, is_at_rest, is_in_block, base))
+
+    def _base(self) -> bytes | None:
+        """What the router is to know of the session, if it is not what it knows; empty: nothing."""
+        session = self.connection.session
+        assert isinstance(session, SqlSession)
+        if self._known is not None and self._known.is_true_of(session):
+            return None
+        self._known = suspending.Known(session)
+        try:
+            base = suspending.base(session)
+        except suspending.TooLarge:
+            return b""
+        return base if len(base) <= BASE_LIMIT else b""
+
+    def _prepared(self, wait: Wait[None]) -> None:
+        early, self._early = self._early or [], None
+        if not self.connection.closing:
+            wait.value()
+            for data in early:
+                self.receive(data)
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_scheduled = False
+        if not self.connection.closing:
+            self._call(self.connection.turn)
+
+    def _call(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Broken as error:
+            self._owner.broken(error)
+            return
+        self.settle()
+
+
+class QueryProcessor:
+    """The sessions of this process. `stopped` is set when it is to end."""
+
+    def __init__(self, config: frames.Configure, page: SharedPage, link: Link) -> None:
+        self.node = ProcessorNode(config, page, link)
+        self.seats: dict[int, Seat] = {}
+        self.stopped = asyncio.Event()
+        self.failed = False
+        self._is_stopping = False
+        self._link = link
+        gate = CatalogGate(config.auth, lambda: self.node.catalog(config.default_cluster), None)
+        policy = Policy(gate, False, False, os.urandom, config.mock_secret)
+        self._environment = Environment(policy, self._open_session, report_defect, Counters())
+        self.talk = messages.Talk(messages.decode_to_processor, self._receive, self.fail)
+        self.talk.congested = partial(self._hold_all, True)
+        self.talk.resumed = partial(self._hold_all, False)
+
+    def told(self, message: frames.ToWorker) -> None:
+        """Something from the node."""
+        if isinstance(message, frames.Committed | frames.Refused | frames.JobEnded):
+            try:
+                self._link.answered(message)
+            except Broken as error:
+                self.broken(error)
+        elif isinstance(message, Entered):
+            self.node.told_entered(message)
+        elif isinstance(message, frames.Left):
+            self.node.told_left(message.process_id)
+        elif isinstance(message, frames.Stop):
+            self._is_stopping = True
+            asyncio.get_running_loop().call_later(message.grace_s + GOODBYE_S, self.stopped.set)
+            self._look()
+
+    def fail(self, reason: str) -> None:
+        """Answer nobody any more and end."""
+        if not self.stopped.is_set():
+            log.info("query processor ends reason=%s", reason)
+            self.failed = True
+            self.stopped.set()
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken: answer nobody, end the process."""
+        log.critical("query processor stops error=%r", error, exc_info=error)
+        self.talk.close()
+        self.fail("broken invariant")
+
+    def closed(self, process_id: int) -> None:
+        """A session has ended."""
+        self.seats.pop(process_id).connection.close()
+        self.node.told_left(process_id)
+        self.talk.send(messages.Closed(process_id, b""))
+        self._look()
+
+    def _look(self) -> None:
+        if self._is_stopping and not self.seats:
+            self.stopped.set()
+
+    def _receive(self, message: messages.ToProcessor) -> None:
+        if isinstance(message, messages.Input):
+            seat = self.seats.get(message.session)
+            if seat is not None:
+                seat.receive(message.data)
+        elif isinstance(message, messages.Enter):
+            who = message.session, message.secret
+            make = partial(SqlSession, self.node, message.user, message.database, message.options, known=who)
+            self._seat(message.session, make, message.user)
+        elif isinstance(message, messages.Resume):
+            make = partial(self._resumed, message)
+            self._seat(message.session, make, None)
+        elif isinstance(message, messages.Leave):
+            self.stopped.set()
+        elif message.session in self.seats:
+            self._about(message, self.seats[message.session])
+
+    def _about(
+        self, message: messages.Suspend | messages.Hold | messages.Cancel | messages.Drop, seat: Seat
+    ) -> None:
+        if isinstance(message, messages.Hold):
+            seat.hold(message.is_held)
+        elif isinstance(message, messages.Cancel):
+            session = seat.connection.session
+            if session is not None:
+                session.cancel()
+        elif isinstance(message, messages.Drop):
+            del self.seats[message.session]
+            seat.connection.close()
+            self.node.told_left(message.session)
+            self._look()
+        else:
+            state = seat.suspend()
+            if state is None:
+                self.talk.send(messages.Stays(message.session))
+            else:
+                del self.seats[message.session]
+                self.talk.send(messages.Suspended(message.session, state))
+
+    def _resumed(self, message: messages.Resume, out: list[bytes]) -> SqlSession:
+        return suspending.resume(self.node, message.state, out, message.kept_s, is_bereft=message.is_bereft)
+
+    def _seat(self, process_id: int, make: Callable[[list[bytes]], SqlSession], greeted: str | None) -> None:
+        try:
+            connection = Connection.resumed(self._environment, make, greeted)
+        except PgError as error:
+            error.severity = "FATAL"
+            self.talk.send(messages.Closed(process_id, codec.error_response(error)))
+            return
+        except suspending.UnknownVersion as failure:
+            gone = PgError("57P02", f"the session cannot be resumed: {failure}", severity="FATAL")
+            self.talk.send(messages.Closed(process_id, codec.error_response(gone)))
+            return
+        seat = self.seats[process_id] = Seat(self, process_id, connection)
+        session = connection.session
+        step = suspending.long_texts(session) if isinstance(session, SqlSession) else None
+        if step is not None:
+            seat.prepare(self.node.compute(step))
+        if greeted is not None:
+            seat.settle()
+
+    def _hold_all(self, is_held: bool) -> None:
+        for seat in self.seats.values():
+            seat.hold(is_held)
+
+    def _open_session(
+        self, user: str, database: str, options: dict[str, str], out: list[bytes]
+    ) -> SqlSession:
+        raise PgError("08P01", "clients log in at the router", severity="FATAL")
+
+
+class _Process:
+    """From the node's socket to the query processor that is described on it."""
+
+    def __init__(self) -> None:
+        self.processor: QueryProcessor | None = None
+        self.configured: asyncio.Future[frames.Configure | None] = asyncio.get_running_loop().create_future()
+        self.early: list[frames.ToWorker] = []
+
+    def receive(self, message: frames.ToWorker) -> None:
+        if isinstance(message, frames.Configure):
+            self.configured.set_result(message)
+        elif self.processor is None:
+            self.early.append(message)
+        else:
+            self.processor.told(message)
+
+    def ended(self, reason: str) -> None:
+        if self.processor is not None:
+            self.processor.fail(reason)
+        elif not self.configured.done():
+            self.configured.set_result(None)
+
+
+async def run(node: int, page: int, limit: int, router: int) -> int:
+    """The process's life, which ends here if it got as far as to serve; else its exit code."""
+    loop = asyncio.get_running_loop()
+    life = _Process()
+    nodes_end, routers_end = socket.socket(fileno=node), socket.socket(fileno=router)
+    for each in (nodes_end, routers_end):
+        each.setblocking(False)
+    _, node_frames = await loop.create_unix_connection(
+        lambda: frames.Frames(frames.decode_to_worker, limit, life.receive, life.ended), sock=nodes_end
+    )
+    config = await life.configured
+    if config is None:
+        return 1
+    processor = QueryProcessor(config, SharedPage(page), Link(node_frames))
+    life.processor = processor
+    for message in life.early:
+        processor.told(message)
+    await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
+    process.tune()
+    node_frames.send(frames.Accepting())
+    processor.talk.send(messages.Ready())
+    await processor.stopped.wait()
+    await asyncio.sleep(0)  # what was sent in this turn leaves
+    if not processor.failed:
+        processor.node.close()
+    # Both sockets end together with the process, so that whoever sees an end finds no process that still runs.
+    os._exit(int(processor.failed))
+
+
+def main() -> None:
+    """The process."""
+    import uvloop
+
+    logging.basicConfig(
+        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    # Whoever started it decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    node, page, limit, router = map(int, sys.argv[1:5])
+    sys.exit(uvloop.run(run(node, page, limit, router)))
+
+
+if __name__ == "__main__":
+    main()
