@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from adjudicator.messages import CommitRequest
 from adjudicator.protocol import ToCoordinator, ToOwner
 from adjudicator.range_owner import Settings
 from journal.crossbar import Announcement, Crossbar
-from journal.record import Key, Timestamp
+from journal.record import Commit, Key, Timestamp
 from server.catalog import store
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
@@ -54,6 +55,7 @@ ALIVE_S = 0.2
 PATIENCE_S = 4.0
 """How long a statement waits until its time is complete."""
 RETRY_S = 0.1
+LOOK_S = 0.001
 NUMBERS_PER_NODE = 1 << 40
 MS = 10**6
 
@@ -136,7 +138,7 @@ class RegionNode(SessionHost):
             list(place.journals),
             clock=time.time_ns,
             applying=lambda _commits: None,
-            applied=self.catalogs.applied,
+            applied=self._applied,
             progressed=self._progressed,
             lost=lambda: broken(RuntimeError("what storage needs next was trimmed")),
         )
@@ -170,6 +172,10 @@ class RegionNode(SessionHost):
         self.jobs = JobRunner(self, broken)
         self._is_running_jobs = False
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
+        self._granted: Timestamp = 0
+        self._catalog_commits: deque[Commit] = deque()
+        self._is_looking = False
+        """A look at the clock is due: somebody waits until its early edge has come far enough."""
         self._tasks: list[asyncio.Task[None]] = []
         self.waited = 0
         """Transactions whose time was not complete when they began."""
@@ -188,7 +194,7 @@ class RegionNode(SessionHost):
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self._until_served()
-        while self.catalogs.load(DEFAULT_CLUSTER, self.following.complete) is None:
+        while self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is None:
             if self.leads_catalog:
                 await self._create_cluster()
             await asyncio.sleep(RETRY_S)
@@ -254,7 +260,8 @@ class RegionNode(SessionHost):
             self.refused += 1
             raise PgError("57P03", reason)
         wanted = self._latest()
-        if self.following.complete >= wanted:
+        if self.following.complete >= wanted and self._earliest() >= wanted:
+            self._grant(wanted)
             return None
         self.waited += 1
         wait: Wait[None] = Wait()
@@ -263,8 +270,12 @@ class RegionNode(SessionHost):
         return wait
 
     def start_ts(self) -> Timestamp:
-        """Everything up to it is applied here."""
-        return self.following.complete
+        """Everything up to it is applied here, and it has passed on every clock.
+
+        Storage may be complete to a time ahead of the clock (`lead`): what a transaction saw there, one that begins
+        later in the other region might not see yet (AR §2 H3).
+        """
+        return self._granted
 
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`."""
@@ -289,16 +300,34 @@ class RegionNode(SessionHost):
         request = txn.request(rebase=self.rebase) if isinstance(txn, Transaction) else txn
         return self.coordinating.submit(request)
 
+    def _applied(self, commits: list[Commit]) -> None:
+        """The catalog in force is that of `start_ts`: its changes wait until that has come so far."""
+        self._catalog_commits += store.catalog_commits(commits)
+
+    def _grant(self, ts: Timestamp) -> None:
+        """Transactions may begin at `ts`, to which storage is complete."""
+        self._granted = max(self._granted, ts)
+        while self._catalog_commits and self._catalog_commits[0].commit_ts <= self._granted:
+            self.catalogs.applied([self._catalog_commits.popleft()])
+
     def _progressed(self) -> None:
+        passed = min(self.following.complete, self._earliest())
+        self._grant(passed)
         if not self._waiting:
             return
-        complete = self.following.complete
-        ready = [wait for ts, wait in self._waiting if ts <= complete]
+        if not self._is_looking and self._earliest() < self.following.complete:
+            self._is_looking = True
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        ready = [wait for ts, wait in self._waiting if ts <= passed]
         if ready:
-            self._waiting = [each for each in self._waiting if each[0] > complete]
+            self._waiting = [each for each in self._waiting if each[0] > passed]
             for wait in ready:
                 if not wait.done:
                     wait.finish(None)
+
+    def _look(self) -> None:
+        self._is_looking = False
+        self._progressed()
 
     def _give_up(self, wait: Wait[None]) -> None:
         if wait.done:
