@@ -1,39 +1,23 @@
-"""The connection to the members of one etcd cluster: gRPC, fail-over, TLS, authentication. No rule lives here.
+"""The members of one etcd cluster, asked one after the other: fail-over and authentication. No rule lives here.
 
-The only module that imports gRPC, and imported only by what keeps a journal on etcd: `opendsql serve` never loads
-it. An answer is what etcd said, `Refused` and `Full` are what it will not do, and everything else is `Lost`: the
+An answer is what etcd said, `Refused` and `Full` are what it will not do, and everything else is `Lost`: the
 request may have taken effect, or may yet. Nothing is repeated here.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple, TypeVar
-
-import grpc
-import grpc.aio
 
 from journal import etcd_wire as wire
 from journal.broken import require
-from journal.etcd_core import INLINE, Endpoints
+from journal.etcd_core import Endpoints
 from journal.journal import Full, LogError
 
 BATCH = 32
 """Records in one answer at most, each of at most `INLINE` bytes: 32 MiB."""
 ATTEMPT_S = 2.0
 """One request to one member; then another one is asked."""
-
-_ROOM = 1 << 20
-_OPTIONS = [
-    ("grpc.max_send_message_length", INLINE + _ROOM),
-    ("grpc.max_receive_message_length", BATCH * INLINE + _ROOM),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-]
 
 _Read = TypeVar("_Read")
 
@@ -44,6 +28,10 @@ class Lost(Exception):
 
 class Refused(LogError):
     """etcd will not do this for us: wrong credentials, no permission, a request that it does not understand."""
+
+
+class TokenSpent(Refused):
+    """The request was turned away for its token alone, before anything was done."""
 
 
 class Compacted(LogError):
@@ -69,8 +57,10 @@ class EtcdClient:
         attempt_s: float = ATTEMPT_S,
     ) -> None:
         """`user`: name and password. Must be called while the loop runs that will use it."""
+        from journal.etcd_grpc import Channel
+
         require(endpoints, "a cluster has members")
-        self._channels = [_channel(endpoint, tls) for endpoint in endpoints]
+        self._channels = [Channel(endpoint, tls) for endpoint in endpoints]
         self._endpoints = Endpoints(len(endpoints))
         self._user = user
         self._token = ""
@@ -84,7 +74,7 @@ class EtcdClient:
     async def close(self) -> None:
         """Give the connections back."""
         for channel in self._channels:
-            await channel.close(None)
+            await channel.close()
 
     async def transact(self, request: bytes) -> wire.Answer:
         """One attempt at the member that is due; raises `Lost`, `Full`, `Refused`."""
@@ -128,20 +118,19 @@ class EtcdClient:
     async def watch(self, key: bytes) -> AsyncGenerator[wire.News, None]:
         """What a member says of `key`, from now on; ends by `Lost` or `Refused`."""
         index = self._pick()
-        method = self._channels[index].stream_stream(wire.WATCH)
-        call = method(metadata=(*await self._metadata(index), ("hasleader", "true")))
+        metadata = (*await self._metadata(index), ("hasleader", "true"))
         try:
-            await call.write(wire.watch(key))
-            async for data in call:
-                news = wire.news(data)
-                if news.is_canceled:
-                    break
-                yield news
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            async with aclosing(
+                self._channels[index].stream(wire.WATCH, wire.watch(key), metadata)
+            ) as stream:
+                async for data in stream:
+                    news = wire.news(data)
+                    if news.is_canceled:
+                        break
+                    yield news
+        except Lost:
             self._failed(index)
-            raise Lost(str(error)) from error
-        finally:
-            call.cancel()
+            raise
         self._failed(index)
         raise Lost("the watch ended")
 
@@ -167,66 +156,18 @@ class EtcdClient:
 
     async def _call(self, index: int, method: str, request: bytes, limit_s: float) -> bytes:
         """Ask one member, with a fresh token if the old one has run out."""
-        metadata = await self._metadata(index)
+        channel = self._channels[index]
         try:
-            return await self._send(index, method, request, limit_s, metadata)
-        except grpc.aio.AioRpcError as error:
-            if self._user is None or not _is_token_spent(error):
-                raise _meaning(error) from error
-        self._token = ""
-        metadata = await self._metadata(index)
-        try:
-            return await self._send(index, method, request, limit_s, metadata)
-        except grpc.aio.AioRpcError as error:
-            raise _meaning(error) from error
+            return await channel.call(method, request, limit_s, await self._metadata(index))
+        except TokenSpent:
+            self._token = ""
+        return await channel.call(method, request, limit_s, await self._metadata(index))
 
     async def _metadata(self, index: int) -> tuple[tuple[str, str], ...]:
         if self._user is None:
             return ()
         if not self._token:
             request = wire.credentials(*self._user)
-            try:
-                data = await self._send(index, wire.AUTHENTICATE, request, self._attempt_s, ())
-            except grpc.aio.AioRpcError as error:
-                raise _meaning(error) from error
+            data = await self._channels[index].call(wire.AUTHENTICATE, request, self._attempt_s, ())
             self._token = wire.token(data)
         return (("token", self._token),)
-
-    async def _send(
-        self, index: int, method: str, request: bytes, limit_s: float, metadata: Sequence[tuple[str, str]]
-    ) -> bytes:
-        call = self._channels[index].unary_unary(method)
-        answer: bytes = await call(request, timeout=limit_s, metadata=metadata)
-        return answer
-
-
-def _channel(endpoint: str, tls: Tls | None) -> grpc.aio.Channel:
-    if tls is None:
-        return grpc.aio.insecure_channel(endpoint, options=_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(tls.authority, tls.key, tls.certificate)
-    return grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS)
-
-
-def _is_token_spent(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the request was turned away for its token alone, before anything was done."""
-    details = error.details() or ""
-    return "invalid auth token" in details or "revision in header is old" in details
-
-
-def _meaning(error: grpc.aio.AioRpcError) -> Exception:
-    """etcd's error as ours."""
-    code = error.code()
-    details = error.details() or ""
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "database space exceeded" in details:
-        return Full(details)
-    if code is grpc.StatusCode.OUT_OF_RANGE and "has been compacted" in details:
-        return Compacted(details)
-    definite = (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.UNIMPLEMENTED,
-    )
-    if code in definite:
-        return Refused(f"{code.name}: {details}")
-    return Lost(f"{code.name}: {details}")

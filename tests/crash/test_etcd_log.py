@@ -20,7 +20,7 @@ from journal.encoding import Sealed, seal
 from journal.etcd_client import EtcdClient, Lost, Refused, Tls
 from journal.etcd_core import INLINE, Pressure, tail_of
 from journal.etcd_log import EtcdLog, Unfit, Unreachable
-from journal.journal import EMPTY, Ambiguous, Conflict, Entry, Full, Tail, Trimmed
+from journal.journal import EMPTY, Ambiguous, Conflict, Damaged, Entry, Full, Tail, Trimmed
 from journal.record import Commit, Header, Record, Write
 from tests.blocking_log import runner as runner
 from tests.etcd import NAMES, Cluster
@@ -349,7 +349,7 @@ def test_the_leader_dies_or_freezes_under_appends(
 
 
 def test_without_a_quorum_nothing_is_appended_and_nobody_lies(
-    mortal: Cluster, runner: asyncio.Runner
+    mortal: Cluster, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
         log = await EtcdLog.open(mortal.endpoints, "minority", limit_s=1.0, attempt_s=0.4)
@@ -365,8 +365,15 @@ def test_without_a_quorum_nothing_is_appended_and_nobody_lies(
             await log.claim(2, 2, "b", ID)
         with pytest.raises(Unreachable):
             await log.trim(1)
+        defragmented: list[int] = []
+
+        async def defragment(index: int, _limit_s: float) -> None:
+            defragmented.append(index)
+
+        monkeypatch.setattr(log._client, "defragment", defragment)
         with pytest.raises(Unreachable):
             await log.defragment()
+        assert defragmented == [], "the last member that works goes on working"
         assert log.durable == 2
         read = await log.read(1)
         assert isinstance(read, list) and [entry.hash for entry in read][1:] == [first.hash]
@@ -482,7 +489,9 @@ def test_a_large_record_that_lost_its_place_leaves_nothing(
     runner.run(run())
 
 
-def test_a_damaged_record_is_read_from_nobody(etcd_cluster: Cluster, runner: asyncio.Runner) -> None:
+def test_a_damaged_record_is_read_from_nobody(
+    etcd_cluster: Cluster, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def run() -> None:
         log = await EtcdLog.open(etcd_cluster.endpoints, "damaged")
         record = following(await claimed(log))
@@ -490,18 +499,18 @@ def test_a_damaged_record_is_read_from_nobody(etcd_cluster: Cluster, runner: asy
         flipped = record.data[:-1] + bytes([record.data[-1] ^ 1])
         place = etcd_wire.put(log._core.layout.record(2), flipped)
         await log._client.transact(etcd_wire.transaction([], [place]))
-        asked = 0
+        asked: list[int] = []
         transact = log._client.transact
 
         async def counting(request: bytes) -> etcd_wire.Answer:
-            nonlocal asked
-            asked += 1
+            asked.append(log._client._pick())
             return await transact(request)
 
-        log._client.transact = counting  # type: ignore[method-assign]
-        with pytest.raises(Exception, match="record 2 is damaged"):
+        monkeypatch.setattr(log._client, "transact", counting)
+        with pytest.raises(Damaged) as damaged:
             await log.read(1)
-        assert asked == 4, "the nearest, then every member's quorum read"
+        assert damaged.value.position == 2
+        assert asked[0] == 0 and set(asked) == {0, 1, 2}, "the nearest alone, then the quorum by every member"
         await log.close()
 
     runner.run(run())
@@ -609,9 +618,10 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 
 
 async def enable_authentication(client: EtcdClient) -> None:
-    """Make root, and let etcd ask for passwords from now on."""
+    """Make root, and a guest who may do nothing, and let etcd ask for passwords from now on."""
     name, password = (1, b"root"), (2, b"secret")
     await client._call(0, "/etcdserverpb.Auth/UserAdd", etcd_wire.message(name, password), 5.0)
+    await client._call(0, "/etcdserverpb.Auth/UserAdd", etcd_wire.message((1, b"guest"), (2, b"g")), 5.0)
     await client._call(0, "/etcdserverpb.Auth/RoleAdd", etcd_wire.message(name), 5.0)
     await client._call(0, "/etcdserverpb.Auth/UserGrantRole", etcd_wire.message(name, (2, b"root")), 5.0)
     await client._call(0, "/etcdserverpb.Auth/AuthEnable", b"", 5.0)
@@ -643,6 +653,12 @@ def test_tls_and_passwords(tmp_path: Path, runner: asyncio.Runner) -> None:
         waiting = asyncio.create_task(log.wait(4, NEVER_S))
         await log.append(following(log.tail))
         assert await waiting
+        guest = EtcdClient(cluster.endpoints, mutual, ("guest", "g"))
+        with pytest.raises(Lost):
+            async with asyncio.timeout(NEVER_S):
+                async for _news in guest.watch(b"opendsql/j/secret/head"):
+                    pass
+        await guest.close()
         await log.close()
 
     with Cluster(1, (*options, "--trusted-ca-file", str(pem)), scheme="https") as cluster:

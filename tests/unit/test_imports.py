@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -29,13 +30,19 @@ THIRD_PARTY = {
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
-    "grpc": ("journal/etcd_client.py",),
+    "grpc": ("journal/etcd_grpc.py",),
     "prometheus_client": ("server/runtime/metrics",),
 }
 DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 """Where the package index has another name for it."""
 STANDARD = {
-    "asyncio": ("server/runtime/", "server/cli_", "journal/etcd_client.py", "journal/etcd_log.py"),
+    "asyncio": (
+        "server/runtime/",
+        "server/cli_",
+        "journal/etcd_client.py",
+        "journal/etcd_grpc.py",
+        "journal/etcd_log.py",
+    ),
     "socket": ("server/runtime/", "server/cli_"),
     "ssl": ("server/runtime/",),
     "threading": ("server/runtime/",),
@@ -115,3 +122,9 @@ def test_what_is_imported_is_declared():
 )
 def test_a_fault_is_found(path, source):
     assert len(faults(path, source)) == 1
+
+
+def test_one_machine_does_not_load_grpc():
+    """It is an extra, which costs time and memory at the start."""
+    source = "import sys, server.main, server.runtime.serving; sys.exit('grpc' in sys.modules)"
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True, timeout=60)
