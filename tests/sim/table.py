@@ -24,6 +24,12 @@ PAGE = "docs/simulation.md"
 BEGIN, END = "<!-- make mutants writes this -->\n", "<!-- until here -->\n"
 HEAD = ["| switch | rule | schedule: found as | runs | seeds needed: found as |", "|---|---|---|---|---|"]
 CHUNK = 10
+SINGLE = (
+    "server/session/coordinator.py",
+    "server/session/reader.py",
+    "storage/shard.py",
+    "storage/trust.py",
+)
 RARE = 1000
 """A rule that so many seeds do not miss may be shown by its schedule alone."""
 
@@ -32,7 +38,7 @@ def digest():
     """Of the code that a run depends on."""
     folders = ("adjudicator", "journal", "tests/sim", "tests/sim/checkers")
     paths = [path for folder in folders for path in sorted((ROOT / folder).glob("*.py"))]
-    paths += [ROOT / "storage/shard.py", ROOT / "server/session/coordinator.py"]
+    paths += [ROOT / name for name in SINGLE]
     return crc32(b"".join(path.read_bytes() for path in paths))
 
 

@@ -31,6 +31,7 @@ FOUND = {
     "acquired-behind-an-end-3": 30019,
     "rebuilt-from-between-a-move": 30051,
     "replayed-behind-an-acquisition": 40059,
+    "restated-before-reserving": 5033,
     "schema-changed-below-its-users": 5037,
 }
 """They found it when they were fresh (docs/simulation.md)."""

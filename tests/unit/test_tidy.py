@@ -33,6 +33,7 @@ CORES = (
     "storage/mvcc.py",
     "storage/rowcode.py",
     "storage/shard.py",
+    "storage/trust.py",
 )
 """Rules without effects: tests/purity.py says what they must not do."""
 EDGE = "server/pgwire/connection.py"
