@@ -41,6 +41,8 @@ def perform(data: Path, request: Request, show: Show) -> None:
         with connected:
             ask(connected, request, show)
         return
+    if (data / "storage").exists() and not (data / "journal").exists():
+        raise Refused(f"{data} is a region's node's, which does not run; its journals are elsewhere")
     try:
         asyncio.run(_perform_here(data, request, show))
     except PgError as error:

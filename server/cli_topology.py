@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from server.runtime.net import identity
+from server.runtime.topology import deploying
 from server.runtime.topology.model import Topology
 from server.runtime.topology.reading import BadTopology, load
 
@@ -26,30 +27,39 @@ def topology() -> None:
 @file_argument
 def check(file: Path) -> None:
     """Say what is wrong with FILE, or what is in it."""
-    for line in _summary(_load(file)):
+    for line in _summary(load_or_exit(file)):
         click.echo(line)
 
 
 @topology.command()
 @file_argument
 def certificates(file: Path) -> None:
-    """Make the authority and the nodes' certificates where FILE says, or renew those that need it."""
-    found = _load(file)
+    """Make the authority and the certificates of nodes and of etcd's members where FILE says, or renew them."""
+    found = load_or_exit(file)
+    now = datetime.datetime.now(datetime.UTC)
     identities = [found.identity(node) for node in found.nodes]
+    members = deploying.etcd_hosts(found)
     try:
-        identity.issue(found.certificates, identities, datetime.datetime.now(datetime.UTC))
+        identity.issue(found.certificates, identities, now)
+        identity.issue_members(found.certificates, found.cluster, members, now)
     except (OSError, ValueError) as error:
         click.echo(f"opendsql: {error}", err=True)
         sys.exit(EXIT_FAILURE)
-    click.echo(f"{found.certificates}: {len(identities)} nodes")
+    click.echo(f"{found.certificates}: {len(identities)} nodes, members of etcd in {len(members)} regions")
 
 
-def _load(file: Path) -> Topology:
+def tell_problems(file: Path, error: BadTopology) -> None:
+    """Each on a line of stderr."""
+    for problem in error.problems:
+        click.echo(f"{file}: {problem}", err=True)
+
+
+def load_or_exit(file: Path) -> Topology:
+    """The topology in the file; what is wrong with it is told, and the exit code is 1."""
     try:
         return load(file)
     except BadTopology as error:
-        for problem in error.problems:
-            click.echo(f"{file}: {problem}", err=True)
+        tell_problems(file, error)
     except OSError as error:
         click.echo(f"opendsql: {error}", err=True)
     sys.exit(EXIT_FAILURE)

@@ -1,25 +1,21 @@
 """The command line (DESIGN §12)."""
 
 import errno
-import ipaddress
 import logging
 import os
-import re
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
-from server import cli_cluster, cli_operate, cli_topology
+from server import cli_cluster, cli_listening, cli_node, cli_operate, cli_topology
 from server.errors import PgError
-from server.pgwire import scram
-from server.runtime import serving, tls
+from server.runtime import serving
 from server.runtime.router.router import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+EXIT_FAILURE, EXIT_IN_USE = 1, 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,20 +38,7 @@ def cli() -> None:
     "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
 )
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
-@click.option(
-    "--auth", type=click.Choice(["trust", "password", "iam"]), help="trust on loopback unless given."
-)
-@click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="The admin's password.")
-@click.option(
-    "--tls", "tls_mode", type=click.Choice(["offer", "require"]), default="offer", show_default=True
-)
-@click.option(
-    "--tls-name",
-    "tls_names",
-    multiple=True,
-    metavar="NAME",
-    help="Further host name or address in the certificate; may be repeated.",
-)
+@cli_listening.options
 @click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )
@@ -95,41 +78,26 @@ def serve(
     retire_seconds: float,
 ) -> None:
     """Run one region on this machine."""
-    loopback = is_loopback(host)
-    if auth == "iam":
-        usage("--auth iam is not available yet")
-    if not loopback and auth not in ("password", "iam"):
-        usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
-    try:
-        names = tuple(map(tls.subject_name, tls_names))
-    except ValueError as error:
-        usage(f"--tls-name: {error}")
-    verifier = None
-    if auth == "password":
-        password = (
-            password_file.read_text().rstrip("\n") if password_file else os.environ.get("OPENDSQL_PASSWORD")
-        )
-        if not password:
-            usage("--auth password needs --password-file or OPENDSQL_PASSWORD")
-        verifier = scram.make_verifier(password, os.urandom(16))
+    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names)
     options = serving.Options(
         host=host,
         port=port,
         data=data,
         memory=memory,
-        auth=auth or "trust",
-        tls_required=tls_mode == "require" or not loopback,
-        tls_names=names,
-        admin_verifier=verifier,
+        auth=access.auth,
+        tls_required=access.tls_required,
+        tls_names=access.tls_names,
+        admin_verifier=access.admin_verifier,
         rebase=rebase,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
-        metrics=host_and_port("--metrics", metrics) if metrics is not None else None,
+        metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         router=Routing(max(workers, 1), suspend_seconds, retire_seconds) if router else None,
     )
     sys.exit(run_serve(options))
 
 
+cli_cluster.node.add_command(cli_node.start)
 for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS, *cli_topology.COMMANDS):
     cli.add_command(command)
 
@@ -159,27 +127,3 @@ def run_serve(options: serving.Options) -> int:
             return EXIT_IN_USE
         click.echo(f"opendsql: {error}", err=True)
         return EXIT_FAILURE
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def host_and_port(option: str, text: str) -> tuple[str, int]:
-    """An address like 127.0.0.1:9100 or [::1]:9100; anything else is a usage error."""
-    host, _, port = text.rpartition(":")
-    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        usage(f"{option} needs HOST:PORT, not {text}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def usage(message: str) -> NoReturn:
-    """One line on stderr, exit code 2."""
-    click.echo(f"opendsql: {message}", err=True)
-    sys.exit(EXIT_USAGE)

@@ -7,12 +7,13 @@ only the holder of its key is it.
 
     DIRECTORY/ca.pem, ca.key             the authority; the key may lie elsewhere once all certificates are made
     DIRECTORY/nodes/NODE.pem, NODE.key   one per node; a node needs its own and ca.pem
+    DIRECTORY/etcd/REGION.pem, .key      for etcd's members in a region: those are known by their host names
 """
 
 import datetime
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +59,21 @@ def issue(directory: Path, identities: Iterable[Identity], now: datetime.datetim
             identity.node, (identity.uri,), (certificates.SERVER, certificates.CLIENT)
         )
         certificates.open_issued(directory / "nodes", identity.node, subject, authority, now)
+
+
+def issue_members(
+    directory: Path, cluster: str, hosts: Mapping[str, Sequence[str]], now: datetime.datetime
+) -> None:
+    """Make or renew the certificates of etcd's members, by region, for the hosts by which they are reached.
+
+    Raises as `issue` does.
+    """
+    authority = certificates.open_authority(directory, f"OpenDSQL cluster {cluster}", now)
+    for region, names in hosts.items():
+        subject = certificates.Subject(
+            f"etcd {region}", tuple(names), (certificates.SERVER, certificates.CLIENT)
+        )
+        certificates.open_issued(directory / "etcd", region, subject, authority, now)
 
 
 def load(authority: Path, certificate: Path, key: Path) -> NodeTls:

@@ -1,8 +1,12 @@
 """What one node of a cluster is told when it starts: `opendsql cluster` and a topology both end here."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
+
+from journal.record import Key
+from server.runtime.clocks.choice import ClockChoice
 
 
 class NodeAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,15 +55,34 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The active ones, in the order of the topology."""
     witness: str
     journals: list[Journal]
+    clock: ClockChoice
+    listen: str = ""
+    """For the other nodes; empty: at the address by which they reach this one."""
+    ranges: list[tuple[Key, Key, int]] = []
+    """(lo, hi, journal) before anything moved; empty: all keys belong to the first journal."""
+    etcd_tls: bool = False
+    """etcd's members are reached by TLS, with this node's certificate."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None
     tls_required: bool = False
+    tls_names: list[str] = []
+    """What clients may call this node beside `host`."""
+
+
+def encode(config: NodeConfig) -> bytes:
+    """As `load` reads it."""
+    return msgspec.json.encode(config, enc_hook=str)
 
 
 def load(path: Path) -> NodeConfig:
     """Raises OSError, ValueError with a text for the operator."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=NodeConfig)
+        return msgspec.json.decode(path.read_bytes(), type=NodeConfig, dec_hook=_path)
     except msgspec.DecodeError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _path(kind: type, value: Any) -> Any:
+    """JSON has no paths. Raises what the kind raises for a value that is none."""
+    return kind(value)

@@ -24,13 +24,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from server.runtime.backend import ROOT
+from server.runtime.clocks.choice import ClockChoice
 from server.runtime.control import ControlSocket, address
 from server.runtime.net import faults as net_faults
 from server.runtime.net.faults import BadChange, Cut, Faults, Heal, SetRoundTrip
 from server.runtime.net.identity import Identity, issue
 from server.runtime.operations import Emit, Refused
 from server.runtime.region import bound, serving
-from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
+from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip, encode
 from server.runtime.region.local_etcd import LocalEtcd, Ports, free_ports
 from server.runtime.stores import lock_directory
 
@@ -168,7 +169,7 @@ class NodeProcess:
     async def _run(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "node.json"
-        path.write_bytes(msgspec.json.encode(self.config))
+        path.write_bytes(encode(self.config))
         path.chmod(0o600)
         self.starts += 1
         with (self.directory / "node.log").open("ab") as output:
@@ -255,6 +256,7 @@ class LocalCluster:
                     regions=self.plan.regions,
                     witness=self.plan.witness,
                     journals=journals,
+                    clock=ClockChoice("shared", directory=self.data.absolute()),
                     round_trips=self._round_trips(),
                 ),
                 self.data / each.region,

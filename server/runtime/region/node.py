@@ -112,11 +112,13 @@ class RegionNode(SessionHost):
         latest: Callable[[], Timestamp],
         earliest: Callable[[], Timestamp],
         broken: Callable[[BaseException], None],
+        no_time: Callable[[], str | None] = lambda: None,
         limits: Limits | None = None,
         rebase: bool = True,
         timing: Timing | None = None,
     ) -> None:
-        """`post(node, message)` sends to another node, perhaps in vain; the clock's edges are in ns."""
+        """`post(node, message)` sends to another node, perhaps in vain; the clock's edges are in ns, and `no_time`
+        says why they are not to be relied on."""
         super().__init__(limits or Limits())
         self.place = place
         self.data = data
@@ -126,6 +128,7 @@ class RegionNode(SessionHost):
         self._post = post
         self._latest = latest
         self._earliest = earliest
+        self._no_time = no_time
         self._register = register
         self.membership = Membership(place.region, place.regions, timing)
         self.routing = Routing(place.initial)
@@ -255,7 +258,7 @@ class RegionNode(SessionHost):
 
     def fresh(self) -> Wait[None] | None:
         """Before a transaction begins: None, or what it has to wait for. Raises PgError 57P03."""
-        reason = self.membership.refusal(time.monotonic())
+        reason = self.membership.refusal(time.monotonic()) or self._no_time()
         if reason is not None:
             self.refused += 1
             raise PgError("57P03", reason)

@@ -1,5 +1,6 @@
 """The program of a region's node: `python -m server.runtime.region.node_process CONFIG`."""
 
+import errno
 import logging
 import os
 import sys
@@ -17,16 +18,23 @@ def main() -> int:
         stream=sys.stderr,
     )
     try:
-        return serving.run(config.load(Path(sys.argv[1])))
-    except (IndexError, ValueError) as error:
+        node = config.load(Path(sys.argv[1]))
+    except (IndexError, ValueError, OSError) as error:
         print(f"opendsql: {error}", file=sys.stderr)  # noqa: T201 - one line for the operator
         return 2
+    return run(node)
+
+
+def run(node: config.NodeConfig) -> int:
+    """The exit code; whatever the world did wrong is one line on stderr."""
+    try:
+        return serving.run(node)
     except InUse as error:
         print(f"opendsql: data directory in use: {error}", file=sys.stderr)  # noqa: T201
         return 3
     except (*WORLD_ERRORS, OSError) as error:
         print(f"opendsql: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return 3 if isinstance(error, OSError) and error.errno == errno.EADDRINUSE else 1
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from journal.broken import Broken
+from journal.etcd_client import Tls
 from journal.journal import LogError
 from server.pgwire.connection import Counters
 from server.runtime import process, tls
+from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Listener
@@ -27,6 +29,7 @@ from server.runtime.operations import Emit, Refused
 from server.runtime.region import wire
 from server.runtime.region.carrier import Unreachable
 from server.runtime.region.config import NodeConfig
+from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.node import Place, RegionNode, initial_ranges
 from server.runtime.serving import address, ready_line
@@ -87,8 +90,10 @@ class RegionServer:
         self.listener: Listener | None = None
         self.control: ControlSocket | None = None
         self.port = 0
+        self.edges = Edges(choice.make(config.clock), config.region, self.broken)
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
+        self._etcd_tls = _etcd_tls(config)
         self.gate = CatalogGate(config.auth, lambda: self._served().catalog(1), config.admin_verifier)
 
     # --- what the listener asks
@@ -122,7 +127,8 @@ class RegionServer:
         """Returns when everything accepts connections. Raises OSError, one of `WORLD_ERRORS`."""
         config = self.config
         mine = next(each for each in config.nodes if each.node == config.node)
-        await self.transport.start(mine.host, mine.port)
+        await self.edges.start()
+        await self.transport.start(config.listen or mine.host, mine.port)
         await self._open_journals()
         assert self._register is not None
         names = [each.node for each in config.nodes]
@@ -133,7 +139,7 @@ class RegionServer:
             tuple(config.regions),
             {each.node: each.region for each in config.nodes},
             {each.number: each.region for each in config.journals},
-            initial_ranges({each.number: each.region for each in config.journals}),
+            tuple(config.ranges) or initial_ranges({each.number: each.region for each in config.journals}),
             max((each.ms for each in config.round_trips), default=0.0) / 1000,
         )
         self.node = RegionNode(
@@ -142,8 +148,9 @@ class RegionServer:
             self._carriers,
             self._register,
             self.transport.post,
-            latest=time.time_ns,
-            earliest=time.time_ns,
+            latest=self.edges.latest,
+            earliest=self.edges.earliest,
+            no_time=self.edges.refusal,
             broken=self.broken,
             limits=self.limits,
         )
@@ -164,14 +171,15 @@ class RegionServer:
             near = [journal.members[config.region]]
             while journal.number not in self._carriers:
                 try:
-                    carrier = await EtcdCarrier.open(near, journal.number)
+                    carrier = await EtcdCarrier.open(near, journal.number, self._etcd_tls)
                     carrier.member = journal.names[config.region]
                     self._carriers[journal.number] = carrier
                 except Unreachable as error:
                     log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
                     await asyncio.sleep(OPEN_RETRY_S)
         first = min(config.journals, key=lambda each: each.number)
-        self._register = EtcdRegister([first.members[config.region]], config.cluster, config.region)
+        near = [first.members[config.region]]
+        self._register = EtcdRegister(near, config.cluster, config.region, self._etcd_tls)
 
     def _listen_to_nodes(self, node: RegionNode) -> None:
         on_post = self.transport.on_post
@@ -194,7 +202,8 @@ class RegionServer:
     async def _listen_to_clients(self) -> None:
         config = self.config
         now = datetime.datetime.now(datetime.UTC)
-        server_tls = tls.open_directory(Path(config.data) / "tls", [config.host], now)
+        names = tls.names_of(config.host, config.tls_names)
+        server_tls = tls.open_directory(Path(config.data) / "tls", names, now)
         self.listener = Listener(
             self,
             tls=server_tls,
@@ -217,6 +226,7 @@ class RegionServer:
             await carrier.close()
         if self._register is not None:
             await self._register.close()
+        await self.edges.stop()
         if self.node is not None and self.failure is None:
             self.node.close()
 
@@ -262,7 +272,7 @@ class RegionServer:
     def status(self) -> dict[str, Any]:
         """For `opendsql status` and tests."""
         node = self._served()
-        now = time.time_ns()
+        now = self.edges.earliest()
         membership = node.membership
         value = membership.value
         traffic = self.transport.traffic
@@ -272,7 +282,9 @@ class RegionServer:
             "region": self.config.region,
             "pid": os.getpid(),
             "endpoint": address(self.config.host, self.port),
-            "state": membership.refusal(time.monotonic()) or "serving",
+            "state": membership.refusal(time.monotonic()) or self.edges.refusal() or "serving",
+            "clock": self.config.clock.source,
+            "clock_bound_ms": round(self.edges.bound_ns / 1e6, 3),
             "regions": {"epoch": value.epoch, "active": list(value.active)} if value else None,
             "complete": node.following.complete,
             "behind_ms": round((now - node.following.complete) / 1e6, 1),
@@ -307,6 +319,15 @@ class RegionServer:
 
 
 _decode = msgspec.json.Decoder(Request).decode
+
+
+def _etcd_tls(config: NodeConfig) -> Tls | None:
+    """What the node shows to etcd's members and believes of them; None: the journals are reached in clear."""
+    if not config.etcd_tls:
+        return None
+    directory = Path(config.certificates)
+    key, certificate = (directory / "nodes" / f"{config.node}.{kind}" for kind in ("key", "pem"))
+    return Tls((directory / "ca.pem").read_bytes(), key.read_bytes(), certificate.read_bytes())
 
 
 async def serve(config: NodeConfig) -> int:

@@ -1,0 +1,111 @@
+"""What `opendsql serve` and `opendsql node start` share: who may connect to them, and how (DESIGN §12)."""
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from server.pgwire import scram
+from server.runtime import tls
+
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What was asked for, checked."""
+
+    auth: str
+    admin_verifier: str | None
+    tls_required: bool
+    tls_names: tuple[str, ...]
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """--auth, --password-file, --tls, --tls-name: the arguments of `access`."""
+    for option in reversed(
+        (
+            click.option(
+                "--auth",
+                type=click.Choice(["trust", "password", "iam"]),
+                help="trust on loopback unless given.",
+            ),
+            click.option(
+                "--password-file", type=click.Path(exists=True, path_type=Path), help="The admin's password."
+            ),
+            click.option(
+                "--tls",
+                "tls_mode",
+                type=click.Choice(["offer", "require"]),
+                default="offer",
+                show_default=True,
+            ),
+            click.option(
+                "--tls-name",
+                "tls_names",
+                multiple=True,
+                metavar="NAME",
+                help="Further host name or address in the certificate; may be repeated.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def access(
+    host: str,
+    auth: str | None,
+    password_file: Path | None,
+    tls_mode: str,
+    tls_names: tuple[str, ...],
+    variable: str = "OPENDSQL_PASSWORD",
+) -> Access:
+    """Of a listener at `host`; the password may be in the environment's `variable`. What makes no sense is a usage
+    error."""
+    loopback = is_loopback(host)
+    if auth == "iam":
+        usage("--auth iam is not available yet")
+    if not loopback and auth != "password":
+        usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
+    try:
+        names = tuple(map(tls.subject_name, tls_names))
+    except ValueError as error:
+        usage(f"--tls-name: {error}")
+    verifier = None
+    if auth == "password":
+        password = password_file.read_text().rstrip("\n") if password_file else os.environ.get(variable)
+        if not password:
+            usage(f"--auth password needs --password-file or {variable}")
+        verifier = scram.make_verifier(password, os.urandom(16))
+    return Access(auth or "trust", verifier, tls_mode == "require" or not loopback, names)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_and_port(option: str, text: str) -> tuple[str, int]:
+    """An address like 127.0.0.1:9100 or [::1]:9100; anything else is a usage error."""
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        usage(f"{option} needs HOST:PORT, not {text}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def usage(message: str) -> NoReturn:
+    """One line on stderr, exit code 2."""
+    click.echo(f"opendsql: {message}", err=True)
+    sys.exit(EXIT_USAGE)

@@ -1,0 +1,55 @@
+"""`opendsql node start`: one region's node from the cluster's topology, on a machine of its own (DESIGN §12)."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from server import cli_listening
+from server.cli_topology import load_or_exit, tell_problems
+from server.runtime.region import node_process
+from server.runtime.topology import deploying
+from server.runtime.topology.reading import BadTopology
+
+EXIT_USAGE = 2
+
+
+@click.command("start")
+@click.argument("file", metavar="TOPOLOGY", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--node", "name", required=True, metavar="ID", help="Which of the topology's nodes this one is."
+)
+@click.option(
+    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on for SQL.")
+@click.option("--listen", default="", metavar="ADDRESS", help="For other nodes; else the topology's host.")
+@cli_listening.options
+def start(
+    file: Path,
+    name: str,
+    data: Path,
+    host: str,
+    listen: str,
+    auth: str | None,
+    password_file: Path | None,
+    tls_mode: str,
+    tls_names: tuple[str, ...],
+) -> None:
+    """Run the node ID of TOPOLOGY on this machine."""
+    topology = load_or_exit(file)
+    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, topology.passwords.admin)
+    try:
+        config = deploying.node_config(topology, name, data, host, listen)
+    except BadTopology as error:
+        tell_problems(file, error)
+        sys.exit(EXIT_USAGE)
+    config = msgspec.structs.replace(
+        config,
+        auth=access.auth,
+        admin_verifier=access.admin_verifier,
+        tls_required=access.tls_required,
+        tls_names=list(access.tls_names),
+    )
+    sys.exit(node_process.run(config))
