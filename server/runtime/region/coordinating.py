@@ -11,6 +11,7 @@ owner must accept (AR §3.13):
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from server.session.work import Wait
 from storage import keycode
 
 TICK_S = 0.005
+"""Between looks at who is to be asked or repeated; an acknowledgement has a timer of its own."""
 MOST_PENDING = 16_384
 """Commits of this process under way; more are refused."""
 
@@ -73,7 +75,6 @@ class Coordinating:
         *,
         first_number: int,
         patience: Patience,
-        applied: Callable[[Timestamp], Wait[None] | None] | None = None,
     ) -> None:
         """Numbers from `first_number` on are this process's own, and name it in answers."""
         self._routing = routing
@@ -113,10 +114,25 @@ class Coordinating:
         if pending is not None:
             self._forward(pending.coordinator.answer(answer, self._earliest()))
             self._finish(number)
+            self._acknowledge_later(number)
 
     def _forward(self, effects: list[ToOwner]) -> None:
         for effect in effects:
             self._send(effect)
+
+    def _acknowledge_later(self, number: int) -> None:
+        """Commit wait ends when the clock's early edge passes commit_ts, not at the next tick (AR §3.2)."""
+        pending = self._pending.get(number)
+        if pending is not None and (commit_ts := pending.coordinator.commit_ts):
+            wait_ms = math.ceil((commit_ts - self._earliest()) / 10**6)  # a loop's timers are as fine as that
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self._acknowledge, number)
+
+    def _acknowledge(self, number: int) -> None:
+        pending = self._pending.get(number)
+        if pending is not None:
+            self._forward(pending.coordinator.tick(self._earliest()))
+            self._finish(number)
+            self._acknowledge_later(number)
 
     def _tick_later(self) -> None:
         if not self._is_ticking and self._pending:
@@ -127,6 +143,8 @@ class Coordinating:
         self._is_ticking = False
         now = self._earliest()
         for number, pending in list(self._pending.items()):
+            if pending.coordinator.commit_ts:
+                continue
             self._forward(pending.coordinator.tick(now))
             self._finish(number)
         self._tick_later()

@@ -23,16 +23,26 @@ WAIT_S = 1.0
 class EtcdCarrier:
     """`server.runtime.region.carrier.Carrier` over one `EtcdLog`."""
 
-    def __init__(self, log: EtcdLog) -> None:
+    def __init__(self, log: EtcdLog, journal: int, everywhere: Sequence[str], tls: Tls | None) -> None:
+        """`everywhere`: all members, for what only the one that leads can do."""
         self.log = log
+        self._journal = journal
+        self._everywhere = everywhere
+        self._tls = tls
         self.member = ""
         """The name of the member of this region."""
 
     @classmethod
-    async def open(cls, endpoints: Sequence[str], journal: int, tls: Tls | None = None) -> "EtcdCarrier":
-        """`endpoints` (host:port), the nearest first. Raises `Unreachable`, LogError."""
+    async def open(
+        cls,
+        endpoints: Sequence[str],
+        journal: int,
+        tls: Tls | None = None,
+        everywhere: Sequence[str] = (),
+    ) -> "EtcdCarrier":
+        """`endpoints` (host:port), the nearest first, and those `everywhere`. Raises `Unreachable`, LogError."""
         try:
-            return cls(await EtcdLog.open(endpoints, str(journal), tls=tls))
+            return cls(await EtcdLog.open(endpoints, str(journal), tls=tls), journal, everywhere, tls)
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
 
@@ -58,7 +68,13 @@ class EtcdCarrier:
     async def lead(self) -> None:
         """The owner is here now: so should be the member that leads, or each append goes round by it."""
         with contextlib.suppress(LogError):
-            await self.log.lead(self.member)
+            if await self.log.lead(self.member) or not self._everywhere:
+                return
+            far = await EtcdLog.open(self._everywhere, str(self._journal), tls=self._tls)
+            try:
+                await far.lead(self.member)
+            finally:
+                await far.close()
 
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Durable at a quorum when it returns a tail."""

@@ -25,6 +25,7 @@ from adjudicator.messages import CommitRequest
 from adjudicator.protocol import ToCoordinator, ToOwner
 from adjudicator.range_owner import Settings
 from journal.crossbar import Announcement, Crossbar
+from journal.journal import Entry
 from journal.record import Commit, Key, Timestamp
 from server.catalog import store
 from server.catalog.descriptor import Catalog
@@ -36,8 +37,9 @@ from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.following import Following
+from server.runtime.region.lead import Deliveries, lead_of
 from server.runtime.region.membership import Membership, Timing, Value
-from server.runtime.region.owning import Kept, Owning
+from server.runtime.region.owning import TICK_S, Kept, Owning
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Tails
 from server.runtime.waiting import outcome
@@ -91,11 +93,20 @@ class Place:
 
 
 def settings_for(round_trip_s: float) -> Settings:
-    """Durations for that distance (AR §3.3, §3.6): promises of several round trips, commits dated ahead by one way
-    of the messages and the journal's quorum."""
+    """Durations for that distance (AR §3.3, §3.6): promises of several round trips; the lead is what it takes until
+    there are measurements."""
     rtt = int(round_trip_s * 1000) * MS
     promise = max(200 * MS, 5 * rtt)
-    return Settings(promise=promise, reserve=max(1000 * MS, 3 * promise), lead=rtt + 15 * MS)
+    return Settings(promise=promise, reserve=max(1000 * MS, 3 * promise), lead=rtt * 3 // 2 + 15 * MS)
+
+
+def patience_for(round_trip_s: float) -> Patience:
+    """A query processor's, for that distance."""
+    return Patience(
+        answer=int((0.4 + 3 * round_trip_s) * 1000) * MS,
+        backoff=int(8 + 200 * round_trip_s) * MS,
+        unknown=8000 * MS,
+    )
 
 
 class RegionNode(SessionHost):
@@ -132,46 +143,18 @@ class RegionNode(SessionHost):
         self._register = register
         self.membership = Membership(place.region, place.regions, timing)
         self.routing = Routing(place.initial)
-        self.tails = Tails(carriers, self.routing.see, {})
+        self.tails = Tails(carriers, self._seen, {})
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
-        self.following = Following(
-            self.versions,
-            self.tails,
-            list(place.journals),
-            clock=time.time_ns,
-            applying=lambda _commits: None,
-            applied=self._applied,
-            progressed=self._progressed,
-            lost=lambda: broken(RuntimeError("what storage needs next was trimmed")),
-        )
+        self.following = self._follow()
         self.coordinating = Coordinating(
             self.routing,
             self.to_owner,
             earliest,
             first_number=place.number * NUMBERS_PER_NODE,
-            patience=Patience(
-                answer=int((0.4 + 3 * place.round_trip_s) * 1000) * MS,
-                backoff=int(8 + 200 * place.round_trip_s) * MS,
-                unknown=8000 * MS,
-            ),
+            patience=patience_for(place.round_trip_s),
         )
-        settings = settings_for(place.round_trip_s)
-        self.owners = {
-            journal: Owning(
-                journal,
-                place.node,
-                carrier,
-                self.tails,
-                self,
-                settings=settings,
-                initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
-                kept=lambda: Kept(Crossbar(list(place.journals)), 0, None),
-                earliest=earliest,
-                broken=broken,
-            )
-            for journal, carrier in carriers.items()
-        }
+        self.owners = {journal: self._owning(journal, carrier) for journal, carrier in carriers.items()}
         self.jobs = JobRunner(self, broken)
         self._is_running_jobs = False
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
@@ -182,8 +165,38 @@ class RegionNode(SessionHost):
         self._tasks: list[asyncio.Task[None]] = []
         self.waited = 0
         """Transactions whose time was not complete when they began."""
+        self.deliveries = Deliveries()
+        self._reported: dict[str, dict[int, int]] = {}
+        """By node: how long closed times take until they count there."""
         self.refused = 0
         """Statements that got 57P03."""
+
+    def _follow(self) -> Following:
+        return Following(
+            self.versions,
+            self.tails,
+            list(self.place.journals),
+            clock=self._earliest,
+            applying=lambda _commits: None,
+            applied=self._applied,
+            progressed=self._progressed,
+            lost=lambda: self.broken(RuntimeError("what storage needs next was trimmed")),
+        )
+
+    def _owning(self, journal: int, carrier: Carrier) -> Owning:
+        place = self.place
+        return Owning(
+            journal,
+            place.node,
+            carrier,
+            self.tails,
+            self,
+            settings=settings_for(place.round_trip_s),
+            initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
+            kept=lambda: Kept(Crossbar(list(place.journals)), 0, None),
+            earliest=self._earliest,
+            broken=self.broken,
+        )
 
     # --- start and end
 
@@ -303,6 +316,10 @@ class RegionNode(SessionHost):
         request = txn.request(rebase=self.rebase) if isinstance(txn, Transaction) else txn
         return self.coordinating.submit(request)
 
+    def _seen(self, journal: int, entries: list[Entry]) -> None:
+        self.routing.see(journal, entries)
+        self.deliveries.read(journal, entries[-1].record.header.position, self._latest())
+
     def _applied(self, commits: list[Commit]) -> None:
         """The catalog in force is that of `start_ts`: its changes wait until that has come so far."""
         self._catalog_commits += store.catalog_commits(commits)
@@ -312,6 +329,7 @@ class RegionNode(SessionHost):
         self._granted = max(self._granted, ts)
         while self._catalog_commits and self._catalog_commits[0].commit_ts <= self._granted:
             self.catalogs.applied([self._catalog_commits.popleft()])
+        self.jobs.look()
 
     def _progressed(self) -> None:
         passed = min(self.following.complete, self._earliest())
@@ -359,9 +377,17 @@ class RegionNode(SessionHost):
         """An owner's answer to a commit of this node."""
         self.coordinating.answered(message.coordinator, message.answer)
 
-    def closed(self, node: str, announcement: Announcement) -> None:
-        """A closed time."""
+    def alive(self, source: str, message: wire.Alive) -> None:
+        """Another node lives."""
+        self.heard(self.place.nodes[source])
+        self._reported[source] = message.deliveries
+
+    def closed(self, node: str, announcement: Announcement, sent: Timestamp = 0) -> None:
+        """A closed time; `sent` by the clock of its owner."""
         self.routing.announced(node, announcement)
+        if sent:
+            journal, position = announcement.journal, announcement.position
+            self.deliveries.announced(journal, position, sent, self.tails.position(journal), self._latest())
         self.tails.announce(announcement)
 
     # --- what the cores here want sent
@@ -388,7 +414,7 @@ class RegionNode(SessionHost):
     def announce(self, announcement: Announcement) -> None:
         """To everybody."""
         self.closed(self.place.node, announcement)
-        message = wire.Closed(announcement)
+        message = wire.Closed(announcement, self._earliest())
         for node in self.place.nodes:
             if node != self.place.node:
                 self._post(node, message)
@@ -413,11 +439,23 @@ class RegionNode(SessionHost):
 
     async def _live(self) -> None:
         while True:
-            message = wire.Alive(self.membership.refusal(time.monotonic()) is None)
+            is_serving = self.membership.refusal(time.monotonic()) is None
+            message = wire.Alive(is_serving, self.deliveries.p90(self._latest()))
             for node in self.place.nodes:
                 if node != self.place.node:
                     self._post(node, message)
+            self._set_leads()
             await asyncio.sleep(ALIVE_S)
+
+    def _set_leads(self) -> None:
+        """As far ahead as appends and deliveries to the nodes in service take (AR §3.3)."""
+        nodes = self.place.nodes
+        served = [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
+        for journal, owning in self.owners.items():
+            append = owning.append_times.p90(time.monotonic_ns())
+            if owning.is_owner and append:
+                deliveries = [told.get(journal, 0) for told in served]
+                owning.set_lead(lead_of(append, deliveries, int(TICK_S * 1e9), owning.most_lead))
 
     async def _own(self, journal: int) -> None:
         preferred = self.place.journals[journal]

@@ -4,12 +4,14 @@
         ▲                          │  Prepare, Vote, Outcome, Ask  ─▶ core ─▶ Append, ToOwner, ToCoordinator, Announce
         └── refused, superseded ◀──┘
 
-Appends that are in flight are tasks, as many as the core allows at once. A carrier that does not answer is asked
+Appends that are in flight are tasks, as many as the core allows at once. A durable record closes times: they are
+announced at once, and every few ms in between. A carrier that does not answer is asked
 again with the very same record until it says what became of it; meanwhile nothing is answered and nothing closed.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -33,6 +35,7 @@ from journal.encoding import Sealed, decode
 from journal.journal import Conflict, Entry, Tail, Trimmed
 from journal.record import Key, Timestamp
 from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.region.lead import Recent
 from server.runtime.region.tails import Follower, Tails
 from server.session.transaction import unique_id
 
@@ -40,6 +43,7 @@ log = logging.getLogger("opendsql.owning")
 
 TICK_S = 0.005
 RETRY_S = 0.05
+LEAD_S = 5.0
 TAKEN = 512
 """Items of the stream that the core learns in one turn."""
 
@@ -85,6 +89,8 @@ class Owning:
         self.core: RangeOwner | None = None
         self.claims = 0
         self.appended_bytes = 0
+        self.append_times = Recent()
+        """From handing a record to the carrier until it was durable, ns."""
         self._carrier = carrier
         self._tails = tails
         self._sending = sending
@@ -96,11 +102,28 @@ class Owning:
         self._follower: Follower | None = None
         self._appends: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._is_announcing = False
 
     @property
     def is_owner(self) -> bool:
         """Whether the claim was accepted and, as far as is known here, nobody has claimed since."""
         return self.core is not None and not self.core.is_stopped
+
+    @property
+    def lead(self) -> int:
+        """How far commits are dated ahead, ns."""
+        return self._settings.lead
+
+    @property
+    def most_lead(self) -> int:
+        """Votes of owners with different leads must find a common time within each other's promises (AR §3.6)."""
+        return self._settings.promise // 2
+
+    def set_lead(self, lead: int) -> None:
+        """Date commits and closed times ahead by `lead` ns from now on; those given out stay as they are."""
+        self._settings = self._settings._replace(lead=lead)
+        if self.core is not None:
+            self.core.settings = self._settings
 
     async def run(self) -> None:
         """Claim, and own until somebody else does; may be cancelled at any moment."""
@@ -114,7 +137,7 @@ class Owning:
                 "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
             )
             self._replay()
-            leading = asyncio.get_running_loop().create_task(self._carrier.lead())
+            leading = asyncio.get_running_loop().create_task(self._lead())
             self._appends.add(leading)
             leading.add_done_callback(self._append_ended)
             while not self._ended.is_set() and not self.core.is_stopped:
@@ -145,6 +168,12 @@ class Owning:
         effects = self.core.release(lo, hi, to)
         self._perform(effects)
         return bool(effects)
+
+    async def _lead(self) -> None:
+        """The carrier's leader belongs where the owner is, also after it has failed and come back elsewhere."""
+        while True:
+            await self._carrier.lead()
+            await asyncio.sleep(LEAD_S)
 
     # --- claiming
 
@@ -244,13 +273,17 @@ class Owning:
     async def _append(self, sealed: Sealed) -> None:
         core = self.core
         assert core is not None
+        begun = time.monotonic_ns()
         while not core.is_stopped:
             result = await self._stored(sealed)
             if isinstance(result, Tail):
+                now = time.monotonic_ns()
+                self.append_times.add(now - begun, now)
                 self.appended_bytes += len(sealed.data)
                 record, digest = decode(sealed.data)
                 self._tails.appended(self.journal, Entry(record, digest))
                 self._perform(core.appended(result, self._earliest()))
+                self._announce_soon()
                 return
             core.refused(result.tail)
             if core.is_stopped:
@@ -260,6 +293,17 @@ class Owning:
                 self._ended.set()
                 return
             await asyncio.sleep(0)
+
+    def _announce_soon(self) -> None:
+        """Once for all that became durable in this turn of the loop."""
+        if not self._is_announcing:
+            self._is_announcing = True
+            asyncio.get_running_loop().call_soon(self._announce)
+
+    def _announce(self) -> None:
+        self._is_announcing = False
+        if self.core is not None and not self.core.is_stopped:
+            self._perform(self.core.tick(self._earliest()))
 
     def _append_ended(self, task: asyncio.Task[None]) -> None:
         self._appends.discard(task)

@@ -171,7 +171,9 @@ class RegionServer:
             near = [journal.members[config.region]]
             while journal.number not in self._carriers:
                 try:
-                    carrier = await EtcdCarrier.open(near, journal.number, self._etcd_tls)
+                    carrier = await EtcdCarrier.open(
+                        near, journal.number, self._etcd_tls, everywhere=list(journal.members.values())
+                    )
                     carrier.member = journal.names[config.region]
                     self._carriers[journal.number] = carrier
                 except Unreachable as error:
@@ -194,10 +196,10 @@ class RegionServer:
 
         def closed(source: Identity, message: wire.Closed) -> None:
             node.heard(source.region)
-            node.closed(source.node, message.announcement)
+            node.closed(source.node, message.announcement, message.sent)
 
         on_post(wire.Closed, closed)
-        on_post(wire.Alive, lambda source, _message: node.heard(source.region))
+        on_post(wire.Alive, lambda source, message: node.alive(source.node, message))
 
     async def _listen_to_clients(self) -> None:
         config = self.config
@@ -296,6 +298,8 @@ class RegionServer:
                     "read": node.tails.position(journal),
                     "closed_ahead_ms": round((node.following.crossbar.closed(journal) - now) / 1e6, 1),
                     "claims": owning.claims,
+                    "lead_ms": round(owning.lead / 1e6, 1),
+                    "append_ms": round(owning.append_times.p90(time.monotonic_ns()) / 1e6, 1),
                     "error": node.tails.unreachable.get(journal, ""),
                 }
                 for journal, owning in sorted(node.owners.items())
@@ -306,6 +310,9 @@ class RegionServer:
             "unknown": node.coordinating.unknown,
             "repeated": node.coordinating.repeated,
             "waited": node.waited,
+            "deliveries_ms": {
+                str(journal): round(ns / 1e6, 1) for journal, ns in node.deliveries.p90(now).items()
+            },
             "refused": node.refused,
             "applied": node.versions.applied_position,
             "sessions": len(node.sessions),

@@ -12,6 +12,7 @@ import msgspec
 
 from adjudicator.protocol import Answer, Ask, Message, Outcome, Prepare, ToCoordinator, ToOwner, Vote
 from journal.crossbar import Announcement
+from journal.record import Timestamp
 from server.runtime.net.wire import Vocabulary
 
 
@@ -58,12 +59,16 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     """A closed time of a journal whose owner is at the sender."""
 
     announcement: Announcement
+    sent: Timestamp = 0
+    """By the sender's clock; 0: not said."""
 
 
 class Alive(msgspec.Struct, frozen=True, array_like=True):
     """The sender is there and, as far as it knows, its region serves."""
 
     is_serving: bool
+    deliveries: dict[int, int] = {}
+    """By journal: ns that closed times took from its owner until they counted at the sender (p90)."""
 
 
 ToOwnerMessage: TypeAlias = OwnerPrepare | OwnerVote | OwnerOutcome | OwnerAsk
