@@ -24,6 +24,7 @@ from journal.record import LockClass, Write
 from server.catalog import store
 from server.catalog.descriptor import Catalog, Index, Job, Table
 from server.errors import PgError
+from server.runtime.waiting import outcome
 from server.session.transaction import unique_id
 from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
@@ -82,6 +83,8 @@ class JobHost(Protocol):
 
     def clusters(self) -> list[int]: ...
 
+    def fresh(self) -> Wait[None] | None: ...
+
     def start_ts(self) -> int: ...
 
 
@@ -93,7 +96,7 @@ class JobRunner:
         self._broken = broken
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._waiting: dict[str, list[Wait[bool]]] = {}
+        self._waiting: dict[tuple[int, str], list[Wait[bool]]] = {}
         self.completed = 0
         node.catalog_listeners.append(lambda _catalog: self._wake.set())
 
@@ -119,11 +122,19 @@ class JobRunner:
         """Done when the job has ended: True if it completed, False if it failed or is unknown."""
         wait: Wait[bool] = Wait()
         job = self.find(cluster, job_id)
-        if job is None or job.status in ("completed", "failed"):
-            wait.finish(job is not None and job.status == "completed")
+        if _is_ended(job):
+            wait.finish(_is_completed(job))
         else:
-            self._waiting.setdefault(job_id, []).append(wait)
+            self._waiting.setdefault((cluster, job_id), []).append(wait)
         return wait
+
+    def look(self) -> None:
+        """Storage has moved on: who waits for a job that has ended, also in another region, is told."""
+        for cluster, job_id in list(self._waiting):
+            job = self.find(cluster, job_id)
+            if _is_ended(job):
+                for wait in self._waiting.pop((cluster, job_id)):
+                    wait.finish(_is_completed(job))
 
     def find(self, cluster: int, job_id: str) -> Job | None:
         return store.find_job(self._node.versions, cluster, job_id, self._node.start_ts())
@@ -147,15 +158,15 @@ class JobRunner:
                 self._wake.set()
 
     async def _run_cluster(self, cluster: int) -> None:
+        await self._now()
         await self._forget_old(cluster)
         for job in self.jobs(cluster):
             if job.status not in ("submitted", "processing"):
                 continue
             await self._perform(cluster, job)
             self.completed += 1
-            ended = self.find(cluster, job.job_id)
-            for wait in self._waiting.pop(job.job_id, ()):
-                wait.finish(ended is not None and ended.status == "completed")
+            await self._now()
+            self.look()
 
     async def _perform(self, cluster: int, job: Job) -> None:
         job = await self._update(cluster, job, "processing", "")
@@ -179,7 +190,7 @@ class JobRunner:
         now = time.time_ns() // 1000 - _EPOCH_US
         job = msgspec.structs.replace(job, status=status, details=details, update_time=now)
         key = store.job_key(cluster, job.job_id)
-        await self._commit(self._node.start_ts(), [Write(key, store.encode(job), BLIND)], [], [])
+        await self._commit(await self._now(), [Write(key, store.encode(job), BLIND)], [], [])
         return job
 
     async def _forget_old(self, cluster: int) -> None:
@@ -190,7 +201,14 @@ class JobRunner:
             if job.status in ("completed", "failed") and (job.update_time or job.start_time) < oldest
         ]
         for start in range(0, len(old), CHUNK_ROWS):
-            await self._commit(self._node.start_ts(), old[start : start + CHUNK_ROWS], [], [])
+            await self._commit(await self._now(), old[start : start + CHUNK_ROWS], [], [])
+
+    async def _now(self) -> int:
+        """A time at which everything committed before is seen, as when a session begins; raises PgError."""
+        wait = self._node.fresh()
+        if wait is not None:
+            await outcome(wait)
+        return self._node.start_ts()
 
     async def _commit(
         self, start_ts: int, writes: list[Write], checks: list[bytes], guards: list[bytes]
@@ -198,11 +216,7 @@ class JobRunner:
         """Commit a transaction of the job; raises PgError 40001 when it lost."""
         request = CommitRequest(unique_id(), start_ts, writes, [], checks, guards)
         size = sum(len(write.key) + len(write.value or b"") for write in writes)
-        wait = self._node.committer.submit(request, size)
-        done = asyncio.get_running_loop().create_future()
-        wait.callback = lambda: None if done.done() else done.set_result(None)
-        await done
-        wait.value()
+        await outcome(self._node.committer.submit(request, size))
 
     # --- INDEX_BUILD ---
 
@@ -229,13 +243,13 @@ class JobRunner:
             place = await self._build_chunk(cluster, job, place)
             await asyncio.sleep(0)
         place = keycode.prefix(cluster, job.table_oid)
-        start_ts = self._node.start_ts()
+        start_ts = await self._now()
         _catalog, table, index = self._target(cluster, job)
         rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
         begun = time.monotonic()
         while place is not None:
             if time.monotonic() - begun > self._node.limits.transaction_age_s / 2:
-                start_ts, begun = self._node.start_ts(), time.monotonic()
+                start_ts, begun = await self._now(), time.monotonic()
             place = self._validate_chunk(index, rows, entries, start_ts, place)
             await asyncio.sleep(0)
 
@@ -245,9 +259,9 @@ class JobRunner:
         Of duplicates the first one gets the entry: the validation that follows finds the others.
         """
         while True:
+            start_ts = await self._now()
             _catalog, table, index = self._target(cluster, job)
             rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
-            start_ts = self._node.start_ts()
             versions = self._node.versions
             items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
             writes: dict[bytes, Write] = {}
@@ -291,7 +305,7 @@ class JobRunner:
     async def _activate(self, cluster: int, job: Job, state: str) -> None:
         """The last commit: the index changes its state, and the catalog its version."""
         while True:
-            start_ts = self._node.start_ts()
+            start_ts = await self._now()
             try:
                 catalog, table, index = self._target(cluster, job)
             except Gone:
@@ -318,11 +332,20 @@ class JobRunner:
         hi = keycode.successor(lo)
         place: bytes | None = lo
         while place is not None:
-            start_ts = self._node.start_ts()
+            start_ts = await self._now()
             items, place = self._node.versions.scan_items(place, hi, start_ts, CHUNK_ROWS)
             if items:
                 await self._commit(start_ts, [Write(key, None, BLIND) for key, _value in items], [], [])
             await asyncio.sleep(0)
+
+
+def _is_ended(job: Job | None) -> bool:
+    """Also one that is not known."""
+    return job is None or job.status in ("completed", "failed")
+
+
+def _is_completed(job: Job | None) -> bool:
+    return job is not None and job.status == "completed"
 
 
 def _points_elsewhere(there: bytes | None, value: bytes) -> bool:

@@ -118,7 +118,7 @@ def test_an_index_is_built_for_the_region_that_does_not_lead(shop):
             await done(west, "insert into indexed select g, g % 7 from generate_series(1, 200) g")
             job = await seen(west, "create index async indexed_n on indexed (n)")
             async with asyncio.timeout(HANG_S):
-                await west.execute("call sys.wait_for_job($1)", job)
+                await west.execute(f"call sys.wait_for_job('{job}')")
             for each in (east, west):
                 plan = await each.fetch("explain select id from indexed where n = 3")
                 assert "indexed_n" in str(plan)

@@ -330,6 +330,7 @@ class RegionNode(SessionHost):
         while self._catalog_commits and self._catalog_commits[0].commit_ts <= self._granted:
             self.catalogs.applied([self._catalog_commits.popleft()])
         self.jobs.look()
+        self.jobs.look()
 
     def _progressed(self) -> None:
         passed = min(self.following.complete, self._earliest())
