@@ -45,6 +45,8 @@ class Takeover:
         self._is_told = anchor == EMPTY
         self.reserved: Timestamp = after
         self.outcomes = Outcomes(settings.outcomes)
+        if anchor != EMPTY:
+            self.outcomes.skipped()
         self.is_ended = False
         """The journal has an `End`: there is nothing to own."""
         self._owned = dict.fromkeys(initial or [], after)

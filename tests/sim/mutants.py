@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from adjudicator.coordination import Coordination
 from adjudicator.moves import Moves
+from adjudicator.outcomes import Outcomes
 from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
 from adjudicator.window import Window
@@ -185,6 +186,12 @@ MUTANTS = {
         RangeOwner,
         "_may_restate",
         lambda self: True,
+    ),
+    "denied-unread": (
+        "what was trimmed unread is not denied",
+        Outcomes,
+        "skipped",
+        lambda self: None,
     ),
     "remove-time": (
         "a journal is removed above its end",

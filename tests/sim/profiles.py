@@ -94,7 +94,7 @@ def _replays(chance):
         trim=chance.between(20, 80) * MS,
         kept=chance.between(20, 200) * MS,
         cuts=300,
-        takeover=chance.pick((0, 1500 * MS)),
+        takeover=chance.pick((0, 200 * MS, 1500 * MS)),
     )
 
 
@@ -120,6 +120,8 @@ SOUGHT = {
     "marker-time": "schema",
     "marker-decided": "schema",
     "missed-floor": "replays",
+    "checkpoint-reserved": "replays",
+    "denied-unread": "replays",
     "safe-records": "naps",
     "vote-epoch": "zombies",
     "dead-memory": "zombies",

@@ -5,7 +5,7 @@ Times are milliseconds. A stage begins at 2000; owners have reserved times up to
 """
 
 from adjudicator.messages import Aborted, Committed, Reason
-from adjudicator.protocol import Answer, Candidate, Outcome, ToOwner, Vote
+from adjudicator.protocol import Answer, Ask, Candidate, Outcome, ToOwner, Vote
 from adjudicator.takeover import Takeover
 from adjudicator.window import Window
 from journal.journal import Tail
@@ -553,6 +553,25 @@ def restated_before_reserving(stage):
     if position > before:
         stage.logs[0].trim(before)
         stage.observers.tell("on_trim", 0, position, [])
+
+
+@schedule("denied-unread")
+def asked_about_what_was_trimmed(stage):
+    """X's record is trimmed when a successor is asked about X (seed 18 of replays)."""
+    assert isinstance(stage.commit("x", 1990, {b"a": E}), Committed)
+    candidate = Candidate(b"x".rjust(16, b"\0"), 1, 0, stage.current[0])
+    actor = stage.actor(0)
+    stage.perform(actor, actor.owner.checkpoint())
+    log = stage.logs[0]
+    log.trim(log.tail.position - 1)
+    takeover = Takeover(0, "next", SETTINGS, anchor=log.anchor)
+    takeover.read(log.read(log.first, 10**6))
+    claimed = log.append(takeover.claim(b"n" * 16))
+    assert isinstance(claimed, Tail)
+    successor = takeover.owner_of(claimed)
+    for effect in successor.ask(Ask(candidate, 9), stage.now):
+        told = effect.answer.verdict
+        stage.observers.tell("on_result", "c", candidate.txid, told, stage.now, True)
 
 
 @schedule("disk-trust")
