@@ -64,9 +64,15 @@ def _region_command(action: str, text: str) -> click.Command:
     return command
 
 
-region.add_command(
-    _region_command("cut", "Nothing passes between REGION and the others; it goes on running.")
-)
+@region.command("cut")
+@click.argument("name", metavar="REGION")
+@click.option("--from", "other", metavar="REGION", help="Only the link to this one.")
+@data_option
+def region_cut(name: str, other: str | None, data: Path) -> None:
+    """Nothing passes between REGION and the others; it goes on running."""
+    _perform(data, local_cluster.RegionChange("cut", name, other))
+
+
 region.add_command(
     _region_command("kill", "kill -9 of every process in REGION; they stay dead until it is healed.")
 )

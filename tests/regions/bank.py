@@ -7,7 +7,6 @@ their sum never changes, not even for a reader in the middle.
 
 import asyncio
 import hashlib
-import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +41,8 @@ class Ledger:
     """Region -> what it said with 57P03."""
     sums: int = 0
     """Readers that found the whole sum."""
+    clients: int = 0
+    """So many clients have written in it, each under a number of its own."""
 
 
 async def create(dsn: str) -> None:
@@ -58,11 +59,10 @@ async def create(dsn: str) -> None:
 class Bank:
     """The clients; `async with` runs them. Whatever they meet that they must not meet ends the test."""
 
-    def __init__(self, dsns: Mapping[str, str], seed: str, clients: int = 2) -> None:
+    def __init__(self, dsns: Mapping[str, str], ledger: Ledger, clients: int = 2) -> None:
         """`clients` per region, and one reader in each."""
-        self.ledger = Ledger()
+        self.ledger = ledger
         self._dsns = dict(dsns)
-        self._seed = seed
         self._clients = clients
         self._is_stopping = False
         self._commits = dict.fromkeys(self._dsns, 0)
@@ -70,10 +70,10 @@ class Bank:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Bank":
-        numbers = itertools.count()
         for region in self._dsns:
             for _ in range(self._clients):
-                self._run(self._transfers(region, next(numbers)))
+                self._run(self._transfers(region, self.ledger.clients))
+                self.ledger.clients += 1
             self._run(self._reads(region))
         return self
 
@@ -107,7 +107,7 @@ class Bank:
     # --- clients
 
     async def _transfers(self, region: str, client: int) -> None:
-        choose = random.Random(f"{self._seed}:{client}")
+        choose = random.Random(client)
         number = 0
         while not self._is_stopping:
             connection = await self._connected(region)

@@ -80,7 +80,7 @@ class RegionCluster:
                 self.process.stdout.close()
 
     def kill(self) -> None:
-        """kill -9 of the supervisor, with which everything else is killed (server.runtime.region.bound)."""
+        """kill -9 of the supervisor; with it everything else is killed (server.runtime.region.bound)."""
         self.process.kill()
         self.process.wait()
         if self.process.stdout is not None:
@@ -136,7 +136,7 @@ class RegionCluster:
     def move(self, region: str, table: str) -> None:
         """Returns when both regions know that `region` decides on the table."""
         before = {each["region"]: each["ranges"] for each in self.status()["regions"]}
-        self.command("range", "move", region, "--table", table)
+        self.ask(local_cluster.MoveRange(region, table))
         self.until(
             lambda found: all(
                 each.get("ranges") not in (None, before[each["region"]]) for each in found["regions"]

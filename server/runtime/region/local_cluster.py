@@ -64,10 +64,11 @@ class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
 
 
 class RegionChange(msgspec.Struct, tag="region", forbid_unknown_fields=True):
-    """`action`: cut, kill or heal."""
+    """`action`: cut, kill or heal; a cut is from all others, or from one of them."""
 
     action: str
     region: str
+    other: str | None = None
 
 
 class NodeKill(msgspec.Struct, tag="node-kill", forbid_unknown_fields=True):
@@ -328,11 +329,13 @@ class LocalCluster:
 
     async def _change_region(self, request: RegionChange) -> None:
         region = request.region
-        if region not in self.regions:
-            raise Refused(f"there is no region {region}: {', '.join(self.regions)}")
+        for name in (region, request.other or region):
+            if name not in self.regions:
+                raise Refused(f"there is no region {name}: {', '.join(self.regions)}")
         if request.action == "cut":
-            self.faults.apply(Cut(region))
-            await self._tell_all(Cut(region))
+            cut = Cut(region, request.other)
+            self.faults.apply(cut)
+            await self._tell_all(cut)
         elif request.action == "kill":
             self.killed.add(region)
             if region in self.nodes:
