@@ -36,9 +36,16 @@ data_option = click.option(
     type=click.IntRange(0, 65534),
     help="Of the first region, the next one for the second; 0: any free ones.",
 )
-def cluster(regions: str, witness: str, data: Path, rtt: float, port: int) -> None:
+@click.option(
+    "--clock-error",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1000),
+    help="Milliseconds that one region's clock is ahead and the other's behind, as both allow for.",
+)
+def cluster(regions: str, witness: str, data: Path, rtt: float, port: int, clock_error: float) -> None:
     """Run two regions and a witness on this machine."""
-    options = local_cluster.Options(data, list(local_cluster.names(regions)), witness, port, rtt)
+    options = local_cluster.Options(data, list(local_cluster.names(regions)), witness, port, rtt, clock_error)
     try:
         sys.exit(local_cluster.run(options))
     except InUse as error:

@@ -271,6 +271,8 @@ def test_clocks_are_made_as_chosen(tmp_path):
     assert isinstance(make(ClockChoice("shared", directory=tmp_path)), SharedClock)
     interval = make(ClockChoice("constant", bound_ms=1.5)).now()
     assert interval.latest - interval.earliest == 3_000_000
+    ahead = make(ClockChoice("constant", bound_ms=1.5, error_ms=5000)).now()
+    assert ahead.earliest > interval.latest
     for choice in (ClockChoice("constant"), ClockChoice("shared")):
         with pytest.raises(ValueError, match="needs"):
             make(choice)

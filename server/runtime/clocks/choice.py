@@ -1,5 +1,6 @@
 """Which clock a node is given."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,6 +21,8 @@ class ClockChoice:
     """A bound above it is none."""
     bound_ms: float | None = None
     """`constant`: how wrong the wall clock may be at most; the operator answers for it."""
+    error_ms: float = 0.0
+    """`constant`: what the wall clock is wrong on purpose, for `opendsql cluster` and tests; within the bound."""
     directory: Path | None = None
     """`shared`: where all nodes of the machine find their common offset."""
     path: Path = clockbound.DEFAULT_PATH
@@ -41,7 +44,8 @@ def make(choice: ClockChoice) -> Clock:
     if choice.source == "constant":
         if choice.bound_ms is None:
             raise ValueError("a constant clock needs its bound")
-        return sources.ConstantClock(round(choice.bound_ms * 1e6))
+        error = round(choice.error_ms * 1e6)
+        return sources.ConstantClock(round(choice.bound_ms * 1e6), lambda: time.time_ns() + error)
     if choice.directory is None:
         raise ValueError("a shared clock needs the directory that its nodes share")
     return sources.SharedClock(sources.shared_offset(choice.directory))

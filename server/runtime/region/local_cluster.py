@@ -103,6 +103,8 @@ class Options:
     witness: str = "us-east-2"
     port: int = 5432
     rtt_ms: float = 0.0
+    clock_error_ms: float = 0.0
+    """One region's clock is so far ahead, the other one's behind; both know that they may be."""
 
 
 class Failed(Exception):
@@ -257,7 +259,7 @@ class LocalCluster:
                     regions=self.plan.regions,
                     witness=self.plan.witness,
                     journals=journals,
-                    clock=ClockChoice("shared", directory=self.data.absolute()),
+                    clock=self._clock(each.region),
                     round_trips=self._round_trips(),
                 ),
                 self.data / each.region,
@@ -395,6 +397,14 @@ class LocalCluster:
                 return await _ask(Path(self.nodes[region].config.data), request), ""
         except (OSError, Refused) as error:
             return [], str(error) or type(error).__name__
+
+    def _clock(self, region: str) -> ClockChoice:
+        """The machine's, which all share; or one that is wrong on purpose."""
+        error = self.options.clock_error_ms
+        if not error:
+            return ClockChoice("shared", directory=self.data.absolute())
+        is_first = self.plan.regions.index(region) == 0
+        return ClockChoice("constant", bound_ms=error, error_ms=error if is_first else -error)
 
     # --- distances
 
