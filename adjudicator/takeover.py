@@ -82,13 +82,18 @@ class Takeover:
             self.tail = tail
             self.outcomes.skipped()
 
-    def claim(self, request_id: bytes) -> Sealed:
-        """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once."""
+    def claim(self, request_id: bytes, epoch: int = 0) -> Sealed:
+        """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once.
+
+        `epoch`: at least this one, where the carrier was told already to refuse lower ones.
+        """
         require(self._is_told, "J7: what is kept of a journal restates its ranges and its reservation")
         require(not self.is_ended, "X3: nothing follows the end of a journal")
         notes: list[Note] = [Owned(lo, hi, after) for (lo, hi), after in sorted(self._owned.items())]
         notes += [Adopted(journal, position) for journal, position in sorted(self._acquired.items())]
-        return claim_record(self.tail, self.tail.epoch + 1, self.owner, request_id, notes, self.reserved)
+        return claim_record(
+            self.tail, max(self.tail.epoch + 1, epoch), self.owner, request_id, notes, self.reserved
+        )
 
     def owner_of(self, claimed: Tail, base: Timestamp = 0, mark: Mark | None = None) -> RangeOwner:
         """The new owner, once `claim` was accepted at `claimed`.

@@ -67,7 +67,7 @@ class RegionLog:
         await self._reach()
         shared = self._shared
         if epoch <= max(shared.fence, shared.log.tail.epoch):
-            return Conflict(shared.log.tail)
+            return Conflict(shared.log.tail._replace(epoch=shared.fence))
         shared.fence = epoch
         return shared.log.tail
 

@@ -140,3 +140,15 @@ def test_a_range_moves_and_its_commits_follow_it():
             assert second.commits[-1].commit_ts == commit_ts
 
     asyncio.run(work())
+
+
+def test_a_claimant_that_died_before_its_claim_does_not_lock_the_journal():
+    async def work():
+        async with Regions() as cluster:
+            first, _second = cluster.regions
+            cluster.logs[0].fence = 5
+            first.own(0)
+            await until(lambda: first.owners[0].is_owner)
+            assert first.owners[0].core.epoch == 6
+
+    asyncio.run(work())

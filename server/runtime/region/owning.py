@@ -102,6 +102,7 @@ class Owning:
         self._follower: Follower | None = None
         self._appends: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._least_epoch = 0
         self._is_announcing = False
 
     @property
@@ -195,14 +196,18 @@ class Owning:
         takeover = Takeover(self.journal, self.name, self._settings, self._initial, 0, anchor)
         if not await self._read_all(takeover):
             return Conflict(anchor)
-        fenced = await carrier.fence(takeover.tail.epoch + 1)
+        epoch = max(takeover.tail.epoch + 1, self._least_epoch)
+        # Whoever was here with this epoch, perhaps this process before an answer was lost, may never claim with it.
+        self._least_epoch = epoch + 1
+        fenced = await carrier.fence(epoch)
         if isinstance(fenced, Conflict):
+            self._least_epoch = max(self._least_epoch, fenced.tail.epoch + 1)
             return fenced
         if not await self._read_all(takeover):
             return Conflict(anchor)
         if takeover.is_ended:
             return None
-        sealed = takeover.claim(unique_id())
+        sealed = takeover.claim(unique_id(), epoch)
         result = await self._stored(sealed)
         if isinstance(result, Conflict):
             return result
