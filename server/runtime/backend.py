@@ -14,19 +14,20 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from adjudicator.messages import CommitRequest
 from journal.broken import require
 from server.errors import PgError
 from server.runtime import frames
 from server.runtime.hosting import Entered, Shared, index_of
-from server.runtime.node import Node
 from server.runtime.page import SharedPage
 from server.session.work import Wait
+from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.backend")
 
@@ -56,6 +57,52 @@ class Front:
     mock_secret: bytes
 
 
+class Committing(Protocol):
+    """What takes a worker's commits."""
+
+    def submit(self, request: CommitRequest, size: int) -> Wait[int]: ...
+
+
+class Waiting(Protocol):
+    """What a worker waits for with the jobs' node."""
+
+    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]: ...
+
+
+class ReadElsewhere(Protocol):
+    """The replica that the workers read."""
+
+    @property
+    def applied_position(self) -> int: ...
+
+    def check_readers(self) -> int: ...
+
+
+class Main(Protocol):
+    """The node behind the workers: one machine's, or a region's."""
+
+    limits: Limits
+    default_cluster: int
+    rebase: bool
+    shared: Shared | None
+
+    @property
+    def sessions(self) -> Mapping[int, Any]: ...
+
+    @property
+    def committer(self) -> Committing: ...
+
+    @property
+    def jobs(self) -> Waiting: ...
+
+    @property
+    def versions(self) -> ReadElsewhere: ...
+
+    def told_entered(self, session: Entered) -> None: ...
+
+    def told_left(self, process_id: int) -> None: ...
+
+
 class WorkerFailed(OSError):
     """A worker ended before it accepted connections."""
 
@@ -63,7 +110,7 @@ class WorkerFailed(OSError):
 class Peer:
     """One worker process, seen from main."""
 
-    def __init__(self, index: int, node: Node, backend: Backend, limit: int) -> None:
+    def __init__(self, index: int, node: Main, backend: Backend, limit: int) -> None:
         self.index = index
         self.sessions: set[int] = set()
         self.accepting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -146,7 +193,7 @@ class Backend:
     """What a process runs."""
 
     def __init__(
-        self, node: Node, data: Path, count: int, cancel_here: Callable[[int, bytes], object]
+        self, node: Main, data: Path, count: int, cancel_here: Callable[[int, bytes], object]
     ) -> None:
         self._node = node
         self._data = data

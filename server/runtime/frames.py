@@ -2,7 +2,7 @@
 
     frame      message (msgpack: tag, fields), as in server.runtime.framing
     worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left   ──▶  main
-               ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop
+               ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop, Serving
 
 Both ends are the same program, so a frame that cannot be read is a defect of the process that sent it.
 """
@@ -69,6 +69,8 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     mock_secret: bytes
     rebase: bool
     limits: Limits
+    regional: bytes = b""
+    """Of a region's worker: what `server.runtime.region.worker` decodes."""
 
 
 class Committed(msgspec.Struct, frozen=True, array_like=True, tag=17):
@@ -100,8 +102,14 @@ class Stop(msgspec.Struct, frozen=True, array_like=True, tag=20):
     grace_s: float
 
 
+class Serving(msgspec.Struct, frozen=True, array_like=True, tag=21):
+    """In a region: why no transaction may begin from now on; empty: it may."""
+
+    reason: str
+
+
 ToMain: TypeAlias = Accepting | Submit | WaitForJob | Cancel | Entered | Left
-ToWorker: TypeAlias = Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop
+ToWorker: TypeAlias = Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop | Serving
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_main = msgspec.msgpack.Decoder(ToMain).decode

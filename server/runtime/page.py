@@ -2,7 +2,8 @@
 
     word 0         the journal position applied last, written after the replica's commit and before any
                    client is answered: a reader that finds the word unchanged has the newest snapshot
-    word 1 + i     sessions of process i
+    word 1         in a region: the time up to which everything is applied, written after word 0
+    word 2 + i     sessions of process i
 
 A word is 8 aligned bytes. A torn read could at worst make a changed word look changed in another way.
 """
@@ -14,7 +15,7 @@ import tempfile
 import msgspec
 
 MAX_PROCESSES = 128
-SIZE = 8 * (1 + MAX_PROCESSES)
+SIZE = 8 * (2 + MAX_PROCESSES)
 
 encode_catalog_versions = msgspec.msgpack.Encoder().encode
 decode_catalog_versions = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -46,14 +47,23 @@ class SharedPage:
     def position(self, position: int) -> None:
         self._words[0] = position
 
+    @property
+    def complete(self) -> int:
+        """Everything at or below this time is applied, ns since 1970."""
+        return self._words[1]
+
+    @complete.setter
+    def complete(self, ts: int) -> None:
+        self._words[1] = ts
+
     def session_count(self) -> int:
         """Sessions of all processes."""
-        return sum(self._words[1:])
+        return sum(self._words[2:])
 
     def add_sessions(self, index: int, change: int) -> None:
         """Process `index` has more or fewer sessions."""
-        self._words[1 + index] += change
+        self._words[2 + index] += change
 
     def clear_sessions(self, index: int) -> None:
         """Process `index` is gone."""
-        self._words[1 + index] = 0
+        self._words[2 + index] = 0

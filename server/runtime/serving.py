@@ -189,7 +189,7 @@ class Server:
             self.port = await listener.start(options.host, options.port)
             return
         if self.router is None:
-            await _require_free(options.host, options.port)
+            await require_free(options.host, options.port)
         self.port = await listener.start(options.host, options.port, reuse_port=self.router is None)
         await backend.start(
             Front(
@@ -256,7 +256,7 @@ async def serve(options: Options) -> int:
     return 0 if server.failure is None else 1
 
 
-async def _require_free(host: str, port: int) -> None:
+async def require_free(host: str, port: int) -> None:
     """OSError when somebody listens there: a port that is shared by processes could be taken twice."""
     if port:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)

@@ -17,11 +17,15 @@ from pathlib import Path
 from journal.broken import Broken
 from server.pgwire.connection import Counters
 from server.runtime import frames, process, tls
+from server.runtime.clocks.interval import NoTime
 from server.runtime.gate import CatalogGate
 from server.runtime.hosting import Entered
 from server.runtime.listener import Limits, Listener
 from server.runtime.page import SharedPage
+from server.runtime.region.edges import Edges
+from server.runtime.region.worker import RegionWorkerNode, edges_of
 from server.runtime.worker import Link, WorkerNode
+from server.session.regional import RegionSession
 from server.session.session import SqlSession
 
 log = logging.getLogger("opendsql.worker")
@@ -38,7 +42,13 @@ class Worker:
         self._config = config
         self._frames = socket_frames
         self._link = link
-        self.node = WorkerNode(config, page, link)
+        self.node: WorkerNode
+        self._edges: Edges | None = None
+        if config.regional:
+            self._edges = edges_of(config.regional, self._time_lost)
+            self.node = RegionWorkerNode(config, page, link, self._edges)
+        else:
+            self.node = WorkerNode(config, page, link)
         self.gate = CatalogGate(
             config.auth, lambda: self.node.catalog(config.default_cluster), config.admin_verifier
         )
@@ -59,6 +69,8 @@ class Worker:
 
     async def run(self) -> int:
         """Serve until told to stop or main is gone; the exit code."""
+        if self._edges is not None:
+            await self._edges.start()
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
         process.tune()
         self._frames.send(frames.Accepting())
@@ -66,6 +78,8 @@ class Worker:
         if self.failed:
             return 1
         await self.listener.shutdown(self.grace_s)
+        if self._edges is not None:
+            await self._edges.stop()
         self.node.close()
         return 0
 
@@ -82,6 +96,9 @@ class Worker:
             self.node.told_left(message.process_id)
         elif isinstance(message, frames.Cancel):
             self.listener.cancel(message.process_id, message.secret)
+        elif isinstance(message, frames.Serving):
+            assert isinstance(self.node, RegionWorkerNode)
+            self.node.reason = message.reason
         elif isinstance(message, frames.Stop):
             self.grace_s = message.grace_s
             self.stopped.set()
@@ -101,7 +118,12 @@ class Worker:
         self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
     ) -> SqlSession:
         """A session of an authenticated client."""
+        if isinstance(self.node, RegionWorkerNode):
+            return RegionSession(self.node, user, database, options, out)
         return SqlSession(self.node, user, database, options, out)
+
+    def _time_lost(self, error: NoTime) -> None:
+        self.fail(f"the time is not known: {error}")
 
     def cancel(self, process_id: int, secret: bytes) -> None:
         """A cancel request for a session of another process."""

@@ -55,7 +55,9 @@ def test_a_commit_is_seen_by_every_later_begin_in_any_process(cluster):
             writer = PROCESSES[number % len(PROCESSES)]
             await connections[writer].execute("insert into seen values ($1, $2)", number, str(writer))
             for connection in connections.values():
-                assert await connection.fetchval("select process from seen where id = $1", number) == str(writer)
+                assert await connection.fetchval("select process from seen where id = $1", number) == str(
+                    writer
+                )
 
     with_all(cluster, use)
 

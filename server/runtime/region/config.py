@@ -62,6 +62,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """(lo, hi, journal) before anything moved; empty: all keys belong to the first journal."""
     etcd_tls: bool = False
     """etcd's members are reached by TLS, with this node's certificate."""
+    workers: int = 0
+    """Processes beside the node's own that serve clients."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None

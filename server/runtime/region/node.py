@@ -33,6 +33,7 @@ from server.errors import PgError
 from server.runtime.catalogs import Catalogs
 from server.runtime.hosting import SessionHost
 from server.runtime.jobs import JobRunner
+from server.runtime.page import encode_catalog_versions
 from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.coordinating import Coordinating
@@ -160,6 +161,11 @@ class RegionNode(SessionHost):
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
         self._granted: Timestamp = 0
         self._catalog_commits: deque[Commit] = deque()
+        self._catalog_versions: dict[int, Timestamp] = {}
+        """By cluster: the commit_ts of the last change since this process began."""
+        self._is_first_step = True
+        self.serving: Callable[[str | None], None] = lambda _reason: None
+        """Told now and then why no transaction may begin here."""
         self._is_looking = False
         """A look at the clock is due: somebody waits until its early edge has come far enough."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -177,7 +183,7 @@ class RegionNode(SessionHost):
             self.tails,
             list(self.place.journals),
             clock=self._earliest,
-            applying=lambda _commits: None,
+            applying=self._applying,
             applied=self._applied,
             progressed=self._progressed,
             lost=lambda: self.broken(RuntimeError("what storage needs next was trimmed")),
@@ -269,9 +275,13 @@ class RegionNode(SessionHost):
 
     # --- what sessions ask
 
+    def refusal(self) -> str | None:
+        """Why no transaction may begin here, or None: it may."""
+        return self.membership.refusal(time.monotonic()) or self._no_time()
+
     def fresh(self) -> Wait[None] | None:
         """Before a transaction begins: None, or what it has to wait for. Raises PgError 57P03."""
-        reason = self.membership.refusal(time.monotonic()) or self._no_time()
+        reason = self.refusal()
         if reason is not None:
             self.refused += 1
             raise PgError("57P03", reason)
@@ -320,8 +330,20 @@ class RegionNode(SessionHost):
         self.routing.see(journal, entries)
         self.deliveries.read(journal, entries[-1].record.header.position, self._latest())
 
+    def _applying(self, commits: list[Commit]) -> bytes | None:
+        """What the replica keeps beside the rows for the workers: the catalogs' versions, if they change."""
+        is_first, self._is_first_step = self._is_first_step, False
+        found = store.catalog_commits(commits)
+        for commit in found:
+            for write in commit.writes:
+                if store.is_version_key(write.key):
+                    self._catalog_versions[int.from_bytes(write.key[:4], "big")] = commit.commit_ts
+        return encode_catalog_versions(self._catalog_versions) if found or is_first else None
+
     def _applied(self, commits: list[Commit]) -> None:
         """The catalog in force is that of `start_ts`: its changes wait until that has come so far."""
+        if self.shared is not None:
+            self.shared.page.position += 1
         self._catalog_commits += store.catalog_commits(commits)
 
     def _grant(self, ts: Timestamp) -> None:
@@ -330,9 +352,10 @@ class RegionNode(SessionHost):
         while self._catalog_commits and self._catalog_commits[0].commit_ts <= self._granted:
             self.catalogs.applied([self._catalog_commits.popleft()])
         self.jobs.look()
-        self.jobs.look()
 
     def _progressed(self) -> None:
+        if self.shared is not None:
+            self.shared.page.complete = self.following.complete
         passed = min(self.following.complete, self._earliest())
         self._grant(passed)
         if not self._waiting:
@@ -445,6 +468,7 @@ class RegionNode(SessionHost):
             for node in self.place.nodes:
                 if node != self.place.node:
                     self._post(node, message)
+            self.serving(self.refusal())
             self._set_leads()
             await asyncio.sleep(ALIVE_S)
 

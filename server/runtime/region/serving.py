@@ -17,6 +17,7 @@ from journal.etcd_client import Tls
 from journal.journal import LogError
 from server.pgwire.connection import Counters
 from server.runtime import process, tls
+from server.runtime.backend import Front
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
@@ -32,7 +33,8 @@ from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.node import Place, RegionNode, initial_ranges
-from server.runtime.serving import address, ready_line
+from server.runtime.region.workers import RegionBackend
+from server.runtime.serving import address, ready_line, require_free
 from server.runtime.stores import WORLD_ERRORS, lock_directory
 from server.session.regional import RegionSession
 from server.session.session import SqlSession
@@ -88,6 +90,7 @@ class RegionServer:
         self.ready_after_s = 0.0
         self.node: RegionNode | None = None
         self.listener: Listener | None = None
+        self.backend: RegionBackend | None = None
         self.control: ControlSocket | None = None
         self.port = 0
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
@@ -105,7 +108,9 @@ class RegionServer:
         return RegionSession(self._served(), user, database, options, out)
 
     def cancel(self, process_id: int, secret: bytes) -> None:
-        """A cancel request for a session that is not one of the listener's: there is no other process."""
+        """A cancel request for a session that is not one of the listener's."""
+        if self.backend is not None:
+            self.backend.cancel(process_id, secret)
 
     def broken(self, error: BaseException) -> None:
         """An invariant is broken: answer nobody, end the process."""
@@ -115,6 +120,8 @@ class RegionServer:
         if self.listener is not None:
             self.listener.stopping = True
             self.listener.abort()
+        if self.backend is not None:
+            self.backend.abort()
         self.stopped.set()
 
     def _served(self) -> RegionNode:
@@ -206,19 +213,40 @@ class RegionServer:
         now = datetime.datetime.now(datetime.UTC)
         names = tls.names_of(config.host, config.tls_names)
         server_tls = tls.open_directory(Path(config.data) / "tls", names, now)
+        mock_secret = os.urandom(32)
         self.listener = Listener(
             self,
             tls=server_tls,
             tls_required=config.tls_required,
             counters=self.counters,
-            mock_secret=os.urandom(32),
+            mock_secret=mock_secret,
         )
-        self.port = await self.listener.start(config.host, config.port)
+        if not config.workers:
+            self.port = await self.listener.start(config.host, config.port)
+            return
+        self.backend = RegionBackend(self._served(), config.workers, config.clock)
+        self._served().serving = self.backend.serving
+        await require_free(config.host, config.port)
+        self.port = await self.listener.start(config.host, config.port, reuse_port=True)
+        await self.backend.start(
+            Front(
+                config.host,
+                self.port,
+                config.auth,
+                config.tls_required,
+                tuple(config.tls_names),
+                config.admin_verifier,
+                mock_secret,
+            )
+        )
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.listener is not None and self.failure is None:
-            await self.listener.shutdown(STOP_GRACE_S)
+            ends = [self.listener.shutdown(STOP_GRACE_S)]
+            if self.backend is not None:
+                ends.append(self.backend.stop(STOP_GRACE_S))
+            await asyncio.gather(*ends)
         if self.control is not None:
             await self.control.close()
         if self.node is not None:
@@ -316,6 +344,7 @@ class RegionServer:
             "refused": node.refused,
             "applied": node.versions.applied_position,
             "sessions": len(node.sessions),
+            "workers": [] if self.backend is None else self.backend.status(),
             "messages_sent": {
                 f"{flow.source}>{flow.target} {flow.name}": traffic.sent[flow].messages for flow in between
             },
