@@ -159,7 +159,7 @@ class Adjudicator:
             key = window.conflict(asked.locks, start_ts)
         if key is not None:
             return Aborted(Reason.CONFLICT, key)
-        if self.promises:
+        if self.promises.by_candidate:
             key = self._in_doubt(asked)
             if key is not None:
                 return Aborted(Reason.BUSY, key)
@@ -167,7 +167,12 @@ class Adjudicator:
 
     def _next_time(self, earliest: Timestamp, start_ts: Timestamp) -> Timestamp:
         """A2, A3: above the start, above every time given out, above everything closed."""
-        return max(earliest, start_ts + 1, self.last_ts + 1, self.closed + 1)
+        ts = earliest
+        if ts <= start_ts:
+            ts = start_ts + 1
+        if ts <= self.last_ts:
+            ts = self.last_ts + 1
+        return ts if ts > self.closed else self.closed + 1
 
     def _give_out(self, commit_ts: Timestamp, start_ts: Timestamp) -> None:
         require(commit_ts > start_ts, "A2: commit_ts > start_ts")

@@ -13,10 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from journal.broken import require
-from journal.record import Key, Timestamp
-
-TOP: Key = b"\xff\xff"
-"""Above every key that can be owned; the markers of AR §3.13 stand there, which lie in no range."""
+from journal.record import TOP, Key, Timestamp
 
 
 class Range(msgspec.Struct, gc=False):
@@ -104,3 +101,6 @@ def covers(pieces: list[tuple[Key, Key]], lo: Key, hi: Key) -> bool:
 
 def _lo(each: Range) -> Key:
     return each.lo
+
+
+__all__ = ["TOP", "Range", "Ranges", "covers"]

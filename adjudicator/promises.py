@@ -45,11 +45,11 @@ class Promises:
     """All promises of one owner that have not ended."""
 
     def __init__(self) -> None:
-        self._by_candidate: dict[Candidate, Promise] = {}
+        self.by_candidate: dict[Candidate, Promise] = {}
         self._by_key: dict[Key, list[Promise]] = {}
 
     def __len__(self) -> int:
-        return len(self._by_candidate)
+        return len(self.by_candidate)
 
     def add(self, prepare: Prepare, upto: Timestamp) -> None:
         """Promise nothing that conflicts with `prepare` up to `upto`."""
@@ -61,17 +61,17 @@ class Promises:
             prepare.guards,
             [marker.marker for marker in prepare.markers],
         )
-        self._by_candidate[prepare.candidate] = promise
+        self.by_candidate[prepare.candidate] = promise
         for key in _keys(promise):
             self._by_key.setdefault(key, []).append(promise)
 
     def get(self, candidate: Candidate) -> Promise | None:
         """The promise to this candidate."""
-        return self._by_candidate.get(candidate)
+        return self.by_candidate.get(candidate)
 
     def supersede(self, candidate: Candidate) -> None:
         """A later attempt of the same transaction shows that the earlier ones are dead."""
-        for other in list(self._by_candidate):
+        for other in list(self.by_candidate):
             if other.txid == candidate.txid and other.attempt < candidate.attempt:
                 self.end(other)
 
@@ -100,11 +100,11 @@ class Promises:
 
     def latest(self) -> Timestamp:
         """The highest time up to which anything was promised."""
-        return max((promise.upto for promise in self._by_candidate.values()), default=0)
+        return max((promise.upto for promise in self.by_candidate.values()), default=0)
 
     def end(self, candidate: Candidate) -> Promise | None:
         """The outcome is known; returns the promise, if there was one."""
-        promise = self._by_candidate.pop(candidate, None)
+        promise = self.by_candidate.pop(candidate, None)
         if promise is not None:
             for key in _keys(promise):
                 left = [each for each in self._by_key[key] if each is not promise]
@@ -116,14 +116,14 @@ class Promises:
 
     def seen(self, txid: bytes) -> bool:
         """The transaction's record came out of the stream and was learned; whether a promise ended."""
-        candidates = [each for each in self._by_candidate if each.txid == txid]
+        candidates = [each for each in self.by_candidate if each.txid == txid]
         for candidate in candidates:
             self.end(candidate)
         return bool(candidates)
 
     def settle(self, upto: Timestamp) -> None:
         """Whatever was to appear at or below `upto` was seen."""
-        for candidate in [c for c, promise in self._by_candidate.items() if promise.upto <= upto]:
+        for candidate in [c for c, promise in self.by_candidate.items() if promise.upto <= upto]:
             self.end(candidate)
 
     def _in_doubt(self, key: Key, start_ts: Timestamp) -> list[Promise]:

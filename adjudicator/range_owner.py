@@ -190,11 +190,14 @@ class RangeOwner(Adjudicator):
         """The next part of the stream of all journals, complete up to `complete`."""
         for journal, position, note in notes:
             self._acquire(self.moves.read(journal, position, note))
-        for item in items:
-            if isinstance(item.content, Commit):
-                self._learn(item.journal, item.content)
-            elif any(isinstance(note, End) for note in item.content):
-                self._acquire(self.moves.end(item.journal))
+        remembers = not self._has_acquired and not self.promises.by_candidate
+        for ts, journal, _position, _number, content in items:
+            if isinstance(content, Commit):
+                # What it decided itself it knows, while it owns no more than it did and promised nothing on it.
+                if not remembers or journal != self.journal or ts <= self.safe:
+                    self._learn(journal, content)
+            elif any(isinstance(note, End) for note in content):
+                self._acquire(self.moves.end(journal))
         self.promises.settle(self._settled_upto(complete, now))
         for each in self.ranges:
             if each.floor > self.base and self._is_rebuilt(each, complete):
@@ -406,12 +409,8 @@ class RangeOwner(Adjudicator):
     # --- learning
 
     def _learn(self, journal: int, commit: Commit) -> None:
-        """A record of any journal: what it did to keys of this owner.
-
-        What it decided itself it remembers, as far as it owns now what it owned then.
-        """
-        is_own = journal == self.journal and commit.commit_ts > self.safe and not self._has_acquired
-        if not is_own and self._learns_from(journal):
+        """A record of any journal: what it did to keys of this owner."""
+        if self._learns_from(journal):
             writes = [write for write in commit.writes if self._concerns(write.key)]
             locks = [lock for lock in commit.locks if self._concerns(lock.key)]
             if writes or locks:

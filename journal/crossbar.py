@@ -81,6 +81,8 @@ class _Lane:
         """Of the record at `position`."""
         self.closed = closed
         self.items: deque[Item] = deque()
+        self.notes = 0
+        """How many of the items are not commits."""
         self.announced: list[tuple[Position, Timestamp]] = []
 
 
@@ -164,6 +166,10 @@ class Crossbar:
 
     def take(self, limit: int = 1024) -> list[Item]:
         """The next items in order, about `limit`; all of one time come together, and `complete` covers them."""
+        if len(self._lanes) == 1:
+            (only,) = self._lanes.values()
+            if not only.notes and len(only.items) <= limit:
+                return self._take_all(only)
         items: list[Item] = []
         while True:
             upto = self._bound()
@@ -188,6 +194,7 @@ class Crossbar:
                 break
             items.append(held.popleft())
             if not isinstance(content := item[4], Commit):
+                lane.notes -= 1
                 self._change_set(item.ts, content)
                 break
         last = items[-1]
@@ -198,19 +205,26 @@ class Crossbar:
         if following is None or following.items[0].ts > last.ts:
             self.complete = max(self.complete, last.ts)
 
+    def _take_all(self, lane: _Lane) -> list[Item]:
+        """All commits of the only journal: its closed time covers what was read of it."""
+        items = list(lane.items)
+        if items:
+            require(items[0][:4] > self._last, "X1: the stream is ordered by (time, journal, position)")
+            self._last = items[-1][:4]
+            lane.items.clear()
+        self.complete = max(self.complete, lane.closed)
+        return items
+
     def mark(self) -> Mark:
         """Where to resume so that nothing is lost or comes out twice."""
-        positions = []
-        for journal, lane in sorted(self._lanes.items()):
-            held = lane.items[0].position - 1 if lane.items else lane.position
-            positions.append((journal, held))
-        closed = tuple((j, self._closed_at_mark(lane)) for j, lane in sorted(self._lanes.items()))
-        hashes = tuple(
-            (j, lane.hash)
-            for j, lane in sorted(self._lanes.items())
-            if lane.hash is not None and not lane.items
-        )
-        return Mark(tuple(positions), self._last, closed, hashes)
+        positions, closed, hashes = [], [], []
+        for journal, lane in sorted(self._lanes.items()) if len(self._lanes) > 1 else self._lanes.items():
+            held = lane.items
+            positions.append((journal, held[0].position - 1 if held else lane.position))
+            closed.append((journal, self._closed_at_mark(lane)))
+            if lane.hash is not None and not held:
+                hashes.append((journal, lane.hash))
+        return Mark(tuple(positions), self._last, tuple(closed), tuple(hashes))
 
     def _closed_at_mark(self, lane: _Lane) -> Timestamp:
         """What follows the mark may lie above `complete`; an end that was read is not read again."""
@@ -235,6 +249,7 @@ class Crossbar:
             require(item.ts > lane.closed, _X2)
             lane.closed = item.ts
             lane.items.append(item)
+            lane.notes += 1
         assert not isinstance(item.content, Commit)
         if any(isinstance(note, End) for note in item.content):
             lane.closed = FOREVER

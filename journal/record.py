@@ -14,6 +14,8 @@ Timestamp: TypeAlias = int
 Position: TypeAlias = int
 
 
+TOP: Key = b"\xff\xff"
+"""Above every key of a row; what stands there is not owned and not stored."""
 MARKERS: Key = b"\xff\xffmarker/"
 """Begins the keys of catalog markers (AR §3.13): they lie in no range, every owner looks after its own copy."""
 

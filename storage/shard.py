@@ -28,7 +28,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from journal.broken import require
 from journal.crossbar import Item, Mark
-from journal.record import MARKERS, Commit, Key, Timestamp
+from journal.record import Commit, Key, Timestamp
 
 Row = tuple[Key, Timestamp, bytes]
 """(key, commit_ts, value)."""
@@ -176,14 +176,23 @@ class Shard:
     """One replica of one shard. Synchronous; `now` is the early edge of its clock, ns."""
 
     def __init__(
-        self, rows: Rows, lo: Key, hi: Key, bounds: Bounds | None = None, pushdown: Pushdown | None = None
+        self,
+        rows: Rows,
+        lo: Key,
+        hi: Key,
+        bounds: Bounds | None = None,
+        pushdown: Pushdown | None = None,
+        is_only: bool = False,
     ) -> None:
-        """Holds the keys [lo, hi); without `pushdown` every scan gets the rows as they are."""
+        """Holds the keys [lo, hi); without `pushdown` every scan gets the rows as they are.
+
+        `is_only`: nobody writes other keys, so that none need be left out.
+        """
         self.rows = rows
         self.lo = lo
         self.hi = hi
         self.bounds = bounds if bounds is not None else Bounds()
-        self._is_whole = lo == b"" and hi >= MARKERS
+        self._is_only = is_only
         self._pushdown = pushdown
         self._waiting: list[tuple[Request, Timestamp]] = []
 
@@ -212,11 +221,11 @@ class Shard:
         """
         before = self.complete
         require(complete >= before, "X2: complete never goes back")
-        commits = [item.content for item in items if isinstance(item.content, Commit)]
+        commits = [content for item in items if isinstance(content := item[4], Commit)]
         require(
             not commits or commits[0].commit_ts > before, "S4: nothing is applied at or below a complete time"
         )
-        if not self._is_whole:
+        if not self._is_only:
             commits = [part for commit in commits if (part := self._part(commit)) is not None]
         self.rows.apply(commits, Step(complete, mark, now, extra))
         if not self._waiting:

@@ -1,12 +1,11 @@
 """One owner of all keys, without any carrier."""
 
 from adjudicator.adjudicator import ALONE, Settings
-from adjudicator.ownership import TOP
 from adjudicator.range_owner import RangeOwner
 from journal.appender import Appender
 from journal.crossbar import Item
 from journal.journal import EMPTY
-from journal.record import Commit
+from journal.record import TOP, Commit
 
 
 def alone(floor: int = 0, last_ts: int = 0, settings: Settings = ALONE, **bounds: int) -> RangeOwner:

@@ -11,7 +11,6 @@ commit, which is the time at which transactions begin (DESIGN §4).
 from typing import NamedTuple
 
 from adjudicator.adjudicator import ALONE
-from adjudicator.ownership import TOP
 from adjudicator.range_owner import RangeOwner
 from adjudicator.takeover import Takeover
 from journal.broken import require
@@ -19,7 +18,7 @@ from journal.crossbar import Crossbar, Item, Mark
 from journal.encoding import Sealed, decode
 from journal.journal import Entry, Tail
 from journal.lmdb_log import LmdbLog
-from journal.record import Note, Position, Timestamp
+from journal.record import TOP, Note, Position, Timestamp
 from journal.trimming import Trimming
 from server.session.transaction import unique_id
 from storage.replica import Replica, StoredRows
@@ -45,7 +44,7 @@ class Stream:
     def __init__(self, replica: Replica) -> None:
         """Goes on where the replica stands."""
         self.replica = replica
-        self.shard = Shard(StoredRows(replica), b"", TOP)
+        self.shard = Shard(StoredRows(replica), b"", TOP, is_only=True)
         self.trimming = Trimming()
         self._crossbar = Crossbar([JOURNAL], self.shard.rows.mark)
         self._part: Part | None = None
