@@ -43,9 +43,20 @@ data_option = click.option(
     type=click.FloatRange(0, 1000),
     help="Milliseconds that one region's clock is ahead and the other's behind, as both allow for.",
 )
-def cluster(regions: str, witness: str, data: Path, rtt: float, port: int, clock_error: float) -> None:
+@click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Processes per region that serve clients, beside the one that commits.",
+)
+def cluster(
+    regions: str, witness: str, data: Path, rtt: float, port: int, clock_error: float, workers: int
+) -> None:
     """Run two regions and a witness on this machine."""
-    options = local_cluster.Options(data, list(local_cluster.names(regions)), witness, port, rtt, clock_error)
+    options = local_cluster.Options(
+        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers
+    )
     try:
         sys.exit(local_cluster.run(options))
     except InUse as error:

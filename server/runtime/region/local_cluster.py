@@ -105,6 +105,8 @@ class Options:
     rtt_ms: float = 0.0
     clock_error_ms: float = 0.0
     """One region's clock is so far ahead, the other one's behind; both know that they may be."""
+    workers: int = 0
+    """Per region, beside the node's own process."""
 
 
 class Failed(Exception):
@@ -260,6 +262,7 @@ class LocalCluster:
                     witness=self.plan.witness,
                     journals=journals,
                     clock=self._clock(each.region),
+                    workers=options.workers,
                     round_trips=self._round_trips(),
                 ),
                 self.data / each.region,
