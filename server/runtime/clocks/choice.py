@@ -21,8 +21,6 @@ class ClockChoice:
     """A bound above it is none."""
     bound_ms: float | None = None
     """`constant`: how wrong the wall clock may be at most; the operator answers for it."""
-    error_ms: float = 0.0
-    """`constant`: what the wall clock is wrong on purpose, for `opendsql cluster` and tests; within the bound."""
     directory: Path | None = None
     """`shared`: where all nodes of the machine find their common offset."""
     path: Path = clockbound.DEFAULT_PATH
@@ -31,6 +29,8 @@ class ClockChoice:
     """`chrony`: of its command protocol on this machine."""
     drift_ppm: float = sources.DECLARED_DRIFT_PPB / 1000
     """`chrony`: what the oscillator may gain between corrections."""
+    error_ms: float = 0.0
+    """`constant`: what the wall clock is wrong on purpose, for `opendsql cluster` and tests; within the bound."""
 
 
 def make(choice: ClockChoice) -> Clock:
