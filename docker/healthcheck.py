@@ -14,6 +14,8 @@ import sys
 
 CONTROL = "/data/control"
 CONTROL_IN_MEMORY = "/dev/shm/opendsql-*/control"
+WORKING = ("running", "serving")
+"""What `opendsql serve` says of itself, and what a region's node does."""
 ADDRESS = ("127.0.0.1", 5432)
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 TIMEOUT_S = 3.0
@@ -42,7 +44,7 @@ def main() -> int:
     """The exit code."""
     try:
         found = state()
-        if found == "running" and offers_tls():
+        if found in WORKING and offers_tls():
             return 0
         problem = f"state {found}"
     except (OSError, ValueError) as error:

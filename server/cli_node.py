@@ -25,6 +25,13 @@ EXIT_USAGE = 2
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on for SQL.")
 @click.option("--listen", default="", metavar="ADDRESS", help="For other nodes; else the topology's host.")
+@click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Further processes that accept connections.",
+)
 @cli_listening.options
 def start(
     file: Path,
@@ -32,6 +39,7 @@ def start(
     data: Path,
     host: str,
     listen: str,
+    workers: int,
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
@@ -47,6 +55,7 @@ def start(
         sys.exit(EXIT_USAGE)
     config = msgspec.structs.replace(
         config,
+        workers=workers,
         auth=access.auth,
         admin_verifier=access.admin_verifier,
         tls_required=access.tls_required,

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -60,30 +61,53 @@ def compose_command() -> tuple[str, ...]:
 
 
 @contextmanager
-def built_image(name: str) -> Iterator[str]:
-    """The image of this checkout under `name`, from the committed Dockerfile; removed at the end."""
+def built_image(
+    name: str, dockerfile: str = "docker/Dockerfile", stages: tuple[str, ...] = ("build",)
+) -> Iterator[str]:
+    """The image of this checkout under `name`, from a committed Dockerfile; removed at the end."""
     with base_image(), tempfile.TemporaryDirectory() as folder, ExitStack() as undo:
         # Two builds must see the same files, also while somebody edits the checkout.
-        _copy_context(Path(folder))
-        # The first stage gets a name too, so that it can be removed; the second build takes it from the cache.
-        for tag, more in ((f"{name}-build", ("--target", "build")), (name, ())):
-            build = ("build", "--file", f"{folder}/docker/Dockerfile", "--tag", tag, *more, folder)
+        _copy_context(Path(folder), dockerfile)
+        # Earlier stages get a name too, so that they can be removed; the last build takes them from the cache.
+        for tag, more in (*((f"{name}-{stage}", ("--target", stage)) for stage in stages), (name, ())):
+            build = ("build", "--file", f"{folder}/{dockerfile}", "--tag", tag, *more, folder)
             undo.callback(docker, "image", "rm", "--force", tag, check=False)
             docker(*build, timeout=BUILD_S)
         yield name
 
 
-def _copy_context(folder: Path) -> None:
+def _copy_context(folder: Path, dockerfile: str) -> None:
     """What .dockerignore lets through, with the Dockerfile."""
     (folder / "docker").mkdir()
     ignore = shutil.ignore_patterns("__pycache__")
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    for name in (*allowed, ".dockerignore", "docker/Dockerfile"):
+    for name in (*allowed, ".dockerignore", dockerfile):
         source, target = ROOT / name, folder / name
         if source.is_dir():
             shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copy(source, target)
+
+
+@contextmanager
+def until_healthy(project: str, containers: int = 1, within_s: float = 60.0) -> Iterator[None]:
+    """What is done inside makes so many containers of a compose project healthy that were not."""
+    begin = time.time()
+    yield
+    follow = ("docker", "events", "--since", f"{begin:.6f}", "--until", f"{begin + within_s:.6f}")
+    ours = ("--filter", f"label=com.docker.compose.project={project}")
+    healthy: set[str] = set()
+    with subprocess.Popen(
+        [*follow, *ours, "--format", "{{.Status}} {{.ID}}"], stdout=subprocess.PIPE, text=True
+    ) as events:
+        assert events.stdout is not None
+        for line in events.stdout:
+            if line.startswith("health_status: healthy"):
+                healthy.add(line.split()[-1])
+            if len(healthy) == containers:
+                break
+        events.kill()
+    assert len(healthy) == containers, f"healthy of {containers}: {healthy}"
 
 
 @contextmanager

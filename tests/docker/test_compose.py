@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from tests.docker.engine import ROOT, built_image, compose_command, docker, run
+from tests.docker.engine import ROOT, built_image, compose_command, docker, run, until_healthy
 
 if "OPENDSQL_DOCKER" not in os.environ:
     pytest.skip("takes minutes: make test-docker", allow_module_level=True)
@@ -27,7 +26,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PASSWORD = "pässword with spaces"
 SERVICE = "opendsql"
-HEALTHY_S = 60
 MAX_IMAGE_BYTES = 300_000_000
 HANG_S = 60.0
 
@@ -72,21 +70,12 @@ class Region:
 
     @contextmanager
     def until_healthy(self) -> Iterator[None]:
-        """What is done inside makes a container healthy that was not, within HEALTHY_S."""
-        begin = time.time()
-        yield
-        follow = ("docker", "events", "--since", f"{begin:.6f}", "--until", f"{begin + HEALTHY_S:.6f}")
-        ours = ("--filter", f"label=com.docker.compose.project={self.project}")
-        events = subprocess.Popen(
-            [*follow, *ours, "--format", "{{.Status}}"], stdout=subprocess.PIPE, text=True
-        )
+        """What is done inside makes the container healthy that was not."""
         try:
-            assert events.stdout is not None
-            passed = "health_status: healthy" in map(str.strip, events.stdout)
-        finally:
-            events.kill()
-            events.communicate()
-        assert passed, f"never healthy: {self.compose('ps')}{self.compose('logs')}"
+            with until_healthy(self.project):
+                yield
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.compose('ps')}{self.compose('logs')}") from error
 
     def dsn(self, sslmode: str = "verify-full", password: str = PASSWORD) -> str:
         return psycopg.conninfo.make_conninfo(
