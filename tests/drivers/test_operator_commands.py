@@ -75,7 +75,8 @@ def test_running(server, data):
     assert "ok: " in opendsql("audit", "--data", data).stdout
 
     cut = _json("snapshot", "--data", data, "--json")
-    assert cut["position"] == status["journal"]["tail"]
+    assert cut["position"] == status["journal"]["tail"] + 1, "before it, what a successor must know is restated"
+    assert _json("snapshot", "--data", data, "--json")["position"] == cut["position"], "and not once more"
     assert _json("status", "--data", data, "--json")["snapshots"] == [cut["position"]]
 
 
@@ -103,6 +104,9 @@ def test_records(server, data):
     records = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [each["position"] for each in records] == list(range(1, len(records) + 1))
     assert all(after["previous"] == before["hash"] for before, after in pairwise(records))
+    owned = {"note": "owned", "lo": "", "hi": "ffff", "after": 0}
+    assert [each["notes"] for each in records if each["kind"] == "claim"] == [[owned]]
+    assert [each["notes"] for each in records if each["kind"] == "control"] == [[{"note": "checkpoint"}, owned]]
 
 
 def test_password(tmp_path):
