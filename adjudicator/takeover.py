@@ -59,6 +59,11 @@ class Takeover:
         """Where to read on."""
         return self.tail.position + 1
 
+    @property
+    def is_told(self) -> bool:
+        """Whether what was read restates the ranges; a copy of the journal that lags behind a trim may not."""
+        return self._is_told
+
     def read(self, entries: list[Entry]) -> None:
         """The journal's records, in order, from the oldest that is kept."""
         for record, digest in entries:

@@ -247,7 +247,7 @@ class OwnerNode(Process):
             self._try_claim()
         elif self._takeover.is_ended:
             self.crash()
-        else:
+        elif self._takeover.is_told:
             self._claims += 1
             request = self._number.to_bytes(8, "big") + self._claims.to_bytes(8, "big")
             self._claim = self._takeover.claim(request)
