@@ -230,9 +230,8 @@ def test_members_and_nodes_answer_nobody_without_a_certificate(cluster: Cluster)
         return cluster.compose("exec", "-T", EAST, "python", "-c", ask, host, str(port), key).strip()
 
     assert answer(member, 2379, "/certificates/nodes/us-east-1") == "answered"
-    assert answer(member, 2379, "") == "refused"
-    assert answer(member, 2380, "") == "refused"
-    assert answer(WEST, 7400, "") == "refused"
+    for host, port in ((member, 2379), (member, 2380), (WEST, 7400)):
+        assert answer(host, port, "") in ("refused", "closed")
 
 
 def test_a_region_off_the_backbone_refuses_while_the_other_goes_on_and_both_converge(
