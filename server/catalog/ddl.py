@@ -244,7 +244,7 @@ JOB_COLUMNS = (OutputColumn("job_id", types.TEXT),)
 
 
 def _handlers() -> dict[type, Execute]:
-    from server.catalog import ddl_alter, ddl_index, ddl_role, ddl_table
+    from server.catalog import ddl_alter, ddl_iam, ddl_index, ddl_role, ddl_table
 
     return {
         ast.CreateStmt: ddl_table.create_table,
@@ -255,6 +255,7 @@ def _handlers() -> dict[type, Execute]:
         ast.RenameStmt: ddl_alter.rename,
         ast.RoleStmt: ddl_role.role,
         ast.GrantStmt: ddl_role.grant,
+        ast.IamGrantStmt: ddl_iam.grant,
         ast.CommentStmt: ddl_alter.comment,
     }
 
@@ -268,6 +269,7 @@ STATEMENTS = (
     ast.RenameStmt,
     ast.RoleStmt,
     ast.GrantStmt,
+    ast.IamGrantStmt,
     ast.CommentStmt,
 )
 
@@ -308,4 +310,6 @@ def tag_of(statement: Any) -> str:
         if statement.kind == "role":
             return "GRANT ROLE" if statement.grant else "REVOKE ROLE"
         return "GRANT" if statement.grant else "REVOKE"
+    if isinstance(statement, ast.IamGrantStmt):
+        return "AWS IAM GRANT" if statement.grant else "AWS IAM REVOKE"
     return names[type(statement)]

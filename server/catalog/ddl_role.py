@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from journal.broken import require
 from server.catalog.ddl import Change, Result, find_role, find_schema, find_table, require_owner
 from server.catalog.descriptor import Oid, Role, Schema, Table
 from server.catalog.privileges import LETTERS, PUBLIC, roles_of
 from server.errors import PgError
-from server.sql import ast
+from server.sql import ast, refusals
 
 _TABLE_PRIVILEGES = "arwdDxt"
 _SCHEMA_PRIVILEGES = "UC"
@@ -32,12 +33,11 @@ def _options(statement: ast.RoleStmt, role: Role) -> Role:
         name = option.lower()
         if name in ("login", "nologin"):
             role = msgspec.structs.replace(role, login=(name == "login") if value is None else bool(value))
-        elif name in ("inherit", "noinherit"):
+        else:
+            require(name in ("inherit", "noinherit"), f"role option {name}")
             role = msgspec.structs.replace(
                 role, inherit=(name == "inherit") if value is None else bool(value)
             )
-        else:
-            raise PgError("0A000", f"{name.upper()} not supported for {statement.action.upper()} ROLE")
     return role
 
 
@@ -52,7 +52,7 @@ def _create(change: Change, statement: ast.RoleStmt, name: str) -> None:
 def _alter(change: Change, statement: ast.RoleStmt, name: str) -> None:
     found = find_role(change, name)
     if name == "admin":
-        raise PgError("0A000", "feature not supported on system entity")
+        raise refusals.SYSTEM_ENTITY.error()
     change.put(_options(statement, found))
 
 
@@ -63,9 +63,9 @@ def _drop(change: Change, statement: ast.RoleStmt, name: str) -> None:
         change.notices.append(PgError("00000", f'role "{name}" does not exist, skipping'))
         return
     if name == "admin":
-        raise PgError("0A000", "feature not supported on system entity")
+        raise refusals.SYSTEM_ENTITY.error()
     found = find_role(change, name)
-    depending = []
+    depending = [f"IAM trust with {mapping.arn}" for mapping in found.iam]
     for kind, objects in (("table", change.catalog.tables), ("schema", change.catalog.schemas)):
         for each in objects.values():
             if each.owner == found.oid:
@@ -100,17 +100,16 @@ def grant(change: Change, statement: ast.GrantStmt) -> Result:
             require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
             acl = _changed_acl(statement.grant, table.acl, grantees, letters, change.user_oid)
             change.put(msgspec.structs.replace(table, acl=acl))
-    elif statement.kind == "schema":
+    else:
+        require(statement.kind == "schema", f"GRANT on a {statement.kind}")
         letters = _letters(statement, _SCHEMA_PRIVILEGES, "schema")
         for names in statement.objects:
             if names[-1] in ("public", "sys", "pg_catalog", "information_schema"):
-                raise PgError("0A000", "feature not supported on system entity")
+                raise refusals.SYSTEM_ENTITY.error()
             schema: Schema = find_schema(change.catalog, names[-1])
             require_owner(change.catalog, change.env, schema.owner, f"schema {schema.name}")
             acl = _changed_acl(statement.grant, schema.acl, grantees, letters, change.user_oid)
             change.put(msgspec.structs.replace(schema, acl=acl))
-    else:
-        raise PgError("0A000", "unsupported object type in GRANT")
     return Result(tag)
 
 
@@ -122,14 +121,10 @@ def _tables(change: Change, statement: ast.GrantStmt) -> list[Table]:
 
 
 def _letters(statement: ast.GrantStmt, allowed: str, noun: str) -> str:
-    if statement.grant_option:
-        raise PgError("0A000", "GRANT OPTION not supported")
     if not statement.privileges:
         return allowed
     letters = ""
-    for privilege, columns in statement.privileges:
-        if columns:
-            raise PgError("0A000", "column privileges not supported")
+    for privilege, _columns in statement.privileges:
         letter = LETTERS.get(privilege.upper())
         if letter is None:
             raise PgError("42601", f'unrecognized privilege type "{privilege}"')

@@ -36,6 +36,8 @@ def _used(statement: Any, catalog: Catalog, env: SessionEnv) -> Iterator[Oid]:
         yield from _roles(catalog, [statement.authorization] if statement.authorization is not None else [])
     elif isinstance(statement, ast.RoleStmt):
         yield from _roles(catalog, statement.names)
+    elif isinstance(statement, ast.IamGrantStmt):
+        yield from _roles(catalog, [statement.role])
     elif isinstance(statement, ast.GrantStmt):
         yield from _roles(catalog, statement.grantees)
         if statement.kind == "role":

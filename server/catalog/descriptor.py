@@ -87,6 +87,14 @@ class Schema(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+class IamMapping(msgspec.Struct, frozen=True, gc=False):
+    """An IAM user or role that may connect as a role (AWS IAM GRANT)."""
+
+    oid: Oid
+    arn: str
+    grantor: Oid
+
+
 class Role(msgspec.Struct, frozen=True):
     oid: Oid
     name: str
@@ -96,6 +104,7 @@ class Role(msgspec.Struct, frozen=True):
     """SCRAM-SHA-256 verifier of `opendsql password`."""
     member_of: tuple[Oid, ...] = ()
     version: int = 0
+    iam: tuple[IamMapping, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -286,6 +286,17 @@ def _pg_shdepend(env: Any) -> Iterator[Values]:
             }  # fmt: skip
 
 
+@content("sys.iam_pg_role_mappings")
+def _iam_pg_role_mappings(env: Any) -> Iterator[Values]:
+    roles = env.catalog.roles
+    for role in roles.values():
+        for mapping in role.iam:
+            yield {
+                "iam_oid": mapping.oid, "arn": mapping.arn, "pg_role_oid": role.oid, "pg_role_name": role.name,
+                "grantor_pg_role_oid": mapping.grantor, "grantor_pg_role_name": roles[mapping.grantor].name,
+            }  # fmt: skip
+
+
 @content("sys.jobs", "none")
 def _jobs(env: Any) -> Iterator[Values]:
     session = env.session
