@@ -385,6 +385,22 @@ class EtcdLog:
             return False
         return True
 
+    async def hand_over(self, names: Sequence[str]) -> bool:
+        """If the nearest member leads, let the first of those named lead that can; False: none does for it.
+
+        Raises `Refused`.
+        """
+        with suppress(Lost):
+            status = await self._client.status(0)
+            if status is None or status.member != status.leader:
+                return False
+            ids = {member.name: member.id for member in await self._client.members()}
+            for name in names:
+                with suppress(Lost):
+                    await self._client.move_leader(0, ids.get(name, 0))
+                    return True
+        return False
+
     # --- how
 
     def _until(self) -> float:

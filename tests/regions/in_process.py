@@ -74,6 +74,9 @@ class RegionLog:
     async def lead(self):
         """Nothing to do."""
 
+    async def give_up_lead(self):
+        """Nothing to do."""
+
     async def append(self, record):
         await self._reach()
         if record.epoch < self._shared.fence:

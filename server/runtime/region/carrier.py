@@ -26,6 +26,9 @@ class Carrier(Protocol):
     async def lead(self) -> None:
         """The journal's owner is here now: make appends from here short, if that can be done."""
 
+    async def give_up_lead(self) -> None:
+        """This region is out of service: whoever goes on must not depend on what is here."""
+
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Append after position `record.position - 1`, durably; a claim likewise."""
 

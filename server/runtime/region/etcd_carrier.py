@@ -31,6 +31,8 @@ class EtcdCarrier:
         self._tls = tls
         self.member = ""
         """The name of the member of this region."""
+        self.others: Sequence[str] = ()
+        """The names of the other members; the first one that can leads when this region gives up."""
 
     @classmethod
     async def open(
@@ -75,6 +77,11 @@ class EtcdCarrier:
                 await far.lead(self.member)
             finally:
                 await far.close()
+
+    async def give_up_lead(self) -> None:
+        """A member that leads by the witness's vote is of no use to a region that it can't reach itself."""
+        with contextlib.suppress(LogError):
+            await self.log.hand_over(self.others)
 
     async def append(self, record: Sealed) -> Tail | Conflict:
         """Durable at a quorum when it returns a tail."""

@@ -144,6 +144,7 @@ class RegionNode(SessionHost):
         self._register = register
         self.membership = Membership(place.region, place.regions, timing)
         self.routing = Routing(place.initial)
+        self._carriers = carriers
         self.tails = Tails(carriers, self._seen, {})
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
@@ -211,7 +212,8 @@ class RegionNode(SessionHost):
         self.tails.start()
         self.following.start()
         loop = asyncio.get_running_loop()
-        loops = [self._confirm(), self._live(), *(self._own(journal) for journal in self.owners)]
+        loops = [self._confirm(), self._live(), self._give_leads_up()]
+        loops += [self._own(journal) for journal in self.owners]
         self._tasks = [loop.create_task(each) for each in loops]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -481,6 +483,17 @@ class RegionNode(SessionHost):
             if owning.is_owner and append:
                 deliveries = [told.get(journal, 0) for told in served]
                 owning.set_lead(lead_of(append, deliveries, int(TICK_S * 1e9), owning.most_lead))
+
+    async def _give_leads_up(self) -> None:
+        """While this region, which was in service, is out of it (AR §3.18).
+
+        If only the link to the other region is cut, the carrier's leader here goes on with the witness's vote, and
+        the other region finds no leader: its own member does not reach this one.
+        """
+        while True:
+            if self.membership.value is not None and self.membership.refusal(time.monotonic()) is not None:
+                await asyncio.gather(*(each.give_up_lead() for each in self._carriers.values()))
+            await asyncio.sleep(CONFIRM_S)
 
     async def _own(self, journal: int) -> None:
         preferred = self.place.journals[journal]

@@ -182,6 +182,8 @@ class RegionServer:
                         near, journal.number, self._etcd_tls, everywhere=list(journal.members.values())
                     )
                     carrier.member = journal.names[config.region]
+                    others = [each for each in config.regions if each != config.region]
+                    carrier.others = [journal.names[each] for each in (config.witness, *others)]
                     self._carriers[journal.number] = carrier
                 except Unreachable as error:
                     log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
