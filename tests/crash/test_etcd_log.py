@@ -422,6 +422,23 @@ def test_the_leader_is_moved_to_a_named_member(etcd_cluster: Cluster, runner: as
     runner.run(run())
 
 
+def test_a_member_that_leads_hands_over_to_the_first_that_can(
+    etcd_cluster: Cluster, runner: asyncio.Runner
+) -> None:
+    async def run() -> None:
+        whole = await EtcdLog.open(etcd_cluster.endpoints, "handed")
+        near = await EtcdLog.open(etcd_cluster.endpoints[:1], "handed")
+        assert await whole.lead(NAMES[0])
+        assert await near.hand_over(["nowhere", NAMES[2], NAMES[1]])
+        assert await leader_of(whole) == 2
+        assert not await near.hand_over([NAMES[1]])
+        assert await leader_of(whole) == 2
+        await near.close()
+        await whole.close()
+
+    runner.run(run())
+
+
 def test_a_member_of_an_unfit_version_is_refused(
     etcd_cluster: Cluster, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
