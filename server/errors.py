@@ -40,8 +40,3 @@ def conflict() -> PgError:
 def schema_changed() -> PgError:
     """The catalog that the transaction used is no longer the one in force (dsql-reference §5.3)."""
     return PgError("40001", "schema has been updated by another transaction (OC001)")
-
-
-def unsupported(message: str) -> PgError:
-    """DSQL refuses it: SQLSTATE 0A000 (dsql-reference §0)."""
-    return PgError("0A000", message)

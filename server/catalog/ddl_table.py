@@ -24,7 +24,7 @@ from server.catalog.ddl import (
 )
 from server.catalog.descriptor import Check, Column, Index, IndexKey, Schema, Table
 from server.errors import PgError
-from server.sql import ast, types
+from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
 from server.sql.deparse import deparse
@@ -46,7 +46,7 @@ def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
     """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
     found, typmod = bind_type(name, change.env, change.catalog)
     if found.name not in STORABLE or name.setof:
-        raise PgError("0A000", f"datatype {found.display} not supported")
+        raise refusals.DATATYPE.error(found.display)
     if found.name in _CHAR_LIMITS:
         shown, limit = _CHAR_LIMITS[found.name]
         if typmod - 4 > limit:
@@ -56,7 +56,6 @@ def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
 
 def create_table(change: Change, statement: ast.CreateStmt) -> Result:
     """CREATE TABLE."""
-    _refuse_clauses(statement)
     catalog, names = change.catalog, statement.relation.names
     schema = creation_schema(catalog, change.env, names)
     require_create(catalog, change.env, schema)
@@ -71,25 +70,6 @@ def create_table(change: Change, statement: ast.CreateStmt) -> Result:
         raise PgError("54000", f"creating more than {change.txn.limits.tables} tables not allowed")
     change.put(_Builder(change, schema, name).build(statement))
     return result
-
-
-def _refuse_clauses(statement: ast.CreateStmt) -> None:
-    if statement.persistence == "temp":
-        raise PgError("0A000", "TEMPORARY or TEMP table not supported for CREATE TABLE")
-    if statement.persistence == "unlogged":
-        raise PgError("0A000", "UNLOGGED table not supported for CREATE TABLE")
-    for given, clause in (
-        (statement.partition_by, "PARTITION BY"),
-        (statement.partition_of, "PARTITION OF"),
-        (statement.inherits, "INHERITS"),
-        (statement.of_type, "OF"),
-        (statement.access_method, "USING"),
-        (statement.options, "WITH"),
-        (statement.on_commit, "ON COMMIT"),
-        (statement.tablespace, "TABLESPACE"),
-    ):
-        if given:
-            raise PgError("0A000", f"{clause} clause not supported")
 
 
 @dataclass(slots=True)
@@ -133,8 +113,6 @@ class _Builder:
                 self._column(element)
             elif isinstance(element, ast.Constraint):
                 self._table_constraint(element)
-            else:
-                raise PgError("0A000", "LIKE clause not supported for CREATE TABLE")
         limit = self.change.txn.limits.columns_per_table
         if len(self.columns) > limit:
             raise PgError("54011", f"tables can have at most {limit} columns")
@@ -162,10 +140,6 @@ class _Builder:
         refuse_system_name(definition.name)
         if any(column.name == definition.name for column in self.columns):
             raise PgError("42701", f'column "{definition.name}" specified more than once')
-        if definition.collation is not None:
-            raise PgError("0A000", "COLLATE clause not supported")
-        if definition.compression is not None:
-            raise PgError("0A000", "COMPRESSION clause not supported")
         found, typmod = column_type(self.change, definition.type)
         not_null: bool | None = None
         default: str | None = None
@@ -191,25 +165,23 @@ class _Builder:
                     )
                 default, default_expr = constraint.expr_text, constraint.expr
             elif kind in ("primary key", "unique"):
-                _refuse_deferrable(constraint)
                 self.keys.append((constraint, (definition.name,)))
             elif kind == "check":
                 self.checks.append(constraint)
-            else:
-                raise _unsupported_constraint(kind)
+            elif kind == "identity":
+                if found.name != "int8":
+                    raise refusals.IDENTITY_TYPE.error(found.display)
+                raise refusals.IDENTITY.error()
         made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
         if default_expr is not None:
             self.defaults.append((len(self.columns), default_expr))
         self.columns.append(made)
 
     def _table_constraint(self, constraint: ast.Constraint) -> None:
-        _refuse_deferrable(constraint)
         if constraint.kind in ("primary key", "unique"):
             self.keys.append((constraint, constraint.columns))
-        elif constraint.kind == "check":
-            self.checks.append(constraint)
         else:
-            raise _unsupported_constraint(constraint.kind)
+            self.checks.append(constraint)
 
     def _attnum(self, name: str, kind: str) -> int:
         for place, column in enumerate(self.columns, 1):
@@ -302,21 +274,6 @@ def refuse_system_name(name: str) -> None:
         raise PgError("42701", f'column name "{name}" conflicts with a system column name')
 
 
-def _refuse_deferrable(constraint: ast.Constraint) -> None:
-    if constraint.deferrable or constraint.initially_deferred:
-        raise PgError("0A000", f"DEFERRABLE not supported for {constraint.kind.upper()} constraint")
-
-
-def _unsupported_constraint(kind: str) -> PgError:
-    names = {
-        "foreign key": "FOREIGN KEY constraint",
-        "identity": "GENERATED AS IDENTITY",
-        "generated": "GENERATED ALWAYS AS STORED",
-        "exclude": "EXCLUDE constraint",
-    }
-    return PgError("0A000", f"{names.get(kind, kind)} not supported for CREATE TABLE")
-
-
 def with_default(change: Change, column: Column, expr: ast.Expr) -> Column:
     """The column, its default checked. Raises PgError.
 
@@ -332,8 +289,6 @@ def with_default(change: Change, column: Column, expr: ast.Expr) -> Column:
 def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: set[str]) -> Check:
     """A CHECK constraint of `table`, named as PostgreSQL names it. Raises PgError."""
     assert constraint.expr is not None and constraint.expr_text is not None
-    if constraint.no_inherit:
-        raise PgError("0A000", "NO INHERIT not supported")
     env = WatchedEnv(change.env)
     bound = bind_scalar(constraint.expr, table, env, change.catalog, (types.BOOL, -1), "check")
     text = deparse(bound, table) if env.is_of_the_moment else constraint.expr_text
@@ -380,8 +335,6 @@ def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
             raise PgError("42P06", f'schema "{name}" already exists')
         change.notices.append(PgError("42P06", f'schema "{name}" already exists, skipping'))
         return Result("CREATE SCHEMA")
-    if statement.elements:
-        raise PgError("0A000", "CREATE SCHEMA with elements not supported")
     owner = change.user_oid
     if statement.authorization is not None:
         owner = find_role(change, statement.authorization).oid
@@ -395,12 +348,8 @@ def drop(change: Change, statement: ast.DropStmt) -> Result:
         "table": _drop_table,
         "index": _drop_index,
         "schema": _drop_schema,
-        "trigger": _drop_trigger if statement.if_exists else None,
-    }.get(statement.kind)
-    if handler is None:
-        raise PgError("0A000", "unsupported object in DROP statement")
-    if statement.kind == "index" and statement.concurrently:
-        raise PgError("0A000", "CONCURRENTLY not supported for DROP INDEX")
+        "trigger": _drop_trigger,
+    }[statement.kind]
     for names in dict.fromkeys(statement.objects):
         handler(change, statement, names)
     return Result(f"DROP {statement.kind.upper()}")
@@ -471,7 +420,7 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
     catalog = change.catalog
     name = names[-1]
     if name in SYSTEM_SCHEMAS or name == "public":
-        raise PgError("0A000", "feature not supported on system entity")
+        raise refusals.SYSTEM_ENTITY.error()
     if name not in catalog.schema_names:
         _missing(change, statement, names, PgError("3F000", f'schema "{name}" does not exist'))
         return

@@ -29,13 +29,6 @@ def start(session: SqlSession, parsed: ast.ParsedStatement, txn: Transaction) ->
     """Begin COPY: CopyInResponse, or the whole of COPY TO. Raises PgError."""
     statement = parsed.statement
     assert isinstance(statement, ast.CopyStmt)
-    if statement.filename is not None or statement.program:
-        direction = "from" if statement.from_ else "to"
-        raise PgError(
-            "0A000",
-            f"COPY {direction} a file or program is not supported",
-            hint="Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
-        )
     options = read_options(statement.options, statement.from_)
     if statement.from_:
         copy_in.start(session, statement, txn, options)

@@ -16,7 +16,7 @@ from server.session.portal import Portal, rest
 from server.session.prepared import Prepared
 from server.session.transaction import Transaction
 from server.session.work import Slice, Wait
-from server.sql import ast
+from server.sql import ast, refusals
 from server.sql.bind import MOST_PARAMS
 from server.sql.context import Context
 from server.sql.explain_tree import Meter, Options, as_json, measure, shown, text_lines
@@ -49,7 +49,7 @@ def read_options(statement: ast.ExplainStmt) -> dict[str, bool]:
         name = name.lower()
         if name == "format":
             if str(value).lower() not in ("text", "json"):
-                raise PgError("0A000", f"EXPLAIN format {value} not supported")
+                raise refusals.EXPLAIN_FORMAT.error(str(value).upper())
             continue
         if name not in _BOOLEANS:
             raise PgError("42601", f'unrecognized EXPLAIN option "{name}"')
@@ -99,8 +99,6 @@ def explain(
     assert isinstance(statement, ast.ExplainStmt)
     wanted = read_options(statement)
     query = statement.query
-    if not isinstance(query, preparing.OPTIMIZABLE):
-        raise PgError("0A000", f"unsupported statement: {type(query).__name__.removesuffix('Stmt')}")
     begun = time.perf_counter()
     txn.check_age()
     prepared = yield from _prepared(session, parsed, txn, portal, wanted.get("generic_plan", False))

@@ -23,7 +23,7 @@ from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Slice, Wait, Work
-from server.sql import ast, scanner
+from server.sql import ast, refusals, scanner
 from server.sql.context import Context
 
 if TYPE_CHECKING:
@@ -434,7 +434,7 @@ class SqlSession:
     def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
         """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
         if txn.ddl:
-            raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+            raise refusals.DDL_AND_DML.error()
         if txn.read_only:
             raise PgError("25006", f"cannot execute {tag} in a read-only transaction")
         txn.dml = True

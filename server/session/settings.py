@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from server.errors import PgError
-from server.sql import ast
+from server.sql import ast, refusals
 from server.sql.env import Env
 from server.sql.interval_decode import interval_in
 from server.sql.interval_encode import interval_out
@@ -265,7 +265,7 @@ def quote_list(values: tuple[str, ...]) -> str:
 
 
 def unsettable(name: str) -> PgError:
-    return PgError("0A000", f'setting configuration parameter "{name}" not supported')
+    return refusals.SETTING.error(name)
 
 
 def unrecognized(name: str) -> PgError:

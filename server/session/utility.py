@@ -16,7 +16,8 @@ from server.session.prepared import describe, row_encoder
 from server.session.settings import ALL, quote_list, unrecognized
 from server.session.transaction import Transaction
 from server.session.work import Slice, Wait, Work
-from server.sql import ast, types
+from server.sql import ast, refusals, types
+from server.sql.refusal import not_here
 from server.sql.tree import OutputColumn
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal
     """Run one utility statement; its rows, if any, and CommandComplete are appended. Raises PgError."""
     statement = parsed.statement
     session.refuse_aborted(statement)
-    if isinstance(statement, ast.Unsupported):
-        raise PgError("0A000", statement.message)
+    refusals.check(statement, session.settings.get)
     handler = _HANDLERS.get(type(statement))
     if handler is not None:
         yield from handler(session, statement, portal)
@@ -46,7 +46,7 @@ def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal
     elif isinstance(statement, ddl.STATEMENTS):
         yield from _ddl(session, statement, portal)
     else:
-        raise PgError("0A000", f"unsupported statement: {type(statement).__name__.removesuffix('Stmt')}")
+        raise not_here(type(statement).__name__.removesuffix("Stmt"), "").error()
 
 
 def columns_of(statement: ast.Statement, env: SessionEnv) -> tuple[OutputColumn, ...]:
@@ -85,32 +85,20 @@ def _transaction(session: SqlSession, statement: ast.TransactionStmt, portal: Po
         _begin(session, options)
         session.complete("BEGIN" if kind == "begin" else "START TRANSACTION")
     elif kind == "commit":
-        yield from _commit(session, options)
-    elif kind == "rollback":
-        _rollback(session, options)
-    elif kind in ("savepoint", "release", "rollback to"):
-        raise PgError("0A000", f"unsupported transaction statement: {kind.upper()}")
+        yield from _commit(session)
     else:
-        raise PgError("0A000", f"unsupported transaction statement: {kind.upper()}")
-
-
-def check_isolation(level: object) -> None:
-    """DSQL has one level (dsql-reference §5.5)."""
-    if level is not None and level != "repeatable read":
-        raise PgError("0A000", f"Unsupported isolation level: {str(level).upper()}")
+        _rollback(session)
+        session.complete("ROLLBACK")
 
 
 def _begin(session: SqlSession, options: dict[str, object]) -> None:
-    check_isolation(options.get("isolation"))
     if session.status == b"T":
         warn(session, PgError("25001", "there is already a transaction in progress"))
         return
     session.begin_block(bool(options.get("read only")))
 
 
-def _commit(session: SqlSession, options: dict[str, object]) -> Work:
-    if options.get("chain"):
-        raise PgError("0A000", "COMMIT AND CHAIN not supported")
+def _commit(session: SqlSession) -> Work:
     if session.status == b"E":
         session.rollback()
         session.complete("ROLLBACK")
@@ -122,14 +110,11 @@ def _commit(session: SqlSession, options: dict[str, object]) -> Work:
     session.complete("COMMIT")
 
 
-def _rollback(session: SqlSession, options: dict[str, object]) -> None:
-    if options.get("chain"):
-        raise PgError("0A000", "ROLLBACK AND CHAIN not supported")
+def _rollback(session: SqlSession) -> None:
     if session.status == b"I":
         warn(session, _NO_TRANSACTION)
     if session.txn is not None:
         session.rollback()
-    session.complete("ROLLBACK")
 
 
 def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, portal: Portal | None) -> Work:
@@ -145,10 +130,6 @@ def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, por
 
 def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | None) -> Work:
     kind, name = statement.kind, statement.name
-    if kind == "multi":
-        options = dict(statement.options)
-        check_isolation(options.get("isolation"))
-        raise PgError("0A000", f'setting configuration parameter "{name}" not supported')
     if kind == "reset all":
         if session.txn is None:
             session.begin(implicit=True)
@@ -211,8 +192,6 @@ def _explain(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal | 
 
 
 def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | None) -> Work:
-    if statement.vacuum:
-        raise PgError("0A000", "unsupported VACUUM statement")
     if session.status == b"T":
         raise PgError("25001", "ANALYZE cannot run inside a transaction block")
     txn = session.txn or session.begin(implicit=True)
@@ -257,9 +236,9 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
     if txn.read_only:
         raise PgError("25006", f"cannot execute {ddl.tag_of(statement)} in a read-only transaction")
     if txn.ddl:
-        raise PgError("0A000", "multiple ddl statements not supported in a transaction")
+        raise refusals.MULTIPLE_DDL.error()
     if txn.dml:
-        raise PgError("0A000", "ddl and dml are not supported in the same transaction")
+        raise refusals.DDL_AND_DML.error()
     result = ddl.execute(statement, txn, session.env)
     session.env.catalog = txn.catalog
     for notice in result.notices:
@@ -272,8 +251,6 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
 
 
 def _deallocate(session: SqlSession, statement: ast.DeallocateStmt, portal: Portal | None) -> Work:
-    if statement.name is not None:
-        raise PgError("0A000", "unsupported statement: Deallocate")
     session.statements.clear()
     session.complete("DEALLOCATE ALL")
     return

@@ -14,8 +14,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from server.catalog.descriptor import Column, Index, IndexKey, Table
-from server.errors import PgError
-from server.sql import types
+from server.sql import refusals, types
 from storage import keycode, rowcode
 
 Row: TypeAlias = Sequence[Any]
@@ -28,7 +27,7 @@ def key_kind(column: Column) -> str:
     """The key encoding of a column; PgError 0A000 when its type can't be part of a key (dsql-reference §1.5)."""
     found = types.BY_OID[column.type_oid]
     if found.key_kind is None:
-        raise PgError("0A000", f"datatype {found.display} is not supported in a key")
+        raise refusals.KEY_TYPE.error(found.display)
     return found.key_kind
 
 

@@ -964,12 +964,13 @@ class DeallocateStmt:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A statement that PostgreSQL has and DSQL refuses whole: parsed enough to know it is one.
+    """A statement that is refused whole, parsed as far as server/sql/refusals.py needs to say so.
 
-    `message` is the whole text of the 0A000, by DSQL's forms (dsql-reference §0, §1)."""
+    `node` is PostgreSQL's parse node without Stmt, where there is one."""
 
     node: str
-    message: str
+    what: str = ""
+    """What tells refusals of one node apart: the kind of object, the language of a function; empty: nothing does."""
     at: int = -1
 
 

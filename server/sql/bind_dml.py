@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.catalog.descriptor import Column, Table
-from server.sql import ast, tree
+from server.sql import ast, refusals, tree
 from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_expr import transform, transform_as
 from server.sql.bind_from import add_table, lateral_state, transform_from
@@ -145,8 +145,7 @@ def _join_from(scope: Scope, item: NsItem, items: Sequence[ast.FromItem]) -> tre
 
 def update(scope: Scope, node: ast.UpdateStmt) -> tree.Update:
     """UPDATE ... SET ... FROM ... WHERE ... RETURNING."""
-    if node.current_of is not None:
-        raise error("0A000", "WHERE CURRENT OF is not supported", node.at)
+    refusals.check_node(node)
     ctes = with_clause(scope, node.with_)
     table, item = target_table(scope, node.relation, "UPDATE")
     from_ = _join_from(scope, item, node.from_)
@@ -171,8 +170,7 @@ def update(scope: Scope, node: ast.UpdateStmt) -> tree.Update:
 
 def delete(scope: Scope, node: ast.DeleteStmt) -> tree.Delete:
     """DELETE ... USING ... WHERE ... RETURNING."""
-    if node.current_of is not None:
-        raise error("0A000", "WHERE CURRENT OF is not supported", node.at)
+    refusals.check_node(node)
     ctes = with_clause(scope, node.with_)
     table, item = target_table(scope, node.relation, "DELETE")
     from_ = _join_from(scope, item, node.using)

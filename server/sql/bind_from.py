@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from server.catalog.descriptor import Table
-from server.errors import unsupported
-from server.sql import ast, tree
+from server.sql import ast, refusals, tree
 from server.sql.bind_expr import resolve_type, transform_as
 from server.sql.bind_join import join
 from server.sql.bind_target import figure_name
@@ -74,8 +73,7 @@ def _single(item: NsItem) -> Piece:
 
 def range_var(scope: Scope, node: ast.RangeVar) -> NsItem:
     """A name: a CTE, a table, or a catalog relation."""
-    if node.sampled:
-        raise unsupported("TABLESAMPLE clause not supported")
+    refusals.check_node(node)
     if len(node.names) == 1:
         found = find_cte(scope, node.names[0])
         if found is not None:

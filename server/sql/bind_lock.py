@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from journal.record import LockClass
-from server.sql import ast, tree
+from server.sql import ast, refusals, tree
 from server.sql.bind_from import named_items
 from server.sql.scope import NsItem, Scope, error
 
@@ -16,10 +16,8 @@ def locks(scope: Scope, node: ast.SelectStmt, grouped: bool) -> tuple[tree.RowLo
     """The row locks of a SELECT, those of its subqueries put into them; raises 0A000, 42P01."""
     made: dict[int, int] = {}
     for clause in node.locking:
+        refusals.check_node(clause)
         strength = f"FOR {clause.strength.upper()}"
-        if clause.strength not in LOCKS:
-            message = "locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported"
-            raise error("0A000", message)
         _refuse_select(node, scope, grouped, strength)
         items = named_items(scope, clause.tables, clause.at, strength) if clause.tables else scope.items
         for item in items:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.errors import unsupported
-from server.sql import ast, tree
+from server.sql import ast, refusals, tree
 from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_expr import leftmost, transform_as
 from server.sql.bind_from import transform_from
@@ -44,8 +43,7 @@ def bind_query(
 
 def select(scope: Scope, node: ast.SelectStmt) -> tree.Query:
     """A plain SELECT."""
-    if node.into is not None:
-        raise unsupported("unsupported statement: CreateTableAs")
+    refusals.check_node(node)
     ctes = with_clause(scope, node.with_)
     scope.window_defs += node.windows
     from_ = transform_from(scope, node.from_)

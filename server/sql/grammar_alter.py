@@ -24,7 +24,7 @@ class AlterTables(Sessions):
         if self.accept("all"):
             self.expect("in", "tablespace")
             self.skip_statement()
-            return Unsupported("AlterTableMoveAll", "unsupported statement: AlterTableMoveAll", at)
+            return Unsupported("AlterTableMoveAll", at=at)
         asynchronous = kind == "table" and self._is_async()
         if asynchronous:
             self.index += 1

@@ -56,7 +56,7 @@ class DataChanges(Queries):
         self.relation_with_alias()
         self.expect("using")
         self.skip_statement()
-        return Unsupported("Merge", "unsupported statement type: MERGE", at)
+        return Unsupported("Merge", at=at)
 
     def skip_statement(self) -> None:
         """To the end of this statement, or to the parenthesis that closes around it."""

@@ -34,8 +34,9 @@ class Grants(Objects):
             return self._role_grant(grant, privileges, option, at)
         self.index += 1
         if self.kind in _REFUSED and self._is_refused_target():
+            what = self.kind
             self.skip_statement()
-            return Unsupported("Grant", "unsupported object type in GRANT", at)
+            return Unsupported("Grant", what, at)
         kind, objects, everything = self._target()
         self.expect("to" if grant else "from")
         grantees = self.comma_list(self._grantee)

@@ -52,7 +52,6 @@ _COMMENT_NAMES = frozenset(
         "subscription",
     }
 )
-_NO_DROP = "unsupported object in DROP statement"
 
 
 class Objects(AlterTables):
@@ -309,8 +308,8 @@ class Objects(AlterTables):
             raise self.fail()
         self.skip_statement()
         if kind in whole:
-            return Unsupported(whole[kind], f"unsupported statement: {whole[kind]}", at)
-        return Unsupported("Drop", _NO_DROP, at)
+            return Unsupported(whole[kind], at=at)
+        return Unsupported("Drop", kind, at)
 
     # --- COMMENT
 
@@ -343,7 +342,7 @@ class Objects(AlterTables):
         return CommentStmt(kind, names, sub_name, text, at)
 
     def _comment_other(self, at: int) -> Unsupported:
-        self.expect_any(
+        kind = self.expect_any(
             (
                 "materialized",
                 "foreign",
@@ -370,7 +369,7 @@ class Objects(AlterTables):
             )
         )
         self.skip_statement()
-        return Unsupported("Comment", "unsupported object in COMMENT statement", at)
+        return Unsupported("Comment", kind, at)
 
     # --- ALTER SCHEMA
 

@@ -1,11 +1,11 @@
-"""Statements that DSQL refuses whole, known by their first words (dsql-reference §0, §1)."""
+"""Statements that are refused whole, known by their first words; server/sql/refusals.py has the texts."""
 
-from dataclasses import replace
 from itertools import pairwise
 
-from server.sql.ast import Statement, Unsupported
+from server.sql.ast import Statement, TypeName, Unsupported
 from server.sql.grammar_grant import Grants
 from server.sql.grammar_objects import ROLE_WORDS
+from server.sql.refusal_tables import cache_is_bad
 
 STATEMENTS = {
     "truncate": "Truncate",
@@ -34,19 +34,9 @@ STATEMENTS = {
 """First word -> PostgreSQL's node."""
 _ALONE = frozenset({"vacuum", "cluster", "checkpoint"})
 """Statements that may be one word."""
-_MESSAGES = {
-    "Vacuum": "unsupported VACUUM statement",
-    "CreateTrig": "CREATE TRIGGER not supported",
-    "CreateProcedure": "PROCEDURE is not supported",
-    "AlterProcedure": "PROCEDURE is not supported",
-    "CreateEnum": "CREATE TYPE not supported",
-    "AlterType": "ALTER TYPE not supported",
-    "Rename": "unsupported object in RENAME statement",
-}
 _CREATE = {
     "view": "View",
     "recursive": "View",
-    "sequence": "CreateSeq",
     "function": "CreateFunction",
     "procedure": "CreateProcedure",
     "trigger": "CreateTrig",
@@ -80,7 +70,7 @@ _CREATE = {
 _ALTER = {
     "system": "AlterSystem",
     "sequence": "AlterSeq",
-    "view": "AlterTable",
+    "view": "AlterView",
     "materialized": "AlterTable",
     "foreign": "AlterTable",
     "domain": "AlterDomain",
@@ -112,6 +102,18 @@ _ALTER = {
 }
 
 
+_ABOUT = ("AlterFunction", "AlterTSConfiguration", "Rename")
+"""Nodes of ALTER for which the kind of object counts."""
+_SMALL = {
+    "int": "integer",
+    "int4": "integer",
+    "integer": "integer",
+    "int2": "smallint",
+    "smallint": "smallint",
+}
+"""Types of sequences that PostgreSQL has beside bigint, as they are shown."""
+
+
 class Refused(Grants):
     """The dispatch of CREATE and ALTER, and whole-statement refusals."""
 
@@ -123,13 +125,13 @@ class Refused(Grants):
             self.expect("label")
         if word == "import":
             self.expect("foreign")
-        return self._refuse(STATEMENTS[word], at, word in _ALONE)
+        return self._refuse(STATEMENTS[word], at, alone=word in _ALONE)
 
-    def _refuse(self, node: str, at: int, alone: bool = False) -> Unsupported:
+    def _refuse(self, node: str, at: int, what: str = "", alone: bool = False) -> Unsupported:
         if not alone and self.kind in ("", ";"):
             raise self.fail()
         self.skip_statement()
-        return Unsupported(node, _MESSAGES.get(node, f"unsupported statement: {node}"), at)
+        return Unsupported(node, what, at)
 
     # --- CREATE
 
@@ -148,7 +150,7 @@ class Refused(Grants):
         if persistence is not None:
             if self.kind not in ("view", "recursive", "sequence"):
                 raise self.fail()
-            return self._create_refused(at)
+            return self._create_refused(at, "temp" if persistence == "temp" else "")
         if self.accept("schema"):
             return self.create_schema(at)
         if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
@@ -156,36 +158,62 @@ class Refused(Grants):
             return self.create_role(at)
         return self._create_refused(at)
 
-    def _create_refused(self, at: int) -> Unsupported:
+    def _create_refused(self, at: int, what: str = "") -> Unsupported:
         kind = self.kind
         after = self.peek()
+        if self.accept("sequence"):
+            return self._create_sequence(at, what)
         if self.accept("type"):
             self.any_name()
-            node = "Define"
+            node, what = "Define", "type"
             if self.accept("as"):
+                what = ""
                 node = {"enum": "CreateEnum", "range": "CreateRange", "(": "CompositeType"}.get(self.kind, "")
                 if not node:
                     raise self.fail()
-            return self._refuse(node, at, alone=True)
+            return self._refuse(node, at, what, alone=True)
         if self.accept("foreign"):
             word = self.expect_any(("table", "data"))
             return self._refuse("CreateForeignTable" if word == "table" else "CreateFdw", at)
         if kind == "operator" and after in ("class", "family"):
             return self._refuse("CreateOpClass" if after == "class" else "CreateOpFamily", at)
         node = _CREATE[self.expect_any(tuple(_CREATE))]
-        language = self._skip_routine() if node in ("CreateFunction", "CreateProcedure") else None
-        refused = self._refuse(node, at, alone=self.index > 0 and self.kinds[self.index - 1] == "end")
-        if node == "CreateFunction" and language not in (None, "sql"):
-            return replace(refused, message=f"CREATE FUNCTION with language {language} not supported")
-        return refused
+        if node in ("CreateFunction", "CreateProcedure"):
+            language = self._skip_routine()
+            what = language if node == "CreateFunction" else ""
+        elif node == "Define":
+            what = kind
+        return self._refuse(node, at, what, alone=self.index > 0 and self.kinds[self.index - 1] == "end")
 
-    def _skip_routine(self) -> str | None:
-        """Over BEGIN ATOMIC ... END, whose statements have semicolons of their own; returns the LANGUAGE."""
-        language = None
+    def _create_sequence(self, at: int, what: str) -> Unsupported:
+        """CreateSeqStmt, after SEQUENCE; told apart: temp, a CACHE that DSQL does not take (dsql-reference §1.7)."""
+        self.if_not_exists()
+        self.qualified_name()
+        options: list[tuple[str, object]] = []
+        while self.kind not in ("", ";", "create", "grant"):
+            options.append(self.sequence_option())
+        given = dict(options)
+        if what or cache_is_bad(tuple(options)):
+            return Unsupported("CreateSeq", what or "cache", at)
+        of = given.get("as")
+        if isinstance(of, TypeName) and (name := _SMALL.get(of.names[-1])) is not None:
+            return Unsupported("SequenceType", name, at)
+        return Unsupported("CreateSeq", at=at)
+
+    def _skip_routine(self) -> str:
+        """Over BEGIN ATOMIC ... END, whose statements have semicolons of their own; returns the LANGUAGE.
+
+        Without one a body in SQL means sql, and a body in quotes leaves it open.
+        """
+        language = ""
+        depth = 0
         while self.kind not in ("", ";"):
+            depth += (self.kind == "(") - (self.kind == ")")
             if self.kind == "language" and self.peek() not in ("", ";"):
                 self.index += 1
                 language = str(self.values[self.index] or self.kind)
+            if depth == 0 and self.kind in ("return", "begin"):
+                language = language or "sql"
             if self.kind == "begin" and self.peek() == "atomic":
                 depth = 0
                 while self.kind:
@@ -221,12 +249,13 @@ class Refused(Grants):
         if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
             self.index += 1
             return self.alter_role(self.kinds[self.index - 1], at)
-        node = _ALTER[self.expect_any(tuple(_ALTER))]
+        kind = self.expect_any(tuple(_ALTER))
+        node = _ALTER[kind]
         start = self.index
-        refused = self._refuse(node, at)
+        refused = self._refuse(node, at, kind if node in _ABOUT else "")
         words = self.kinds[start : self.index]
         if ("rename", "to") in pairwise(words):
-            return Unsupported("Rename", _MESSAGES["Rename"], at)
+            return Unsupported("Rename", kind, at)
         return refused
 
     def explainable(self) -> Statement:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import server.sql.builtins  # noqa: F401  (fills the tables)
 from server.errors import PgError
-from server.sql import polymorphic
+from server.sql import polymorphic, refusals
 from server.sql.casts import find_cast
 from server.sql.functions import (
     AGGREGATES,
@@ -429,7 +429,7 @@ def _no_function(
     names: Sequence[str], actual: Sequence[Type], arg_names: Sequence[str], ordered: bool
 ) -> PgError:
     if names[-1] in REFUSED_FUNCTIONS and tuple(names[:-1]) in ((), ("pg_catalog",)):
-        return PgError("0A000", f"function {names[-1]} not supported")
+        return refusals.FUNCTION.error(names[-1])
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
     if ordered:
         hint = (

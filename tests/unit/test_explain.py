@@ -166,7 +166,7 @@ def test_options_that_need_others_or_do_not_exist_are_refused(tmp_path):
     assert run(tmp_path, work) == [
         ["ERROR 22023 EXPLAIN option TIMING requires ANALYZE"],
         ['ERROR 42601 unrecognized EXPLAIN option "nope"'],
-        ["ERROR 0A000 EXPLAIN format xml not supported"],
+        ["ERROR 0A000 OpenDSQL does not support EXPLAIN (FORMAT XML) yet"],
         ["ERROR 42601 costs requires a Boolean value"],
     ]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from server.errors import PgError
-from server.sql import ast
+from server.sql import ast, refusals
 from server.sql.parse import parse, parse_expression
 
 
@@ -209,13 +209,15 @@ def test_call() -> None:
         ("alter system set a = 1", "unsupported statement: AlterSystem"),
         ("create materialized view v as select 1", "unsupported statement: CreateTableAs"),
         ("drop extension x", "unsupported object in DROP statement"),
-        ("grant execute on function f(int) to r", "unsupported object type in GRANT"),
+        ("grant execute on procedure f(int) to r", "unsupported object type in GRANT"),
     ],
 )
 def test_statements_refused_whole(sql: str, message: str) -> None:
     first, second = parse(f"{sql}; select 1")
     assert isinstance(first.statement, ast.Unsupported)
-    assert first.statement.message == message
+    refusal = refusals.find(first.statement)
+    assert refusal is not None
+    assert refusal.error(refusal.shown(first.statement)).message == message
     assert first.text == sql
     assert isinstance(second.statement, ast.SelectStmt)
 

@@ -1,0 +1,115 @@
+"""Everything that is refused as a feature, in one table (dsql-reference §0, §1, §5.4, §5.5).
+
+`check` looks at a statement before anything else is done with it; the binder asks `check_node` about the clauses of
+queries; refusals without a shape are raised by name where the rest is known. `TABLE` is all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from server.sql import ast, refusal_objects, refusal_tables
+from server.sql.refusal import OBSERVED, Refusal, not_here
+
+IDENTITY_TYPE = refusal_tables.IDENTITY_TYPE
+IDENTITY = refusal_tables.IDENTITY
+KEY_TYPE = refusal_tables.KEY_TYPE
+SETTING = Refusal('setting configuration parameter "{}" not supported', OBSERVED, "§8.3 UG, GOLD")
+SYSTEM_ENTITY = Refusal("feature not supported on system entity", OBSERVED, "§1.8 S1")
+FUNCTION = Refusal("function {} not supported", OBSERVED, "§3 ISS golang-migrate#1289")
+DATATYPE = Refusal("datatype {} not supported", OBSERVED, "§2.3 GOLD")
+MULTIPLE_DDL = Refusal("multiple ddl statements not supported in a transaction", OBSERVED, "§5.4 GOLD")
+DDL_AND_DML = Refusal("ddl and dml are not supported in the same transaction", OBSERVED, "§5.4 GOLD")
+EXPLAIN_FORMAT = not_here("EXPLAIN (FORMAT {})", "§1.8 UG")
+
+BY_NAME = (
+    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, MULTIPLE_DDL, DDL_AND_DML,
+    EXPLAIN_FORMAT,
+)  # fmt: skip
+"""Refusals that need more than the parse tree."""
+
+TABLE: tuple[Refusal, ...] = (
+    *refusal_tables.QUERIES, *refusal_tables.CREATE_TABLE, *refusal_tables.ALTER_TABLE, *refusal_tables.INDEXES,
+    *refusal_objects.OBJECTS, *refusal_objects.SESSION, *BY_NAME,
+)  # fmt: skip
+"""All refusals. Of two that fit a node the first counts."""
+
+
+# --- asking ---
+
+_KIND: dict[type, str] = {
+    ast.Unsupported: "node",
+    ast.AlterCmd: "action",
+    ast.RoleStmt: "action",
+    ast.LockingClause: "strength",
+    **dict.fromkeys(
+        (
+            ast.AlterTableStmt, ast.CommentStmt, ast.Constraint, ast.DropStmt, ast.GrantStmt, ast.RenameStmt,
+            ast.TransactionStmt, ast.VariableSetStmt,
+        ),
+        "kind",
+    ),
+}  # fmt: skip
+"""The attribute that `kinds` means."""
+
+
+def _indexed() -> dict[type, tuple[Refusal, ...]]:
+    found: dict[type, list[Refusal]] = {}
+    for refusal in TABLE:
+        if refusal.of is not None:
+            found.setdefault(refusal.of, []).append(refusal)
+    return {of: tuple(refusals) for of, refusals in found.items()}
+
+
+_BY_NODE = _indexed()
+Shown = Callable[[str], str | None]
+
+
+def _all_on(_name: str) -> str | None:
+    return "on"
+
+
+def find(node: object, setting: Shown = _all_on) -> Refusal | None:
+    """The refusal of this very node; `setting` shows the value of one."""
+    of = type(node)
+    refusals = _BY_NODE.get(of)
+    if refusals is None:
+        return None
+    attribute = _KIND.get(of)
+    kind = getattr(node, attribute) if attribute is not None else None
+    for refusal in refusals:
+        if refusal.kinds and kind not in refusal.kinds:
+            continue
+        if refusal.when(node) and (refusal.unless is None or setting(refusal.unless) != "off"):
+            return refusal
+    return None
+
+
+def check_node(node: object, setting: Shown = _all_on) -> None:
+    """PgError when the node, without those below it, is refused."""
+    refusal = find(node, setting)
+    if refusal is not None:
+        raise refusal.error(refusal.shown(node))
+
+
+def check(statement: object, setting: Shown) -> None:
+    """PgError when a statement that is not planned is refused, whole or in a part. Queries in it are not looked at."""
+    check_node(statement, setting)
+    for part in _parts(statement):
+        check(part, setting)
+
+
+def _parts(node: object) -> Iterator[object]:
+    """The parts of definitions, in the order in which they stand."""
+    if isinstance(node, ast.CreateStmt):
+        yield from node.elements
+    elif isinstance(node, ast.ColumnDef):
+        yield from node.constraints
+    elif isinstance(node, ast.AlterTableStmt):
+        yield from node.commands
+    elif isinstance(node, ast.AlterCmd):
+        yield from (part for part in (node.column, node.constraint) if part is not None)
+    elif isinstance(node, ast.IndexStmt):
+        yield from node.keys
+    elif isinstance(node, ast.ExplainStmt) and isinstance(node.query, ast.CreateTableAsStmt):
+        yield node.query
