@@ -23,6 +23,8 @@ HANG_S = 30.0
 """What takes longer hangs."""
 LOOK_S = 0.05
 LOG_BYTES = 4000
+RUNNING: "list[RegionCluster]" = []
+"""Those that a failed test may show the logs of."""
 COMMIT_MESSAGES = ("prepare", "vote", "outcome", "inquiry", "decision")
 """What the nodes say for the sake of a COMMIT; closed times and signs of life flow all the time."""
 
@@ -41,9 +43,11 @@ class RegionCluster:
 
     def __enter__(self) -> "RegionCluster":
         self.start()
+        RUNNING.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        RUNNING.remove(self)
         self.stop()
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.regions.cluster import RegionCluster
+from tests.regions.cluster import RUNNING, RegionCluster
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -12,9 +12,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """The end of every process's log becomes part of the report."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    cluster = getattr(item, "funcargs", {}).get("cluster")
-    if report.failed and cluster is not None:
-        report.sections.append(("cluster", cluster.logs()))
+    if report.failed:
+        report.sections += [("cluster", cluster.logs()) for cluster in RUNNING]
 
 
 @pytest.fixture(scope="module")
