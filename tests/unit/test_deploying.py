@@ -1,0 +1,133 @@
+"""What a topology means for the node that is started from it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.runtime.net import identity
+from server.runtime.topology import deploying
+from server.runtime.topology.model import Distance, Passwords, Topology
+from server.runtime.topology.reading import BadTopology, load, parse
+from tests.serving_process import ROOT, opendsql
+
+FILE = ROOT / "docker" / "regions.toml"
+
+
+@pytest.fixture
+def topology() -> Topology:
+    return load(FILE)
+
+
+def config(topology: Topology, name: str = "us-west-2", listen: str = ""):
+    return deploying.node_config(topology, name, Path("data"), "0.0.0.0", listen)
+
+
+def problems(topology: Topology, name: str = "us-west-2") -> list[str]:
+    with pytest.raises(BadTopology) as raised:
+        config(topology, name)
+    return raised.value.problems
+
+
+def test_a_node_is_told_its_place_and_the_others(topology):
+    found = config(topology, listen="::")
+    assert (found.cluster, found.node, found.region, found.witness) == (
+        "compose",
+        "us-west-2",
+        "us-west-2",
+        "us-east-2",
+    )
+    assert (found.host, found.port, found.listen) == ("0.0.0.0", 5432, "::")
+    assert [(each.node, each.host, each.port) for each in found.nodes] == [
+        ("us-east-1", "us-east-1", 7400),
+        ("us-west-2", "us-west-2", 7400),
+    ]
+    assert Path(found.data).is_absolute()
+
+
+def test_journals_are_reached_by_tls_and_members_are_called_by_their_region(topology):
+    found = config(topology)
+    assert found.etcd_tls
+    first, second = found.journals
+    assert (first.region, second.region) == ("us-east-1", "us-west-2")
+    assert second.members["us-east-2"] == "us-east-2-journal-1:2379"
+    assert second.names["us-east-2"] == "us-east-2"
+
+
+def test_shards_say_who_decides_at_first(topology):
+    first = topology.shards[0]
+    split = replace(topology, shards=(replace(first, high=b"k"), replace(first, low=b"k", journal=1)))
+    assert config(split).ranges == [(b"", b"k", 0), (b"k", b"\xff\xff", 1)]
+
+
+def test_distances_are_injected(topology):
+    far = replace(topology, distances=(Distance(("us-east-1", "us-west-2"), 60.0),))
+    (found,) = config(far).round_trips
+    assert (found.a, found.b, found.ms) == ("us-east-1", "us-west-2", 60.0)
+
+
+def test_what_cannot_be_run_is_told(topology):
+    assert problems(topology, "west") == ["there is no node 'west': us-east-1, us-west-2"]
+    first, second = topology.nodes
+    assert problems(replace(topology, nodes=(first, second, replace(second, id="w2")))) == [
+        "region 'us-west-2' has several nodes, which cannot be run yet: one with all roles"
+    ]
+    assert problems(replace(topology, nodes=(first, replace(second, roles=("router", "query"))))) == [
+        "node 'us-west-2' lacks adjudicator, storage: a node has all roles so far"
+    ]
+    assert problems(replace(topology, passwords=Passwords(etcd="SECRET"))) == [
+        "passwords: etcd is not used: nodes show their certificates"
+    ]
+
+
+def test_journals_in_clear_are_for_one_machine_alone():
+    text = FILE.read_text()
+    assert problems(parse(text.replace("https://", "http://"), FILE.parent)) == [
+        "journal: http is for members on this machine alone: https"
+    ]
+    assert problems(parse(text.replace("https://us-east-1-", "http://us-east-1-"), FILE.parent)) == [
+        "journal: etcd's members are all reached by https, or all by http",
+        "journal: http is for members on this machine alone: https",
+    ]
+
+
+def test_certificates_are_made_for_nodes_and_for_members(tmp_path):
+    file = tmp_path / "topology.toml"
+    file.write_text(FILE.read_text().replace('"/certificates"', '"made"'))
+    done = opendsql("topology", "certificates", str(file))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path}/made: 2 nodes, members of etcd in 3 regions\n"
+    for name in ("us-east-1", "us-west-2"):
+        identity.load_issued(tmp_path / "made", name)
+    made = tmp_path / "made" / "etcd"
+    assert {path.name for path in made.iterdir()} == {
+        f"{region}.{kind}" for region in load(FILE).region_names for kind in ("pem", "key")
+    }
+    assert (made / "us-east-2.key").stat().st_mode & 0o777 == 0o600
+    before = (made / "us-east-2.pem").read_bytes()
+    assert opendsql("topology", "certificates", str(file)).returncode == 0
+    assert (made / "us-east-2.pem").read_bytes() == before
+
+
+def test_a_member_s_certificate_names_its_hosts(topology):
+    assert deploying.etcd_hosts(topology)["us-east-2"] == (
+        "us-east-2-journal-0",
+        "us-east-2-journal-1",
+        "localhost",
+        "127.0.0.1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--node", "west"), "there is no node 'west'"),
+        (("--node", "us-east-1", "--host", "0.0.0.0"), "--auth password"),
+        (("--node", "us-east-1", "--auth", "password"), "--password-file or OPENDSQL_PASSWORD"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(monkeypatch, options, text):
+    monkeypatch.delenv("OPENDSQL_PASSWORD", raising=False)
+    done = opendsql("node", "start", str(FILE), *options)
+    assert done.returncode == 2
+    assert text in done.stderr
