@@ -98,8 +98,19 @@ def _replays(chance):
     )
 
 
+def _forgetful(chance):
+    """Owners have room for a few keys only, and transactions are old."""
+    return Faults(
+        exact_keys=chance.between(1, 6),
+        slots=chance.pick((0, 64)),
+        slow=chance.pick((0, 30)),
+        takeover=chance.pick((0, 1500 * MS)),
+    )
+
+
 PROFILES = {
     "general": Profile(drawn),
+    "forgetful": Profile(_forgetful, (w.transfer, w.register, w.append, w.long_reader, w.long_reader)),
     "moves": Profile(_moves),
     "doubt": Profile(_doubt, (w.transfer, w.rotate, w.append, w.fenced, w.hot_row, w.long_reader)),
     "skewed": Profile(_skewed, (w.transfer, w.rotate, w.append, w.append)),
@@ -119,7 +130,10 @@ SOUGHT = {
     "in-doubt": "doubt",
     "marker-time": "schema",
     "marker-decided": "schema",
+    "remove-time": "moves",
     "missed-floor": "replays",
+    "window-blurred": "forgetful",
+    "window-floor": "forgetful",
     "checkpoint-reserved": "replays",
     "denied-unread": "replays",
     "safe-records": "naps",
