@@ -85,7 +85,7 @@ class Node(SessionHost):
         self.journal = self.stores.journal
         self.versions = self.stores.replica
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
-        owner, claimed = claim(self.journal, self.owner)
+        owner, claimed = claim(self.journal, self.owner, self.stores.landmarks)
         self.epoch = owner.epoch
         self.stores.stream.follow(claimed, clock(), encode_catalog_versions({}))
         self.committer = Committer(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from journal import lmdb_log
-from journal.journal import LogError, Tail, Trimmed
+from journal.journal import Entry, LogError, Tail, Trimmed
 from journal.lmdb_log import LmdbLog
 from journal.record import Key, Position, Timestamp
 from journal.snapshot import Item, SnapshotDamaged, read_snapshot
@@ -60,6 +60,8 @@ class Stores:
         """Records applied by recovery."""
         self.replica = self._open_replica()
         self.stream = Stream(self.replica)
+        self.landmarks: list[tuple[Tail, Entry]] = []
+        """`LmdbLog.landmarks` when it was opened: a walk of a second or so over 256 MiB of records."""
 
     @classmethod
     def open(
@@ -125,7 +127,8 @@ class Stores:
         if is_empty or replica.needs_rebuild or not self._follows(position, replica.applied_hash):
             self._rebuild()
         stream = self.stream = Stream(self.replica)
-        for _before, entry in journal.landmarks():
+        self.landmarks = journal.landmarks()
+        for _before, entry in self.landmarks:
             stream.trimming.see(JOURNAL, entry)
         while stream.next_position <= journal.tail.position:
             entries = journal.read(stream.next_position)

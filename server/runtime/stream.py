@@ -88,13 +88,14 @@ def mark_at(tail: Tail) -> Mark:
     return Mark((places,), last, (closed,), (hashes,))
 
 
-def claim(journal: LmdbLog, name: str) -> tuple[RangeOwner, Entry]:
+def claim(journal: LmdbLog, name: str, landmarks: list[tuple[Tail, Entry]]) -> tuple[RangeOwner, Entry]:
     """Take the journal over; the owner, and the record that made it so, which is durable.
+
+    `landmarks`: the journal's, as it stands.
 
     What was committed before is not read again: every transaction begins at the newest of it or later, and one
     that began before is refused (A5). So of the old records only those count that hold more than commits.
     """
-    landmarks = journal.landmarks()
     anchor = landmarks[0][0] if landmarks else journal.anchor
     takeover = Takeover(JOURNAL, name, ALONE, [(b"", TOP)], anchor=anchor)
     for before, entry in landmarks:

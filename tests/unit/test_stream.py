@@ -40,7 +40,7 @@ def commit(journal: LmdbLog, owner, count: int, start: int) -> list[Entry]:
 
 
 def test_a_claim_reads_what_holds_more_than_commits(journal):
-    first, claimed = claim(journal, "one")
+    first, claimed = claim(journal, "one", journal.landmarks())
     assert claimed.record.notes == [Owned(b"", TOP, 0)]
     commit(journal, first, 20, 100)
     (effect,) = first.checkpoint()
@@ -50,7 +50,7 @@ def test_a_claim_reads_what_holds_more_than_commits(journal):
     assert [(before.position, before.last_ts, entry.record.notes) for before, entry in landmarks] == [
         (21, 119, [Checkpoint(), Owned(b"", TOP, 0)])
     ]
-    second, claimed = claim(journal, "two")
+    second, claimed = claim(journal, "two", journal.landmarks())
     assert (second.epoch, claimed.record.header.position, claimed.record.notes) == (
         2,
         43,
@@ -63,7 +63,7 @@ def test_a_claim_reads_what_holds_more_than_commits(journal):
 
 
 def test_records_with_news_behind_the_restatement_are_read_too(journal):
-    owner, _claimed = claim(journal, "one")
+    owner, _claimed = claim(journal, "one", journal.landmarks())
     commit(journal, owner, 3, 100)
     owner.appender.add_control(Control([], 110))
     owner.last_ts = 110
@@ -75,19 +75,19 @@ def test_records_with_news_behind_the_restatement_are_read_too(journal):
     assert [(before.position, entry.record.reserved) for before, entry in journal.landmarks()] == [
         (0, 0), (4, 0), (5, 500),
     ]  # fmt: skip
-    successor, _claimed = claim(journal, "two")
+    successor, _claimed = claim(journal, "two", journal.landmarks())
     assert successor.safe == 500
     assert isinstance(successor.decide(CommitRequest(b"t" * 16, 500, [], []), 1), Committed)
     assert successor.last_ts == 501
 
 
 def test_a_journal_without_its_ranges_is_not_claimed(journal):
-    owner, _claimed = claim(journal, "one")
+    owner, _claimed = claim(journal, "one", journal.landmarks())
     commit(journal, owner, 3, 100)
     journal.trim(2)
     assert journal.landmarks() == []
     with pytest.raises(Broken, match="J7"):
-        claim(journal, "two")
+        claim(journal, "two", journal.landmarks())
 
 
 def test_another_format_is_refused(tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_another_format_is_refused(tmp_path, monkeypatch):
 def test_nothing_is_trimmed_that_a_successor_needs(journal, tmp_path):
     replica = Replica.open(tmp_path / "storage")
     stream = Stream(replica)
-    owner, claimed = claim(journal, "one")
+    owner, claimed = claim(journal, "one", journal.landmarks())
     for entry in [claimed, *commit(journal, owner, 5, 100)]:
         stream.follow(entry, 0)
     assert (stream.may_trim(6), stream.restated, stream.next_position) == (0, 1, 7)
@@ -117,7 +117,7 @@ def test_nothing_is_trimmed_that_a_successor_needs(journal, tmp_path):
 def test_a_record_that_found_no_room_is_applied_by_the_next_call(journal, tmp_path, monkeypatch):
     replica = Replica.open(tmp_path / "storage")
     stream = Stream(replica)
-    owner, claimed = claim(journal, "one")
+    owner, claimed = claim(journal, "one", journal.landmarks())
     stream.follow(claimed, 0)
     (entry,) = commit(journal, owner, 1, 100)
     with monkeypatch.context() as full:
