@@ -1,6 +1,6 @@
 # Every target works on a fresh machine: `make setup` installs what it needs from our own files.
 .DEFAULT_GOAL := help
-.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker image bench clean
+.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker test-regions image bench bench-regions clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -65,9 +65,17 @@ test-docker: setup  ## The image and compose file in a real engine; skipped wher
 	@.ci/packages debootstrap postgresql-client || true
 	OPENDSQL_DOCKER=1 $(PYTEST) -q tests/docker
 
+test-regions: setup  ## Two real regions and a witness: every loss under load, for minutes
+	@.ci/packages etcd-server || true
+	OPENDSQL_REGIONS=1 $(PYTEST) -q --durations 15 tests/regions
+
 bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
 	@.ci/packages postgresql postgresql-contrib || true
 	$(BIN)/python -m tests.bench
+
+bench-regions: setup  ## COMMIT and read latency of two regions against their distance, and recovery, as tables
+	@.ci/packages etcd-server || true
+	@$(BIN)/python -m tests.bench.regions
 
 sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (FIRST= the first, PROFILE= of one kind)
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0)) \
