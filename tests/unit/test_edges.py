@@ -89,7 +89,7 @@ def test_no_transaction_begins_in_a_region_without_time(tmp_path):
             no_time=edges.refusal,
             broken=pytest.fail,
         )
-        node.membership.confirmed(Value(1, ("us-east-1",)), time.monotonic())
+        node.membership.confirmed(Value(1, ("us-east-1",)), time.monotonic(), {})
         assert node.fresh() is not None  # it waits for its storage
         clock.found = NoTime("no reading yet")
         with pytest.raises(PgError, match="does not know the time: no reading yet") as raised:

@@ -14,6 +14,7 @@ class Store:
 
     def __init__(self):
         self.value = None
+        self.signs = {}
 
     def replace(self, old, new):
         if self.value == old:
@@ -30,7 +31,9 @@ def beat(store, regions, now, *, hear=True, reach=("a", "b"), complete=True):
         if hear:
             region.heard("b" if name == "a" else "a", now)
         if name in reach:
-            region.confirmed(store.value, now)
+            store.signs[name] = str(now).encode()
+            others = {other: sign for other, sign in store.signs.items() if other != name}
+            region.confirmed(store.value, now, others)
             proposal = region.proposal(now, complete)
             if proposal is not None:
                 store.replace(region.value, proposal)
@@ -85,6 +88,32 @@ def test_a_region_that_was_out_is_back_when_it_is_heard_and_complete():
     now = run(store, regions, now, 2.0)
     assert store.value == Value(3, BOTH)
     assert serving(regions, now) == ["a", "b"]
+
+
+def test_when_the_region_that_went_on_alone_fails_too_the_other_one_does():
+    store, regions = Store(), pair()
+    now = run(store, regions, 0.0, 3.0)
+    now = run(store, regions, now, 4.0, hear=False)
+    (alone,) = store.value.active
+    out = "ab".replace(alone, "")
+    now = run(store, regions, now, 2.0, hear=False, reach=(out,), complete=False)
+    assert store.value == Value(2, (alone,)), "it may still answer"
+    now = run(store, regions, now, 2.0, hear=False, reach=(out,), complete=False)
+    assert store.value == Value(3, (out,))
+    assert serving(regions, now) == [out]
+    now = run(store, regions, now, 3.0)
+    assert store.value == Value(4, BOTH)
+
+
+def test_a_region_that_is_out_waits_for_one_that_confirms_or_is_heard():
+    store, regions = Store(), pair()
+    now = run(store, regions, 0.0, 3.0)
+    now = run(store, regions, now, 4.0, hear=False)
+    (alone,) = store.value.active
+    now = run(store, regions, now, 20.0, hear=False)
+    assert store.value == Value(2, (alone,)), "it confirms"
+    now = run(store, regions, now, 20.0, reach=("ab".replace(alone, ""),), complete=False)
+    assert store.value == Value(2, (alone,)), "it is heard"
 
 
 def test_a_bad_link_does_not_make_them_throw_each_other_out_in_turns():

@@ -13,7 +13,7 @@ from journal.etcd_wire import EQUAL, Answer, get, is_absent, put, transaction, v
 from journal.journal import Ambiguous, Conflict, Entry, LogError, Tail, Trimmed
 from journal.record import Position
 from server.runtime.region.carrier import Unreachable
-from server.runtime.region.membership import Value
+from server.runtime.region.membership import Confirmed, Value
 from server.session.transaction import unique_id
 
 WAIT_S = 1.0
@@ -112,20 +112,31 @@ class EtcdCarrier:
 class EtcdRegister:
     """The value of `server.runtime.region.membership` in etcd, and a sign of life per region."""
 
-    def __init__(self, endpoints: Sequence[str], cluster: str, region: str, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        cluster: str,
+        region: str,
+        others: Sequence[str],
+        tls: Tls | None = None,
+    ) -> None:
         self._client = EtcdClient(endpoints, tls)
+        self._others = others
         self._key = f"opendsql/{cluster}/regions".encode()
         self._alive = f"opendsql/{cluster}/alive/{region}".encode()
+        self._others_alive = [f"opendsql/{cluster}/alive/{other}".encode() for other in others]
 
     async def close(self) -> None:
         """Give the connection back."""
         await self._client.close()
 
-    async def confirm(self) -> Value | None:
-        """Write a sign of life, so that a majority has to take part, and read the value in the same step."""
-        answer = await self._transact(transaction([], [put(self._alive, unique_id()), get(self._key)]))
-        stored = answer.found[-1]
-        return msgspec.msgpack.decode(stored[0].value, type=Value) if stored else None
+    async def confirm(self) -> Confirmed:
+        """Write a sign of life, so that a majority has to take part, and read all else in the same step."""
+        reads = [get(self._key), *map(get, self._others_alive)]
+        answer = await self._transact(transaction([], [put(self._alive, unique_id()), *reads]))
+        _put, stored, *signs = answer.found
+        value = msgspec.msgpack.decode(stored[0].value, type=Value) if stored else None
+        return Confirmed(value, {other: sign[0].value for other, sign in zip(self._others, signs) if sign})
 
     async def replace(self, old: Value | None, new: Value) -> None:
         """Put `new` in place of `old`, or do nothing if that is not the value any more; `confirm` tells."""

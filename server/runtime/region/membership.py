@@ -16,10 +16,15 @@ Safety does not hang on it: a region that is cut off misses the other journal's 
 for no new time, and its appends find no quorum or a claim (AR §3.18). The value makes it fail fast, and makes one
 side take the journals over.
 
+A region that is out does not wait for one that is dead. The first proposal may have won in the moment before its own
+region failed; so each sees in the store whether the others still confirm. Where all that are in the value do so no
+longer, and are not heard, one that is out proposes itself alone.
+
 An eviction is not proposed sooner than `settled` after the last change of the value, so that a bad link does not
 make the regions throw each other out in turns.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +39,13 @@ class Value(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     active: tuple[str, ...]
     """In the order of the topology."""
+
+
+class Confirmed(NamedTuple):
+    """What a confirmation found: the value in force (None: none yet), and the last sign of life of other regions."""
+
+    value: Value | None
+    signs: Mapping[str, bytes]
 
 
 class Timing(NamedTuple):
@@ -64,17 +76,22 @@ class Membership:
         self._heard_at: dict[str, Seconds] = {}
         self._heard_since: dict[str, Seconds] = {}
         self._began_at: Seconds | None = None
+        self._signs: dict[str, tuple[bytes, Seconds]] = {}
+        """Region -> its last sign of life in the store, and when it was first seen."""
 
     # --- what comes in
 
-    def confirmed(self, value: Value | None, asked_at: Seconds) -> None:
-        """A majority has answered a write that was sent at `asked_at`, with the value in force (None: none yet)."""
+    def confirmed(self, value: Value | None, asked_at: Seconds, signs: Mapping[str, bytes]) -> None:
+        """A majority has answered a write that was sent at `asked_at`, with what `Confirmed` says."""
         if self._began_at is None:
             self._began_at = asked_at
         if value is not None and (self.value is None or value.epoch > self.value.epoch):
             self.value = value
             self._changed_at = asked_at
         self._confirmed_at = asked_at
+        for region, sign in signs.items():
+            if region not in self._signs or self._signs[region][0] != sign:
+                self._signs[region] = sign, asked_at
 
     def heard(self, region: str, now: Seconds) -> None:
         """Something came from that region."""
@@ -113,6 +130,8 @@ class Membership:
         if value is None:
             return Value(1, self.regions)
         if self.me not in value.active:
+            if all(self._is_dead(region, now) for region in value.active):
+                return Value(value.epoch + 1, (self.me,))
             return self._return(value, now) if is_complete else None
         lost = tuple(region for region in value.active if region != self.me and self._is_lost(region, now))
         if lost and now - self._changed_at >= self.timing.settled:
@@ -133,6 +152,12 @@ class Membership:
     def _is_confirmed(self, now: Seconds) -> bool:
         """Counted from when the write was sent: what the majority said may be as old."""
         return self._confirmed_at is not None and now - self._confirmed_at < self.timing.confirmed
+
+    def _is_dead(self, region: str, now: Seconds) -> bool:
+        """It is not heard, and has confirmed nothing for so long that it answers nobody."""
+        sign = self._signs.get(region)
+        patience = self.timing.confirmed + self.timing.silence
+        return sign is not None and now - sign[1] > patience and self._is_lost(region, now)
 
     def _is_lost(self, region: str, now: Seconds) -> bool:
         """Nothing was heard of it; at the beginning it gets a little longer to start."""

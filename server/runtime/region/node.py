@@ -39,7 +39,7 @@ from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.following import Following
 from server.runtime.region.lead import Deliveries, lead_of
-from server.runtime.region.membership import Membership, Timing, Value
+from server.runtime.region.membership import Confirmed, Membership, Timing, Value
 from server.runtime.region.owning import TICK_S, Kept, Owning
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Tails
@@ -66,8 +66,8 @@ MS = 10**6
 class Register(Protocol):
     """The regions' shared value (AR §3.18)."""
 
-    async def confirm(self) -> Value | None:
-        """Write a sign of life and read the value. Raises `Unreachable`."""
+    async def confirm(self) -> Confirmed:
+        """Write a sign of life and read the value and the other regions' signs. Raises `Unreachable`."""
 
     async def replace(self, old: Value | None, new: Value) -> None:
         """Compare and set. Raises `Unreachable`."""
@@ -451,8 +451,8 @@ class RegionNode(SessionHost):
         while True:
             asked_at = time.monotonic()
             try:
-                value = await self._register.confirm()
-                self.membership.confirmed(value, asked_at)
+                found = await self._register.confirm()
+                self.membership.confirmed(found.value, asked_at, found.signs)
                 is_complete = self.following.complete >= self._earliest() - 2 * 10**9
                 proposal = self.membership.proposal(time.monotonic(), is_complete)
                 if proposal is not None:

@@ -190,7 +190,8 @@ class RegionServer:
                     await asyncio.sleep(OPEN_RETRY_S)
         first = min(config.journals, key=lambda each: each.number)
         near = [first.members[config.region]]
-        self._register = EtcdRegister(near, config.cluster, config.region, self._etcd_tls)
+        others = [region for region in config.regions if region != config.region]
+        self._register = EtcdRegister(near, config.cluster, config.region, others, self._etcd_tls)
 
     def _listen_to_nodes(self, node: RegionNode) -> None:
         on_post = self.transport.on_post
