@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.regions.cluster import COMMIT_MESSAGES, EAST, HANG_S, REGIONS, WEST
+from tests.serving_process import opendsql
 
 pytestmark = pytest.mark.slow
 
@@ -224,3 +225,15 @@ def test_a_table_moves_while_commits_go_on(shop):
             assert dict(await east.fetch("select id, n from moving")) == counts
 
     asyncio.run(work())
+
+
+def test_what_there_is_not_is_refused_by_name(shop):
+    for arguments in (
+        ("region", "cut", "nowhere"),
+        ("region", "cut", EAST, "--from", "nowhere"),
+        ("node", "kill", "nowhere"),
+        ("range", "move", WEST, "--table", "nowhere"),
+    ):
+        done = opendsql(*arguments, "--data", shop.data)
+        assert done.returncode == 1 and "nowhere" in done.stderr, (arguments, done)
+    assert shop.status()["cuts"] == []
