@@ -7,10 +7,11 @@ import time
 from adjudicator.messages import CommitRequest
 from adjudicator.range_owner import Settings
 from journal.crossbar import Crossbar
+from journal.encoding import decode
 from journal.journal import Conflict, Tail
 from journal.memory_log import MemoryLog
 from journal.record import MARKERS, Commit, Lock, LockClass, Write
-from server.runtime.region.carrier import Unreachable
+from server.runtime.region.carrier import Room, Unreachable
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.owning import Kept, Owning
 from server.runtime.region.routing import Routing
@@ -34,6 +35,13 @@ class SharedLog:
         self.lost_answers = 0
         """So many answers of appends that took effect are lost."""
         self.appends = 0
+        self.commits = 0
+        """Transactions in them."""
+        self.quota = 1 << 20
+        self.size = 0
+        self.in_use = 0
+        self.compacted = 0
+        self.relieved = 0
         self._changed = asyncio.Event()
 
     def seen_from(self, region):
@@ -88,6 +96,7 @@ class RegionLog:
         shared.wake()
         if isinstance(result, Tail):
             shared.appends += 1
+            shared.commits += len(decode(record.data)[0].commits)
             if shared.lost_answers:
                 shared.lost_answers -= 1
                 raise Unreachable("the answer was lost")
@@ -106,6 +115,21 @@ class RegionLog:
     async def trim(self, upto):
         await self._reach()
         return self._shared.log.trim(upto)
+
+    async def measure(self):
+        await self._reach()
+        shared = self._shared
+        parts = [shared.size * 2 >= shared.quota, shared.size * 4 >= shared.quota * 3]
+        return Room(shared.size, shared.in_use, shared.quota, *parts)
+
+    async def compact(self):
+        await self._reach()
+        self._shared.compacted += 1
+
+    async def relieve(self):
+        self._shared.relieved += 1
+        self._shared.size = self._shared.in_use
+        return await self.measure()
 
 
 class Region:

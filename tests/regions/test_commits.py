@@ -6,6 +6,8 @@ import contextlib
 import asyncpg
 import pytest
 
+from server.runtime.operations import Refused
+from server.runtime.region.local_cluster import MoveRange, NodeKill, RegionChange
 from tests.regions.cluster import COMMIT_MESSAGES, EAST, HANG_S, REGIONS, WEST
 from tests.serving_process import opendsql
 
@@ -228,12 +230,15 @@ def test_a_table_moves_while_commits_go_on(shop):
 
 
 def test_what_there_is_not_is_refused_by_name(shop):
-    for arguments in (
-        ("region", "cut", "nowhere"),
-        ("region", "cut", EAST, "--from", "nowhere"),
-        ("node", "kill", "nowhere"),
-        ("range", "move", WEST, "--table", "nowhere"),
+    done = opendsql("region", "cut", EAST, "--from", "nowhere", "--data", shop.data)
+    assert done.returncode == 1 and "nowhere" in done.stderr, done
+    for request in (
+        RegionChange("cut", "nowhere"),
+        RegionChange("break", EAST),
+        NodeKill("nowhere"),
+        MoveRange("nowhere"),
+        MoveRange(WEST, "nowhere"),
     ):
-        done = opendsql(*arguments, "--data", shop.data)
-        assert done.returncode == 1 and "nowhere" in done.stderr, (arguments, done)
+        with pytest.raises(Refused):
+            shop.ask(request)
     assert shop.status()["cuts"] == []
