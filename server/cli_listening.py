@@ -4,14 +4,16 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from server import iam_keys
 from server.pgwire import scram
+from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
 
 EXIT_USAGE = 2
@@ -25,6 +27,15 @@ class Access:
     admin_verifier: str | None
     tls_required: bool
     tls_names: tuple[str, ...]
+    trust: Trust | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Iam:
+    """What --auth iam needs."""
+
+    region: str
+    keys: Path | None
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,32 +70,73 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def iam_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--iam-keys, --region: the fields of `Iam`."""
+    keys = click.option(
+        "--iam-keys",
+        "keys",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Access keys whose tokens --auth iam accepts (TOML or JSON).",
+    )
+    region = click.option(
+        "--region", default="us-east-1", show_default=True, help="The region that tokens are for."
+    )
+    return keys(region(command))
+
+
 def access(
     host: str,
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
     tls_names: tuple[str, ...],
+    iam: Iam | None = None,
     variable: str = "OPENDSQL_PASSWORD",
 ) -> Access:
     """Of a listener at `host`; the password may be in the environment's `variable`. What makes no sense is a usage
     error."""
     loopback = is_loopback(host)
-    if auth == "iam":
-        usage("--auth iam is not available yet")
-    if not loopback and auth != "password":
+    if not loopback and auth not in ("password", "iam"):
         usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
     try:
         names = tuple(map(tls.subject_name, tls_names))
     except ValueError as error:
         usage(f"--tls-name: {error}")
-    verifier = None
+    verifier = trust = None
+    if auth == "iam":
+        trust = _trust(tls.names_of(host, names), iam)
     if auth == "password":
         password = password_file.read_text().rstrip("\n") if password_file else os.environ.get(variable)
         if not password:
             usage(f"--auth password needs --password-file or {variable}")
         verifier = scram.make_verifier(password, os.urandom(16))
-    return Access(auth or "trust", verifier, tls_mode == "require" or not loopback, names)
+    tls_required = tls_mode == "require" or not loopback or auth == "iam"
+    return Access(auth or "trust", verifier, tls_required, names, trust)
+
+
+def _trust(names: Sequence[str], iam: Iam | None) -> Trust:
+    """The tokens that a server with these names accepts."""
+    if iam is None:
+        usage("--auth iam is for `opendsql serve` only")
+    if iam.keys is None:
+        usage("--auth iam needs --iam-keys")
+    hosts = tuple(name.lower() for name in (*tls.LOCAL_NAMES, *names))
+    return Trust(checked_region(iam.region), hosts, read_keys(iam.keys))
+
+
+def checked_region(region: str) -> str:
+    """A region's name, as it stands in tokens; anything else is a usage error."""
+    if not re.fullmatch("[a-z0-9-]{1,64}", region):
+        usage(f"--region {region!r} is not the name of a region")
+    return region
+
+
+def read_keys(path: Path) -> tuple[AccessKey, ...]:
+    """The keys of --iam-keys; a file that is not right is a usage error."""
+    try:
+        return iam_keys.read(path)
+    except (iam_keys.BadKeys, OSError) as error:
+        usage(f"--iam-keys: {error}")
 
 
 def is_loopback(host: str) -> bool:

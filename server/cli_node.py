@@ -47,7 +47,9 @@ def start(
 ) -> None:
     """Run the node ID of TOPOLOGY on this machine."""
     topology = load_or_exit(file)
-    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, topology.passwords.admin)
+    access = cli_listening.access(
+        host, auth, password_file, tls_mode, tls_names, variable=topology.passwords.admin
+    )
     try:
         config = deploying.node_config(topology, name, data, host, listen)
     except BadTopology as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from server import cli_cluster, cli_listening, cli_node, cli_operate, cli_topology
+from server import cli_cluster, cli_listening, cli_node, cli_operate, cli_token, cli_topology
 from server.errors import PgError
 from server.runtime import serving
 from server.runtime.router.router import Settings as Routing
@@ -39,6 +39,7 @@ def cli() -> None:
 )
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
 @cli_listening.options
+@cli_listening.iam_options
 @click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )
@@ -67,6 +68,8 @@ def serve(
     password_file: Path | None,
     tls_mode: str,
     tls_names: tuple[str, ...],
+    keys: Path | None,
+    region: str,
     rebase: bool,
     keep_journal: bool,
     snapshot_bytes: int,
@@ -78,7 +81,8 @@ def serve(
     retire_seconds: float,
 ) -> None:
     """Run one region on this machine."""
-    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names)
+    iam = cli_listening.Iam(region, keys)
+    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, iam)
     options = serving.Options(
         host=host,
         port=port,
@@ -88,6 +92,7 @@ def serve(
         tls_required=access.tls_required,
         tls_names=access.tls_names,
         admin_verifier=access.admin_verifier,
+        trust=access.trust,
         rebase=rebase,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
@@ -98,7 +103,7 @@ def serve(
 
 
 cli_cluster.node.add_command(cli_node.start)
-for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS, *cli_topology.COMMANDS):
+for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS, *cli_topology.COMMANDS, *cli_token.COMMANDS):
     cli.add_command(command)
 
 

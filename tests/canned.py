@@ -199,11 +199,14 @@ class CannedSession:
 
 
 class CannedNode:
-    """Everybody may enter; `passwords` says who needs one. Also a `Gate`."""
+    """Everybody may enter, unless `passwords` or `tokens` says what each has to give. Also a `Gate`."""
 
-    def __init__(self, passwords: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, passwords: Mapping[str, str] | None = None, tokens: Mapping[str, str] | None = None
+    ) -> None:
         self.gate = self
         self.passwords = passwords
+        self.tokens = tokens
         self.sessions: list[CannedSession] = []
         self.cancels: list[tuple[int, bytes]] = []
         self.failures: list[Broken] = []
@@ -220,11 +223,18 @@ class CannedNode:
         self.failures.append(error)
 
     def method(self, user: str, database: str, is_tls: bool) -> str:
+        if self.tokens is not None:
+            return "token"
         return "trust" if self.passwords is None else "scram"
 
     def verifier(self, user: str) -> str | None:
         assert self.passwords is not None
         return self.passwords.get(user)
+
+    def check_token(self, user: str, token: str) -> None:
+        assert self.tokens is not None
+        if self.tokens.get(user) != token:
+            raise PgError("08006", "unable to accept connection, access denied", severity="FATAL")
 
     def check_role(self, user: str, database: str, options: Mapping[str, str]) -> None:
         if user == "nobody":

@@ -345,7 +345,7 @@ class Connection:
                 return
             if password and buffer[self._position] != 0x70:  # p
                 kind = buffer[self._position]
-                raise startup.fatal("08P01", f"expected SASL response, got message type {kind}")
+                raise startup.fatal("08P01", f"expected {entry.awaited} response, got message type {kind}")
             (length,) = _LENGTH.unpack_from(buffer, start)
             limit = startup.MAX_PASSWORD_MESSAGE if password else startup.MAX_STARTUP_PACKET
             if not (4 if password else 8) <= length <= limit:

@@ -97,11 +97,15 @@ class Gate(Protocol):
     """Who may enter, and how they prove it."""
 
     def method(self, user: str, database: str, is_tls: bool) -> str:
-        """ "trust" or "scram"; raises PgError FATAL 28000 where this client may not even try."""
+        """ "trust", "scram" or "token"; raises PgError FATAL 28000 where this client may not even try."""
         ...
 
     def verifier(self, user: str) -> str | None:
         """`SCRAM-SHA-256$iterations:salt$stored:server`, or None: unknown, or no password."""
+        ...
+
+    def check_token(self, user: str, token: str) -> None:
+        """The answer to a request for a cleartext password: raises PgError FATAL 08006 (server.pgwire.sigv4)."""
         ...
 
     def check_role(self, user: str, database: str, options: Mapping[str, str]) -> None:

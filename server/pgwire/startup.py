@@ -1,4 +1,4 @@
-"""From the first packet to an authenticated user: negotiation, start-up packet, SCRAM (PostgreSQL 55.2.1).
+"""From the first packet to an authenticated user: negotiation, start-up packet, SCRAM or token (PostgreSQL 55.2.1).
 
 A state machine over whole packets: the connection does the framing. Answers are appended to `out`; what
 the connection must do next is the returned `Next`. Every PgError raised here is FATAL.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pygwire import messages as pg
 
 from server.errors import PgError
-from server.pgwire import scram
+from server.pgwire import scram, sigv4
 from server.pgwire.codec import text
 from server.pgwire.session_protocol import Gate
 
@@ -70,8 +70,14 @@ class Startup:
         self._refusal = refusal
         self._gss_answered = False
         self._tls_answered = False
+        self._is_token_asked = False
         self._exchange: scram.Exchange | None = None
         self._genuine = False
+
+    @property
+    def awaited(self) -> str:
+        """What the next password message is called, as PostgreSQL's errors do."""
+        return "password" if self._is_token_asked else "SASL"
 
     def packet(self, body: bytes) -> Next:
         """A start-up packet, without its length."""
@@ -97,7 +103,10 @@ class Startup:
         return self._ask()
 
     def password(self, body: bytes) -> Next:
-        """SASLInitialResponse, then SASLResponse."""
+        """A token; or SASLInitialResponse, then SASLResponse."""
+        if self._is_token_asked:
+            self._policy.gate.check_token(self.user, _token(body))
+            return self._enter()
         if self._exchange is None:
             self._exchange, data = self._choose(body)
             self._out.append(pg.AuthenticationSASLContinue(data=self._exchange.first(data)).to_wire())
@@ -132,8 +141,13 @@ class Startup:
         if policy.tls_required and not self.is_tls:
             who = f'host "{self._peer}", user "{self.user}", database "{self.database}"'
             raise fatal("28000", f"no pg_hba.conf entry for {who}, no encryption")
-        if policy.gate.method(self.user, self.database, self.is_tls) == "trust":
+        method = policy.gate.method(self.user, self.database, self.is_tls)
+        if method == "trust":
             return self._enter()
+        if method == "token":
+            self._is_token_asked = True
+            self._out.append(pg.AuthenticationCleartextPassword().to_wire())
+            return Next.PASSWORD
         mechanisms = [scram.MECHANISM]
         if self._plus_offered:
             mechanisms.insert(0, scram.MECHANISM_PLUS)
@@ -166,6 +180,16 @@ class Startup:
     def _enter(self) -> Next:
         self._policy.gate.check_role(self.user, self.database, self.options)
         return Next.ENTERED
+
+
+def _token(body: bytes) -> str:
+    """PasswordMessage: one string (PostgreSQL 55.7). What is not ASCII is no token."""
+    if not body or body.find(0) != len(body) - 1:
+        raise fatal("08P01", "invalid password packet size")
+    try:
+        return body[:-1].decode("ascii")
+    except UnicodeDecodeError:
+        raise sigv4.access_denied() from None
 
 
 def fatal(sqlstate: str, message: str) -> PgError:

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from adjudicator.messages import CommitRequest
 from journal.broken import require
 from server.errors import PgError
+from server.pgwire.sigv4 import Trust
 from server.runtime import frames
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
@@ -55,6 +56,7 @@ class Front:
     tls_names: tuple[str, ...]
     admin_verifier: str | None
     mock_secret: bytes
+    trust: Trust | None = None
 
 
 class Committing(Protocol):
@@ -311,6 +313,7 @@ class Backend:
             tls_required=front.tls_required,
             tls_names=front.tls_names,
             admin_verifier=front.admin_verifier,
+            trust=front.trust,
             mock_secret=front.mock_secret,
             rebase=self._node.rebase,
             limits=self._node.limits,

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from adjudicator.messages import CommitRequest
+from server.pgwire.sigv4 import Trust
 from server.runtime.framing import Framed
 from server.runtime.hosting import Entered
 from server.sql.limits import Limits
@@ -66,6 +67,7 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     tls_required: bool
     tls_names: tuple[str, ...]
     admin_verifier: str | None
+    trust: Trust | None
     mock_secret: bytes
     rebase: bool
     limits: Limits

@@ -1,24 +1,49 @@
 """Who may connect, and how they prove it (DESIGN §12, dsql-reference §7)."""
 
+import datetime
 from collections.abc import Callable, Mapping
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
+from server.pgwire import sigv4
+from server.pgwire.sigv4 import Trust
 
 DATABASE = "postgres"
+METHODS = {"trust": "trust", "password": "scram", "iam": "token"}
+"""What is asked of a client in each mode of `--auth`."""
+_NOBODY = Trust("", (), ())
+
+
+def utc_now() -> datetime.datetime:
+    """The wall clock: tokens are dated by it."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 class CatalogGate:
-    """Roles come from the catalog of the default cluster; `mode` is trust or password."""
+    """Roles come from the catalog of the default cluster; `mode` is trust, password or iam.
 
-    def __init__(self, mode: str, catalog: Callable[[], Catalog], admin_verifier: str | None = None) -> None:
-        self._mode = mode
+    `trust`: the tokens that are accepted; None: no one's. `now` is the clock by which they expire.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        catalog: Callable[[], Catalog],
+        admin_verifier: str | None = None,
+        trust: Trust | None = None,
+        now: Callable[[], datetime.datetime] = utc_now,
+    ) -> None:
+        self._method = METHODS[mode]
         self._catalog = catalog
         self._admin_verifier = admin_verifier
+        self._trust = trust or _NOBODY
+        self._now = now
 
     def method(self, user: str, database: str, is_tls: bool) -> str:
-        """How this client proves who it is."""
-        return "scram" if self._mode == "password" else "trust"
+        """How this client proves who it is. A token does not cross a wire that others can read."""
+        if self._method == "token" and not is_tls:
+            raise PgError("28000", "tokens are accepted over TLS only", severity="FATAL")
+        return self._method
 
     def verifier(self, user: str) -> str | None:
         """The SCRAM verifier of a role; None: unknown, or without a password."""
@@ -27,6 +52,17 @@ class CatalogGate:
         catalog = self._catalog()
         oid = catalog.role_names.get(user)
         return catalog.roles[oid].verifier if oid is not None else None
+
+    def check_token(self, user: str, token: str) -> None:
+        """A genuine token of a principal who may act as this role: anyone who may do DbConnectAdmin as admin, whom
+        AWS IAM GRANT names as another. A role that does not exist is one that nobody is mapped to."""
+        principal = sigv4.verify(token, user, self._trust, self._now())
+        if user == "admin":
+            return
+        catalog = self._catalog()
+        oid = catalog.role_names.get(user)
+        if oid is None or all(mapping.arn != principal for mapping in catalog.roles[oid].iam):
+            raise sigv4.access_denied()
 
     def check_role(self, user: str, database: str, options: Mapping[str, str]) -> None:
         """After authentication; raises PgError FATAL 28000 or 3D000."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from journal.broken import Broken
 from server.pgwire.connection import Connection, Counters
+from server.pgwire.sigv4 import Trust
 from server.runtime import process, tls
 from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
@@ -61,6 +62,8 @@ class Options:
     tls_names: tuple[str, ...] = ()
     """Host names and addresses in the server's certificate beyond its own."""
     admin_verifier: str | None = None
+    trust: Trust | None = None
+    """Whose tokens are accepted (--auth iam)."""
     rebase: bool = True
     limits: Limits = field(default_factory=Limits)
     snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
@@ -89,7 +92,10 @@ class Server:
             broken=self.broken,
         )
         self.gate = CatalogGate(
-            options.auth, lambda: self.node.catalog(self.node.default_cluster), options.admin_verifier
+            options.auth,
+            lambda: self.node.catalog(self.node.default_cluster),
+            options.admin_verifier,
+            options.trust,
         )
         self.mock_secret = os.urandom(32)
         self.backend: Backend | None = None
@@ -200,6 +206,7 @@ class Server:
                 options.tls_names,
                 options.admin_verifier,
                 self.mock_secret,
+                options.trust,
             )
         )
 

@@ -50,7 +50,10 @@ class Worker:
         else:
             self.node = WorkerNode(config, page, link)
         self.gate = CatalogGate(
-            config.auth, lambda: self.node.catalog(config.default_cluster), config.admin_verifier
+            config.auth,
+            lambda: self.node.catalog(config.default_cluster),
+            config.admin_verifier,
+            config.trust,
         )
         self.stopped = asyncio.Event()
         self.failed = False

@@ -223,3 +223,35 @@ def test_what_is_no_password_message_ends_the_connection(data: bytes) -> None:
     connection.receive(data)
     assert connection.closing
     assert b"FATAL" in connection.output()
+
+
+def answered_token(message: bytes) -> tuple[str, str] | None:
+    """What the server says to this answer to its request for a token; None: enter."""
+    node = CannedNode(tokens={"ann": "token"})
+    connection = connect(node)
+    connection.receive(startup(user="ann"))
+    assert connection.output() == b"R\0\0\0\x08\0\0\0\3"
+    connection.receive(message)
+    if connection.entered:
+        return None
+    assert connection.closing and not node.sessions
+    fields = pg.ErrorResponse.decode(memoryview(connection.output())[5:]).fields
+    return fields["C"], fields["M"]
+
+
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [
+        (b"p\0\0\0\x0atoken\0", None),
+        (b"p\0\0\0\x0atokem\0", ("08006", "unable to accept connection, access denied")),
+        (b"p\0\0\0\x05\0", ("08006", "unable to accept connection, access denied")),
+        (b"p\0\0\0\x0atok\xc3\xa4\0", ("08006", "unable to accept connection, access denied")),
+        (b"p\0\0\0\x09token", ("08P01", "invalid password packet size")),
+        (b"p\0\0\0\x0ctoken\0x\0", ("08P01", "invalid password packet size")),
+        (b"p\0\0\0\x04", ("08P01", "invalid password packet size")),
+        (b"p\0\1\0\0", ("08P01", "invalid message length")),
+        (b"Q\0\0\0\x0atoken\0", ("08P01", "expected password response, got message type 81")),
+    ],
+)
+def test_tokens(message: bytes, refusal: tuple[str, str] | None) -> None:
+    assert answered_token(message) == refusal
