@@ -176,9 +176,12 @@ def test_mappings_outlive_the_server_and_any_address_may_be_listened_on(tmp_path
 
 
 def test_our_own_tokens(tmp_path):
-    with serve(tmp_path, "--region", "eu-west-1") as server:
+    with serve(tmp_path, "--region", "eu-west-1", environment={"OPENDSQL_LOG": "DEBUG"}) as server:
         file = ("--iam-keys", tmp_path / "keys.json", "--host", HOST, "--admin")
         made = opendsql("token", *file, environment={"AWS_REGION": "eu-west-1"})
         assert (made.returncode, made.stderr) == (0, "")
         with connect(server, made.stdout.strip()) as admin:
             assert admin.execute("SELECT current_user").fetchone() == ("admin",)
+        signature = made.stdout.strip().rpartition("=")[2]
+        assert signature not in server.stderr
+        assert not any(key.secret in server.stderr for key in KEYS)
