@@ -7,7 +7,15 @@ from collections.abc import Callable
 import msgspec
 
 from journal.broken import require
-from server.catalog.ddl import Change, Result, find_role, find_schema, find_table, require_owner
+from server.catalog.ddl import (
+    SYSTEM_SCHEMAS,
+    Change,
+    Result,
+    find_role,
+    find_schema,
+    find_table,
+    require_owner,
+)
 from server.catalog.descriptor import Oid, Role, Schema, Table
 from server.catalog.privileges import LETTERS, PUBLIC, roles_of
 from server.errors import PgError
@@ -104,7 +112,7 @@ def grant(change: Change, statement: ast.GrantStmt) -> Result:
         require(statement.kind == "schema", f"GRANT on a {statement.kind}")
         letters = _letters(statement, _SCHEMA_PRIVILEGES, "schema")
         for names in statement.objects:
-            if names[-1] in ("public", "sys", "pg_catalog", "information_schema"):
+            if names[-1] in SYSTEM_SCHEMAS:
                 raise refusals.SYSTEM_ENTITY.error()
             schema: Schema = find_schema(change.catalog, names[-1])
             require_owner(change.catalog, change.env, schema.owner, f"schema {schema.name}")

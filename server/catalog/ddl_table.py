@@ -30,6 +30,7 @@ from server.sql.bind_scalar import bind_type
 from server.sql.deparse import deparse
 from server.sql.env import WatchedEnv
 from server.sql.plan_walk import variables
+from server.sql.type_names import refused_type
 from server.sql.types import Type
 
 STORABLE = frozenset(
@@ -44,6 +45,9 @@ _CHAR_LIMITS = {"bpchar": ("char", 4096), "varchar": ("varchar", 65535)}
 
 def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
     """The type of a column; PgError 42704, 0A000 `datatype x not supported`, 54000."""
+    refused = refused_type(name.names)
+    if refused is not None:
+        raise refusals.DATATYPE.error(refused + ("[]" if name.array_bounds else ""))
     found, typmod = bind_type(name, change.env, change.catalog)
     if found.name not in STORABLE or name.setof:
         raise refusals.DATATYPE.error(found.display)

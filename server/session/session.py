@@ -434,7 +434,7 @@ class SqlSession:
     def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
         """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
         if txn.ddl:
-            raise refusals.DDL_AND_DML.error()
+            raise refusals.DML_AFTER_DDL.error()
         if txn.read_only:
             raise PgError("25006", f"cannot execute {tag} in a read-only transaction")
         txn.dml = True

@@ -17,7 +17,6 @@ from server.session.settings import ALL, quote_list, unrecognized
 from server.session.transaction import Transaction
 from server.session.work import Slice, Wait, Work
 from server.sql import ast, refusals, types
-from server.sql.refusal import not_here
 from server.sql.tree import OutputColumn
 
 if TYPE_CHECKING:
@@ -43,10 +42,8 @@ def run_utility(session: SqlSession, parsed: ast.ParsedStatement, portal: Portal
         yield from _explain(session, parsed, portal)
     elif isinstance(statement, ast.CopyStmt):
         yield from _copy(session, parsed)
-    elif isinstance(statement, ddl.STATEMENTS):
-        yield from _ddl(session, statement, portal)
     else:
-        raise not_here(type(statement).__name__.removesuffix("Stmt"), "").error()
+        yield from _ddl(session, statement, portal)
 
 
 def columns_of(statement: ast.Statement, env: SessionEnv) -> tuple[OutputColumn, ...]:
@@ -238,7 +235,7 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
     if txn.ddl:
         raise refusals.MULTIPLE_DDL.error()
     if txn.dml:
-        raise refusals.DDL_AND_DML.error()
+        raise refusals.DDL_AFTER_DML.error()
     result = ddl.execute(statement, txn, session.env)
     session.env.catalog = txn.catalog
     for notice in result.notices:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from server.catalog.descriptor import Table
 from server.errors import PgError
-from server.sql import ast, tree
+from server.sql import ast, refusals, tree
 from server.sql.coerce import (
     EXPLICIT,
     as_boolean,
@@ -130,7 +130,7 @@ def _other_literal(scope: Scope, node: ast.Literal) -> tree.Const:
         return tree.Const(UNKNOWN, None)
     if node.kind == "bool":
         return tree.Const(BOOL, node.text.lower() == "true")
-    raise error("0A000", "datatype bit not supported", node.at)
+    raise refusals.QUERY_TYPE.error("bit")
 
 
 @binds(ast.ParamRef)

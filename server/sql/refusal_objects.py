@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from server.sql import ast
 from server.sql.refusal import (
     ASSUMED,
@@ -25,6 +27,14 @@ STATISTICS = "2026-08-27"
 def _isolation(node: ast.TransactionStmt | ast.VariableSetStmt) -> str:
     """The level that is asked for, in upper case; empty when none is."""
     return str(dict(node.options).get("isolation", "")).upper()
+
+
+def _asks_for(*levels: str) -> Callable[[ast.TransactionStmt | ast.VariableSetStmt], bool]:
+    return lambda node: _isolation(node) in levels
+
+
+def _is_public(statement: ast.GrantStmt) -> bool:
+    return any(names[-1] == "public" for names in statement.objects)
 
 
 def _role_option(statement: ast.RoleStmt, names: tuple[str, ...]) -> str:
@@ -165,15 +175,19 @@ SESSION = [
         shown=lambda node: _role_option(node, _ROLE_LATER),
     ),
     *(
-        not_here(f"GRANT on a {kind}", "§1.8 UG", of=ast.GrantStmt, kinds=(kind,))
+        not_here(f"GRANT ON {kind.upper()}", "§1.8 UG", of=ast.GrantStmt, kinds=(kind,))
         for kind in ("sequence", "function", "routine")
     ),
-    *about("Grant", "GRANT on a {}", OURS, "§1.8 UG", "function", "routine"),
+    *about("Grant", "GRANT ON {}", OURS, "§1.8 UG", "function", "routine"),
     Refusal(_NO_GRANT, DOCUMENTED, "§1.8 UG", ast.GrantStmt, ("database",)),
     Refusal(
         _NO_GRANT, ASSUMED, "§0", ast.GrantStmt, ("language", "tablespace", "domain", "type", "procedure")
     ),
     Refusal(_NO_GRANT, ASSUMED, "§0", ast.Unsupported, ("Grant",)),
+    Refusal(
+        "feature not supported on system entity", OBSERVED, "§1.8 S1", ast.GrantStmt, ("schema",),
+        lambda node: not node.all_in_schema and _is_public(node),
+    ),
     not_here(
         "WITH GRANT OPTION", "§1.8 UG", of=ast.GrantStmt, kinds=("table", "schema"),
         when=lambda node: node.grant_option,
@@ -187,13 +201,13 @@ SESSION = [
         when=lambda node: any(columns for _privilege, columns in node.privileges),
     ),
     *about("AlterDefaultPrivileges", "ALTER DEFAULT PRIVILEGES", OURS, "§1.8 RN", "", since=ROUTINES),
-    Refusal(
-        "Unsupported isolation level: {}", OBSERVED, "§5.5 GOLD", ast.TransactionStmt, ("begin", "start"),
-        lambda node: _isolation(node) not in ("", "REPEATABLE READ"), _isolation,
-    ),
-    Refusal(
-        "Unsupported isolation level: {}", OBSERVED, "§5.5 GOLD", ast.VariableSetStmt, ("multi",),
-        lambda node: _isolation(node) not in ("", "REPEATABLE READ"), _isolation,
+    *(
+        Refusal("Unsupported isolation level: {}", evidence, source, of, kinds, _asks_for(*levels), _isolation)
+        for of, kinds in ((ast.TransactionStmt, ("begin", "start")), (ast.VariableSetStmt, ("multi",)))
+        for evidence, source, levels in (
+            (OBSERVED, "§5.5 GOLD", ("SERIALIZABLE",)),
+            (ASSUMED, "§5.5 INF", ("READ COMMITTED", "READ UNCOMMITTED")),
+        )
     ),
     Refusal(
         'setting configuration parameter "{}" not supported', OBSERVED, "§5.5 GOLD", ast.VariableSetStmt,

@@ -226,7 +226,7 @@ ALTER_TABLE = [
             (OBSERVED, "§1.4 GOLD", ("set type",)),
             (OBSERVED, "§1.4 AGT", ("set statistics",)),
             (OBSERVED, "§1.4 GOLD", ("validate constraint",)),
-            (OBSERVED, "§1.4 PGREST", ("enable row security",)),
+            (ASSUMED, "§1.4 PGREST", ("enable row security",)),
             (ASSUMED, "§1.4 S1", ("set not null",)),
             (ASSUMED, "§1.4 LINT", ("set compression", "set options", "reset options", "options")),
             (

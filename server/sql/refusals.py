@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from server.sql import ast, refusal_objects, refusal_tables
-from server.sql.refusal import OBSERVED, Refusal, not_here
+from server.sql.refusal import ASSUMED, OBSERVED, Refusal, not_here
 
 IDENTITY_TYPE = refusal_tables.IDENTITY_TYPE
 IDENTITY = refusal_tables.IDENTITY
 KEY_TYPE = refusal_tables.KEY_TYPE
 SETTING = Refusal('setting configuration parameter "{}" not supported', OBSERVED, "§8.3 UG, GOLD")
-SYSTEM_ENTITY = Refusal("feature not supported on system entity", OBSERVED, "§1.8 S1")
+SYSTEM_ENTITY = Refusal("feature not supported on system entity", ASSUMED, "§1.8 S1")
 FUNCTION = Refusal("function {} not supported", OBSERVED, "§3 ISS golang-migrate#1289")
 DATATYPE = Refusal("datatype {} not supported", OBSERVED, "§2.3 GOLD")
+QUERY_TYPE = not_here("type {}", "§2.2 GOLD")
 MULTIPLE_DDL = Refusal("multiple ddl statements not supported in a transaction", OBSERVED, "§5.4 GOLD")
-DDL_AND_DML = Refusal("ddl and dml are not supported in the same transaction", OBSERVED, "§5.4 GOLD")
+DML_AFTER_DDL = Refusal("ddl and dml are not supported in the same transaction", OBSERVED, "§5.4 GOLD")
+DDL_AFTER_DML = Refusal("ddl and dml are not supported in the same transaction", ASSUMED, "§5.4 INF")
 EXPLAIN_FORMAT = not_here("EXPLAIN (FORMAT {})", "§1.8 UG")
 
 BY_NAME = (
-    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, MULTIPLE_DDL, DDL_AND_DML,
-    EXPLAIN_FORMAT,
+    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, MULTIPLE_DDL,
+    DML_AFTER_DDL, DDL_AFTER_DML, EXPLAIN_FORMAT,
 )  # fmt: skip
 """Refusals that need more than the parse tree."""
 
@@ -69,14 +71,18 @@ def _all_on(_name: str) -> str | None:
     return "on"
 
 
+def kind_of(node: object) -> str | None:
+    """What `kinds` is compared with."""
+    attribute = _KIND.get(type(node))
+    return getattr(node, attribute) if attribute is not None else None
+
+
 def find(node: object, setting: Shown = _all_on) -> Refusal | None:
     """The refusal of this very node; `setting` shows the value of one."""
-    of = type(node)
-    refusals = _BY_NODE.get(of)
+    refusals = _BY_NODE.get(type(node))
     if refusals is None:
         return None
-    attribute = _KIND.get(of)
-    kind = getattr(node, attribute) if attribute is not None else None
+    kind = kind_of(node)
     for refusal in refusals:
         if refusal.kinds and kind not in refusal.kinds:
             continue

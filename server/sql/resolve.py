@@ -23,6 +23,8 @@ from server.sql.polymorphic import POLYMORPHIC
 from server.sql.types import ANY, BY_NAME, RECORD, TEXT, UNKNOWN, Type, is_row
 
 Entry: TypeAlias = Function | Aggregate | WindowFunction
+_GEOMETRIC = frozenset({"point", "line", "lseg", "box", "path", "polygon", "circle"})
+"""Functions that make values of types that DSQL has nowhere (dsql-reference §3)."""
 _CASTS = "You might need to add explicit type casts."
 _CAST_ONE = "You might need to add an explicit type cast."
 
@@ -430,6 +432,8 @@ def _no_function(
 ) -> PgError:
     if names[-1] in REFUSED_FUNCTIONS and tuple(names[:-1]) in ((), ("pg_catalog",)):
         return refusals.FUNCTION.error(names[-1])
+    if names[-1] in _GEOMETRIC and tuple(names[:-1]) in ((), ("pg_catalog",)):
+        return refusals.DATATYPE.error(names[-1])
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
     if ordered:
         hint = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from server.errors import PgError
-from server.sql import interval, numeric
+from server.sql import interval, numeric, refusals
 from server.sql.env import Env
 from server.sql.type_scalar import int_input
 from server.sql.type_table import BY_NAME, BY_OID, Type
@@ -98,6 +98,12 @@ def _interval(values: list[int], fields: str | None) -> int:
     return interval.make_typmod(min(values[0], 6) if values else None, bits)
 
 
+def refused_type(names: Sequence[str]) -> str | None:
+    """How one of PostgreSQL's types that are not here is shown, by its name; None for every other name."""
+    is_plain = len(names) == 1 or (len(names) == 2 and names[0] == "pg_catalog")
+    return _UNSUPPORTED.get(names[-1]) if is_plain else None
+
+
 def lookup_type_name(
     names: Sequence[str],
     modifiers: Sequence[str] = (),
@@ -116,7 +122,7 @@ def lookup_type_name(
         if name == "float":
             return _float(modifiers)
         if found is None and name in _UNSUPPORTED:
-            raise PgError("0A000", f"datatype {_UNSUPPORTED[name]}{'[]' if array else ''} not supported")
+            raise refusals.QUERY_TYPE.error(_UNSUPPORTED[name] + ("[]" if array else ""))
     if found is None:
         raise PgError("42704", f'type "{".".join(names)}" does not exist')
     if name in ("character", "nchar") and not modifiers:
