@@ -1,6 +1,7 @@
 """Tokens against AWS's own signer: what it makes is accepted and made alike, and no changed field passes."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlencode
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import PgError
-from server.pgwire.sigv4 import ACTIONS, AccessKey, Trust, make_token, verify
+from server.pgwire.sigv4 import ACTIONS, AccessKey, Trust, _signature, make_token, verify
 from tests.aws_tokens import ADMIN_KEY, APP_KEY, HOST, KEYS, REGION, TEMPORARY_KEY, TRUST, aws_token
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
@@ -119,6 +120,47 @@ def test_another_service(monkeypatch, service):
     token = make_token(ADMIN_KEY, HOST, REGION, "DbConnectAdmin", NOW, 900)
     monkeypatch.undo()
     assert denied(token) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Amz-Algorithm", "AWS4-HMAC-SHA512"),
+        ("X-Amz-SignedHeaders", "host;x-amz-date"),
+        ("X-Amz-SignedHeaders", ""),
+        ("X-Amz-Credential", f"{ADMIN_KEY.id}/20260731/{REGION}/dsql/aws4_request"),
+        ("X-Amz-Credential", f"{ADMIN_KEY.id}/20260801/{REGION}/rds/aws4_request"),
+        ("X-Amz-Credential", f"{ADMIN_KEY.id}/20260801/{REGION}/dsql/aws4_request/more"),
+        ("X-Amz-Credential", f"/20260801/{REGION}/dsql/aws4_request"),
+        ("X-Amz-Date", "2026-08-01T12:00:00Z"),
+        ("X-Amz-Date", "20260801T126000Z"),
+        ("X-Amz-Date", "20260801"),
+        ("X-Amz-Expires", "-900"),
+        ("X-Amz-Expires", "900.0"),
+        ("X-Amz-Expires", "1e3"),
+        ("X-Amz-Expires", ""),
+        ("X-Amz-Security-Token", "session"),
+        ("Action", "dbconnectadmin"),
+        ("Action", ""),
+    ],
+)
+def test_fields_that_are_signed_and_wrong(name, value):
+    """The signature is right for the field as it stands."""
+    fields = {
+        "Action": "DbConnectAdmin",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{ADMIN_KEY.id}/20260801/{REGION}/dsql/aws4_request",
+        "X-Amz-Date": "20260801T120000Z",
+        "X-Amz-Expires": "900",
+        "X-Amz-SignedHeaders": "host",
+    }
+
+    def signed(fields):
+        signature = _signature(ADMIN_KEY, HOST, fields.items(), fields["X-Amz-Date"], REGION)
+        return f"{HOST}/?{urlencode({**fields, 'X-Amz-Signature': signature}, quote_via=quote)}"
+
+    assert verify(signed(fields), "admin", TRUST, NOW) == ADMIN_KEY.principal
+    assert denied(signed({**fields, name: value})) is None
 
 
 def test_what_a_signer_must_not_leave_out_or_add():
