@@ -185,7 +185,7 @@ class Snapshots:
         items = replica.snapshot_items()
         writer = SnapshotWriter(self.stores.snapshots, head)
         try:
-            await self._write_items(writer, items)
+            await write_in_slices(writer, items, replica.release)
             snapshot = await asyncio.to_thread(writer.finish)
         except BaseException:
             writer.abandon()
@@ -197,25 +197,6 @@ class Snapshots:
         self._restart_count(appended, head.position)
         log.info("snapshot position=%d rows=%d bytes=%d", head.position, snapshot.items, snapshot.size)
         return snapshot
-
-    async def _write_items(self, writer: SnapshotWriter, items: Iterator[Item]) -> None:
-        """A quarter of the time, also when others keep the loop so busy that every rest grows long."""
-        flushed = 0
-        slice_s = SLICE_S
-        begun = time.perf_counter()
-        while batch := list(islice(items, BATCH_ROWS)):
-            writer.add(batch)
-            worked = time.perf_counter() - begun
-            if worked < slice_s:
-                continue
-            self.stores.replica.release()
-            if writer.bytes_written - flushed >= FLUSH_BYTES:
-                flushed = writer.bytes_written
-                await asyncio.to_thread(writer.flush)
-            await asyncio.sleep(worked * REST_PER_SLICE)
-            rested = time.perf_counter() - begun - worked
-            slice_s = min(max(SLICE_S, rested / REST_PER_SLICE), LONGEST_SLICE_S)
-            begun = time.perf_counter()
 
     def _applied_tail(self) -> Tail:
         replica = self.stores.replica
@@ -266,3 +247,26 @@ class Snapshots:
                 self.stores.replica.sync()
         except OSError as error:
             log.error("storage is not flushed reason=%s", error)
+
+
+async def write_in_slices(writer: SnapshotWriter, items: Iterator[Item], release: Callable[[], None]) -> None:
+    """A quarter of the time, also when others keep the loop so busy that every rest grows long.
+
+    `release` lets go of the view of the rows, before each rest.
+    """
+    flushed = 0
+    slice_s = SLICE_S
+    begun = time.perf_counter()
+    while batch := list(islice(items, BATCH_ROWS)):
+        writer.add(batch)
+        worked = time.perf_counter() - begun
+        if worked < slice_s:
+            continue
+        release()
+        if writer.bytes_written - flushed >= FLUSH_BYTES:
+            flushed = writer.bytes_written
+            await asyncio.to_thread(writer.flush)
+        await asyncio.sleep(worked * REST_PER_SLICE)
+        rested = time.perf_counter() - begun - worked
+        slice_s = min(max(SLICE_S, rested / REST_PER_SLICE), LONGEST_SLICE_S)
+        begun = time.perf_counter()

@@ -1,6 +1,6 @@
 """What the processes of a region ask of a journal that they share with other regions."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from journal.encoding import Sealed
 from journal.journal import Conflict, Entry, Tail, Trimmed
@@ -9,6 +9,18 @@ from journal.record import Position
 
 class Unreachable(Exception):
     """The carrier has no quorum here, or did not answer in time; nothing is known of the call's effect."""
+
+
+class Room(NamedTuple):
+    """Of a journal's carrier, in bytes; its fullest member counts."""
+
+    size: int
+    in_use: int
+    quota: int
+    is_tight: bool
+    """Half is used: what can go should go."""
+    is_full: bool
+    """Three quarters: no new transactions, so that those decided find room."""
 
 
 class Carrier(Protocol):
@@ -39,4 +51,13 @@ class Carrier(Protocol):
         """Returns when a record behind `position` may be there, or after a while."""
 
     async def trim(self, upto: Position) -> Position:
-        """Drop records at positions <= `upto`; returns the new first."""
+        """Drop records at positions <= `upto`, perhaps not all at once; returns the new first."""
+
+    async def measure(self) -> Room:
+        """How much room is left."""
+
+    async def compact(self) -> None:
+        """Let go of what was trimmed."""
+
+    async def relieve(self) -> Room:
+        """Give freed space back, though that takes a while."""

@@ -7,12 +7,13 @@ import msgspec
 
 from journal.encoding import Sealed
 from journal.etcd_client import EtcdClient, Lost, Tls
+from journal.etcd_core import Pressure, Space
 from journal.etcd_log import EtcdLog
 from journal.etcd_log import Unreachable as LogUnreachable
 from journal.etcd_wire import EQUAL, Answer, get, is_absent, put, transaction, value_is
-from journal.journal import Ambiguous, Conflict, Entry, LogError, Tail, Trimmed
+from journal.journal import Ambiguous, Conflict, Entry, Full, LogError, Tail, Trimmed
 from journal.record import Position
-from server.runtime.region.carrier import Unreachable
+from server.runtime.region.carrier import Room, Unreachable
 from server.runtime.region.membership import Confirmed, Value
 from server.session.transaction import unique_id
 
@@ -84,8 +85,11 @@ class EtcdCarrier:
             await self.log.hand_over(self.others)
 
     async def append(self, record: Sealed) -> Tail | Conflict:
-        """Durable at a quorum when it returns a tail."""
-        outcome = await self.log.append(record)
+        """Durable at a quorum when it returns a tail. A record that etcd has no room for is as one that waits."""
+        try:
+            outcome = await self.log.append(record)
+        except Full as error:
+            raise Unreachable(str(error)) from error
         if isinstance(outcome, Ambiguous):
             raise Unreachable("no quorum answers")
         return outcome
@@ -105,8 +109,38 @@ class EtcdCarrier:
         """Drop records at positions <= `upto`."""
         try:
             return await self.log.trim(upto)
+        except (LogUnreachable, Full) as error:
+            raise Unreachable(str(error)) from error
+
+    async def measure(self) -> Room:
+        """Of the member of this region, which holds what the others hold."""
+        try:
+            return _room(await self.log.measure())
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
+
+    async def compact(self) -> None:
+        """Let etcd forget what was trimmed."""
+        try:
+            await self.log.compact()
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+
+    async def relieve(self) -> Room:
+        """Compact and defragment all members, one after the other, while all of them answer."""
+        try:
+            far = await EtcdLog.open(self._everywhere, str(self._journal), tls=self._tls)
+            try:
+                return _room(await far.relieve())
+            finally:
+                await far.close()
+        except LogUnreachable as error:
+            raise Unreachable(str(error)) from error
+
+
+def _room(space: Space) -> Room:
+    pressure = space.pressure
+    return Room(space.size, space.in_use, space.quota, pressure >= Pressure.ALARM, pressure >= Pressure.BACK)
 
 
 class EtcdRegister:

@@ -55,6 +55,7 @@ class Following:
     ) -> None:
         """`applying` is told the commits of a step and gives what is stored beside the rows (None: as it was);
         `applied`: they are visible; `progressed`: `complete` has risen; `lost`: what comes next was trimmed."""
+        self.replica = replica
         self.shard = Shard(StoredRows(replica), b"", MARKERS)
         self.complete: Timestamp = self.shard.complete
         self.is_out_of_space = False

@@ -24,7 +24,7 @@ from typing import Protocol
 from adjudicator.messages import CommitRequest
 from adjudicator.protocol import ToCoordinator, ToOwner
 from adjudicator.range_owner import Settings
-from journal.crossbar import Announcement, Crossbar
+from journal.crossbar import Announcement, Mark
 from journal.journal import Entry
 from journal.record import Commit, Key, Timestamp
 from server.catalog import store
@@ -38,11 +38,12 @@ from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.following import Following
+from server.runtime.region.keeping import Keeping, KeepingSettings
 from server.runtime.region.lead import Deliveries, lead_of
 from server.runtime.region.membership import Confirmed, Membership, Timing, Value
-from server.runtime.region.owning import TICK_S, Kept, Owning
+from server.runtime.region.owning import TICK_S, Owning
 from server.runtime.region.routing import Routing
-from server.runtime.region.tails import Tails
+from server.runtime.region.tails import Behind, Tails
 from server.runtime.waiting import outcome
 from server.session.coordinator import Patience
 from server.session.transaction import Transaction, unique_id
@@ -128,6 +129,7 @@ class RegionNode(SessionHost):
         limits: Limits | None = None,
         rebase: bool = True,
         timing: Timing | None = None,
+        keeping: KeepingSettings | None = None,
     ) -> None:
         """`post(node, message)` sends to another node, perhaps in vain; the clock's edges are in ns, and `no_time`
         says why they are not to be relied on."""
@@ -157,6 +159,17 @@ class RegionNode(SessionHost):
             patience=patience_for(place.round_trip_s),
         )
         self.owners = {journal: self._owning(journal, carrier) for journal, carrier in carriers.items()}
+        self.keeping = Keeping(
+            data / "snapshots",
+            list(place.journals),
+            self.following,
+            carriers,
+            self.owners,
+            others=self._others_in_service,
+            tell=lambda mark: self._post_all(wire.Needs(mark)),
+            clock=earliest,
+            settings=keeping,
+        )
         self.jobs = JobRunner(self, broken)
         self._is_running_jobs = False
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
@@ -187,7 +200,7 @@ class RegionNode(SessionHost):
             applying=self._applying,
             applied=self._applied,
             progressed=self._progressed,
-            lost=lambda: self.broken(RuntimeError("what storage needs next was trimmed")),
+            lost=lambda: self.broken(Behind()),
         )
 
     def _owning(self, journal: int, carrier: Carrier) -> Owning:
@@ -200,7 +213,7 @@ class RegionNode(SessionHost):
             self,
             settings=settings_for(place.round_trip_s),
             initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
-            kept=lambda: Kept(Crossbar(list(place.journals)), 0, None),
+            kept=lambda: self.keeping.kept(),
             earliest=self._earliest,
             broken=self.broken,
         )
@@ -212,7 +225,7 @@ class RegionNode(SessionHost):
         self.tails.start()
         self.following.start()
         loop = asyncio.get_running_loop()
-        loops = [self._confirm(), self._live(), self._give_leads_up()]
+        loops = [self._confirm(), self._live(), self._give_leads_up(), self.keeping.run()]
         loops += [self._own(journal) for journal in self.owners]
         self._tasks = [loop.create_task(each) for each in loops]
         for task in self._tasks:
@@ -326,10 +339,20 @@ class RegionNode(SessionHost):
     def submit(self, txn: Transaction | CommitRequest, size: int) -> Wait[int]:
         """Commit; the Wait gives commit_ts or fails with PgError."""
         request = txn.request(rebase=self.rebase) if isinstance(txn, Transaction) else txn
+        if self.keeping.full and self._is_full(request):
+            wait: Wait[int] = Wait()
+            wait.fail(PgError("53100", "Current cluster size exceeds cluster size limit."))
+            return wait
         return self.coordinating.submit(request)
+
+    def _is_full(self, request: CommitRequest) -> bool:
+        """Whether a journal that it concerns takes no new transactions (AR §5.2): before anything was asked."""
+        keys = [*(write.key for write in request.writes), *(lock.key for lock in request.locks)]
+        return any(self.routing.journal_of(key) in self.keeping.full for key in keys)
 
     def _seen(self, journal: int, entries: list[Entry]) -> None:
         self.routing.see(journal, entries)
+        self.keeping.see(journal, entries)
         self.deliveries.read(journal, entries[-1].record.header.position, self._latest())
 
     def _applying(self, commits: list[Commit]) -> bytes | None:
@@ -408,6 +431,10 @@ class RegionNode(SessionHost):
         self.heard(self.place.nodes[source])
         self._reported[source] = message.deliveries
 
+    def needs(self, source: str, mark: Mark) -> None:
+        """What another node needs of the journals."""
+        self.keeping.heard(source, mark)
+
     def closed(self, node: str, announcement: Announcement, sent: Timestamp = 0) -> None:
         """A closed time; `sent` by the clock of its owner."""
         self.routing.announced(node, announcement)
@@ -440,10 +467,17 @@ class RegionNode(SessionHost):
     def announce(self, announcement: Announcement) -> None:
         """To everybody."""
         self.closed(self.place.node, announcement)
-        message = wire.Closed(announcement, self._earliest())
+        self._post_all(wire.Closed(announcement, self._earliest()))
+
+    def _post_all(self, message: object) -> None:
         for node in self.place.nodes:
             if node != self.place.node:
                 self._post(node, message)
+
+    def _others_in_service(self) -> list[str]:
+        """A region that is out of service begins from a snapshot when it must (server.runtime.region.restoring)."""
+        nodes = self.place.nodes
+        return [node for node in nodes if node != self.place.node and self.membership.is_active(nodes[node])]
 
     # --- membership and ownership
 
@@ -467,9 +501,7 @@ class RegionNode(SessionHost):
         while True:
             is_serving = self.membership.refusal(time.monotonic()) is None
             message = wire.Alive(is_serving, self.deliveries.p90(self._latest()))
-            for node in self.place.nodes:
-                if node != self.place.node:
-                    self._post(node, message)
+            self._post_all(message)
             self.serving(self.refusal())
             self._set_leads()
             await asyncio.sleep(ALIVE_S)

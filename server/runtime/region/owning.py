@@ -36,7 +36,7 @@ from journal.journal import Conflict, Entry, Tail, Trimmed
 from journal.record import Key, Timestamp
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.lead import Recent
-from server.runtime.region.tails import Follower, Tails
+from server.runtime.region.tails import Behind, Follower, Tails
 from server.session.transaction import unique_id
 
 log = logging.getLogger("opendsql.owning")
@@ -176,6 +176,11 @@ class Owning:
             await self._carrier.lead()
             await asyncio.sleep(LEAD_S)
 
+    def checkpoint(self) -> None:
+        """Restate what a successor must know, so that what lies before can be trimmed; not while ranges move."""
+        if self.core is not None:
+            self._perform(self.core.checkpoint())
+
     # --- claiming
 
     async def _claim(self) -> RangeOwner | None:
@@ -242,7 +247,7 @@ class Owning:
             self._tails.leave(self._follower)
         kept = self._kept()
         core.replayed(kept.base, kept.mark)
-        self._follower = Follower(kept.crossbar, self._progressed, self._replay)
+        self._follower = Follower(kept.crossbar, self._progressed, lambda: self._broken(Behind()))
         self._tails.follow(self._follower)
 
     def _progressed(self) -> None:

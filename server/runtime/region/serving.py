@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,11 +23,12 @@ from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Listener
 from server.runtime.net import faults as net_faults
+from server.runtime.net.asking import Reply
 from server.runtime.net.faults import BadChange, Faults
 from server.runtime.net.identity import Identity, load_issued
 from server.runtime.net.transport import Address, Transport
-from server.runtime.operations import Emit, Refused
-from server.runtime.region import wire
+from server.runtime.operations import CutSnapshot, Emit, Refused
+from server.runtime.region import restoring, wire
 from server.runtime.region.carrier import Unreachable
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
@@ -38,6 +39,7 @@ from server.runtime.serving import address, ready_line, require_free
 from server.runtime.stores import WORLD_ERRORS, lock_directory
 from server.session.regional import RegionSession
 from server.session.session import SqlSession
+from server.session.work import Wait
 from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
@@ -63,7 +65,7 @@ class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
     table: str | None = None
 
 
-Request: TypeAlias = Status | Fault | MoveRange
+Request: TypeAlias = Status | Fault | MoveRange | CutSnapshot
 
 
 class RegionServer:
@@ -136,7 +138,13 @@ class RegionServer:
         mine = next(each for each in config.nodes if each.node == config.node)
         await self.edges.start()
         await self.transport.start(config.listen or mine.host, mine.port)
+        self._listen_to_nodes()
+        self.transport.connect(
+            Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
+            for each in config.nodes
+        )
         await self._open_journals()
+        await restoring.restore(Path(config.data), self._carriers, self)
         assert self._register is not None
         names = [each.node for each in config.nodes]
         place = Place(
@@ -160,11 +168,6 @@ class RegionServer:
             no_time=self.edges.refusal,
             broken=self.broken,
             limits=self.limits,
-        )
-        self._listen_to_nodes(self.node)
-        self.transport.connect(
-            Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
-            for each in config.nodes
         )
         await self.node.start()
         await self._listen_to_clients()
@@ -193,23 +196,53 @@ class RegionServer:
         others = [region for region in config.regions if region != config.region]
         self._register = EtcdRegister(near, config.cluster, config.region, others, self._etcd_tls)
 
-    def _listen_to_nodes(self, node: RegionNode) -> None:
-        on_post = self.transport.on_post
+    def _listen_to_nodes(self) -> None:
+        """What comes before the node is there is lost, as any message may be."""
 
-        def to_owner(source: Identity, message: wire.ToOwnerMessage) -> None:
+        def on_post(kind: type, handler: Callable[[RegionNode, Identity, Any], None]) -> None:
+            def handle(source: Identity, message: Any) -> None:
+                if self.node is not None:
+                    handler(self.node, source, message)
+
+            self.transport.on_post(kind, handle)
+
+        def to_owner(node: RegionNode, source: Identity, message: wire.ToOwnerMessage) -> None:
             node.heard(source.region)
             node.received(wire.from_wire(message))
 
         for kind in (wire.OwnerPrepare, wire.OwnerVote, wire.OwnerOutcome, wire.OwnerAsk):
             on_post(kind, to_owner)
-        on_post(wire.Answered, lambda _source, message: node.answered(message))
+        on_post(wire.Answered, lambda node, _source, message: node.answered(message))
 
-        def closed(source: Identity, message: wire.Closed) -> None:
+        def closed(node: RegionNode, source: Identity, message: wire.Closed) -> None:
             node.heard(source.region)
             node.closed(source.node, message.announcement, message.sent)
 
         on_post(wire.Closed, closed)
-        on_post(wire.Alive, lambda source, message: node.alive(source.node, message))
+        on_post(wire.Alive, lambda node, source, message: node.alive(source.node, message))
+        on_post(wire.Needs, lambda node, source, message: node.needs(source.node, message.mark))
+        self._answer_nodes()
+
+    def _answer_nodes(self) -> None:
+        """Snapshots, for a region that lost what it had."""
+
+        def offer(_source: Identity, _message: wire.SnapshotWanted, reply: Reply) -> None:
+            reply.answer(restoring.offer_of(self.node.keeping.newest if self.node is not None else None))
+
+        def piece(_source: Identity, message: wire.SnapshotPieceWanted, reply: Reply) -> None:
+            reply.answer(restoring.piece_of(Path(self.config.data) / "snapshots", message))
+
+        self.transport.on_ask(wire.SnapshotWanted, offer)
+        self.transport.on_ask(wire.SnapshotPieceWanted, piece)
+
+    @property
+    def others(self) -> list[str]:
+        """The other nodes."""
+        return [each.node for each in self.config.nodes if each.node != self.config.node]
+
+    def ask(self, node: str, message: object) -> Wait[Any]:
+        """Ask another node; fails with a `Failure`."""
+        return self.transport.ask(node, message, restoring.ANSWER_S)
 
     async def _listen_to_clients(self) -> None:
         config = self.config
@@ -274,8 +307,22 @@ class RegionServer:
                 self.faults.apply(request.change)
             except BadChange as error:
                 raise Refused(str(error)) from error
+        elif isinstance(request, CutSnapshot):
+            await emit(await self._cut_snapshot())
         else:
             self._move(request)
+
+    async def _cut_snapshot(self) -> dict[str, Any]:
+        keeping = self._served().keeping
+        cut = await keeping.cut_snapshot()
+        if cut is None:
+            raise Refused(keeping.last_error)
+        return {
+            "path": str(cut.path),
+            "position": cut.head.position,
+            "rows": cut.items - 1,
+            "bytes": cut.size,
+        }
 
     def _move(self, request: MoveRange) -> None:
         node = self._served()
@@ -331,6 +378,7 @@ class RegionServer:
                     "claims": owning.claims,
                     "lead_ms": round(owning.lead / 1e6, 1),
                     "append_ms": round(owning.append_times.p90(time.monotonic_ns()) / 1e6, 1),
+                    **_kept(node, journal),
                     "error": node.tails.unreachable.get(journal, ""),
                 }
                 for journal, owning in sorted(node.owners.items())
@@ -347,6 +395,8 @@ class RegionServer:
             "refused": node.refused,
             "applied": node.versions.applied_position,
             "sessions": len(node.sessions),
+            "snapshots_cut": node.keeping.cut,
+            "snapshot_error": node.keeping.last_error,
             "workers": [] if self.backend is None else self.backend.status(),
             "messages_sent": {
                 f"{flow.source}>{flow.target} {flow.name}": traffic.sent[flow].messages for flow in between
@@ -355,6 +405,15 @@ class RegionServer:
             "uptime_s": round(time.monotonic() - self.started, 1),
             "ready_after_s": round(self.ready_after_s, 2),
         }
+
+
+def _kept(node: RegionNode, journal: int) -> dict[str, Any]:
+    """What is kept of a journal, and its room."""
+    room = node.keeping.rooms.get(journal)
+    found: dict[str, Any] = {"first": node.keeping.first.get(journal, 0)}
+    if room is not None:
+        found |= {"used": room.in_use, "size": room.size, "quota": room.quota, "is_full": room.is_full}
+    return found
 
 
 _decode = msgspec.json.Decoder(Request).decode

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from journal.crossbar import Announcement, Crossbar
-from journal.journal import Entry, Trimmed
+from journal.journal import Entry, LogError, Trimmed
 from journal.record import Position
 from server.runtime.region.carrier import Carrier, Unreachable
 
@@ -23,6 +23,13 @@ PART_RECORDS = 16
 """Records handed to a crossbar before it is asked again whether it wants more."""
 RETRY_S = 0.05
 """Rest after the carrier could not be reached."""
+
+
+class Behind(LogError):
+    """What is to be read next was trimmed: the process begins anew (server.runtime.region.restoring)."""
+
+    def __init__(self) -> None:
+        super().__init__("what is to be read next was trimmed: a snapshot is needed")
 
 
 class Follower:

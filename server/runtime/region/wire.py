@@ -3,7 +3,8 @@
 query processor ── prepare, ask ─────────────▶ owner ── vote ──▶ decider ── outcome ──▶ voters
                 ◀── answer ───────────────────
 owner           ── closed ───────────────────▶ every node
-every node      ── alive ────────────────────▶ every node
+every node      ── alive, needs ─────────────▶ every node
+a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
 """
 
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from adjudicator.protocol import Answer, Ask, Message, Outcome, Prepare, ToCoordinator, ToOwner, Vote
-from journal.crossbar import Announcement
+from journal.crossbar import Announcement, Mark
 from journal.record import Timestamp
 from server.runtime.net.wire import Vocabulary
 
@@ -71,6 +72,37 @@ class Alive(msgspec.Struct, frozen=True, array_like=True):
     """By journal: ns that closed times took from its owner until they counted at the sender (p90)."""
 
 
+class Needs(msgspec.Struct, frozen=True, array_like=True):
+    """What lies behind the mark is needed by nobody at the sender."""
+
+    mark: Mark
+
+
+class SnapshotWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question: which is your newest snapshot?"""
+
+
+class SnapshotOffer(msgspec.Struct, frozen=True, array_like=True):
+    """The answer."""
+
+    number: int
+    size: int
+    """Bytes; 0: there is none."""
+
+
+class SnapshotPieceWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question for a part of that file."""
+
+    number: int
+    offset: int
+
+
+class SnapshotPiece(msgspec.Struct, frozen=True, array_like=True):
+    """The answer; empty when the file is gone."""
+
+    data: bytes
+
+
 ToOwnerMessage: TypeAlias = OwnerPrepare | OwnerVote | OwnerOutcome | OwnerAsk
 
 VOCABULARY = Vocabulary(
@@ -82,6 +114,11 @@ VOCABULARY = Vocabulary(
         "decision": Answered,
         "closed": Closed,
         "alive": Alive,
+        "needs": Needs,
+        "snapshot_wanted": SnapshotWanted,
+        "snapshot_offer": SnapshotOffer,
+        "snapshot_piece_wanted": SnapshotPieceWanted,
+        "snapshot_piece": SnapshotPiece,
     }
 )
 
