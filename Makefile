@@ -58,8 +58,9 @@ test: setup  ## The whole suite, as CI runs it
 	$(BIN)/mypy
 	$(PYTEST) -q -n 2 --dist worksteal --durations 15
 
-image:  ## Build the container image $(IMAGE) with $(DOCKER)
+image:  ## Build the container images $(IMAGE) and $(IMAGE)-etcd with $(DOCKER)
 	$(DOCKER) build --file docker/Dockerfile --tag $(IMAGE) .
+	$(DOCKER) build --file docker/etcd.Dockerfile --tag $(IMAGE)-etcd .
 
 test-docker: setup  ## The image and compose file in a real engine; skipped where there is none
 	@.ci/packages debootstrap postgresql-client || true

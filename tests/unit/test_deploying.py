@@ -1,5 +1,6 @@
 """What a topology means for the node that is started from it."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +132,11 @@ def test_what_makes_no_sense_is_a_usage_error(monkeypatch, options, text):
     done = opendsql("node", "start", str(FILE), *options)
     assert done.returncode == 2
     assert text in done.stderr
+
+
+def test_the_topology_in_the_documentation_can_be_run():
+    text = (ROOT / "docs" / "regions.md").read_text()
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = config(parse(example, FILE.parent))
+    assert found.etcd_tls
+    assert found.clock.source == "chrony"
