@@ -151,25 +151,9 @@ class RegionNode(SessionHost):
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()
-        self.coordinating = Coordinating(
-            self.routing,
-            self.to_owner,
-            earliest,
-            first_number=place.number * NUMBERS_PER_NODE,
-            patience=patience_for(place.round_trip_s),
-        )
+        self.coordinating = self._coordinate()
         self.owners = {journal: self._owning(journal, carrier) for journal, carrier in carriers.items()}
-        self.keeping = Keeping(
-            data / "snapshots",
-            list(place.journals),
-            self.following,
-            carriers,
-            self.owners,
-            others=self._others_in_service,
-            tell=lambda mark: self._post_all(wire.Needs(mark)),
-            clock=earliest,
-            settings=keeping,
-        )
+        self.keeping = self._keep(keeping)
         self.jobs = JobRunner(self, broken)
         self._is_running_jobs = False
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
@@ -201,6 +185,28 @@ class RegionNode(SessionHost):
             applied=self._applied,
             progressed=self._progressed,
             lost=lambda: self.broken(Behind()),
+        )
+
+    def _coordinate(self) -> Coordinating:
+        return Coordinating(
+            self.routing,
+            self.to_owner,
+            self._earliest,
+            first_number=self.place.number * NUMBERS_PER_NODE,
+            patience=patience_for(self.place.round_trip_s),
+        )
+
+    def _keep(self, settings: KeepingSettings | None) -> Keeping:
+        return Keeping(
+            self.data / "snapshots",
+            list(self.place.journals),
+            self.following,
+            self._carriers,
+            self.owners,
+            others=self._others_in_service,
+            tell=lambda mark: self._post_all(wire.Needs(mark)),
+            clock=self._earliest,
+            settings=settings,
         )
 
     def _owning(self, journal: int, carrier: Carrier) -> Owning:
