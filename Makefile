@@ -1,6 +1,6 @@
 # Every target works on a fresh machine: `make setup` installs what it needs from our own files.
 .DEFAULT_GOAL := help
-.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker test-regions image bench bench-regions clean
+.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker test-regions image bench bench-regions surface clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -84,6 +84,9 @@ sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (F
 
 mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a search needs (SEEDS= at most, RULES= these)
 	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),1000) $(if $(RULES),--rules $(RULES))
+
+surface: setup  ## What is refused and which settings there are: SQLSTATE, text, since when, how it is known
+	@$(BIN)/python -m server.surface
 
 clean:  ## Remove .venv and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

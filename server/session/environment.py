@@ -22,7 +22,7 @@ _EPOCH_US = 946_684_800_000_000
 class SessionEnv(ddl.SessionEnv):
     """The environment of expressions: made anew when a setting changes, pointed at each new transaction."""
 
-    __slots__ = ("catalog", "database", "key", "session", "session_user", "settings")
+    __slots__ = ("catalog", "database", "key", "read_only", "session", "session_user", "settings")
 
     def __init__(
         self, settings: Settings, user: str, database: str, catalog: Catalog, session: SqlSession
@@ -44,6 +44,8 @@ class SessionEnv(ddl.SessionEnv):
         self.database = database
         self.catalog = catalog
         self.session = session
+        self.read_only = settings["default_transaction_read_only"] == "on"
+        """What a transaction is that does not say it."""
         path = parse_path(settings["search_path"])
         self.search_path = tuple(user if name == "$user" else name for name in path)
         self.key = (

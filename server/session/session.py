@@ -475,6 +475,7 @@ class SqlSession:
         node = self.node
         catalog = node.catalog(self.cluster)
         txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
+        txn.read_only = self.env.read_only
         self.txn = txn
         node.begun += 1
         node.open_transactions += 1
@@ -482,13 +483,13 @@ class SqlSession:
         self.settings.begin()
         return txn
 
-    def begin_block(self, read_only: bool) -> None:
-        """BEGIN: open a block, or turn the implicit transaction into one."""
+    def begin_block(self, read_only: bool | None) -> None:
+        """BEGIN: open a block, or turn the implicit transaction into one; None: as the session's others."""
         if self.txn is None:
             self.begin(implicit=False)
         assert self.txn is not None
         self.txn.implicit = False
-        self.txn.read_only = read_only
+        self.txn.read_only = self.env.read_only if read_only is None else read_only
         self.status = b"T"
 
     def commit(self) -> Work:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -12,6 +12,7 @@ from server.sql.env import Env
 from server.sql.interval_decode import interval_in
 from server.sql.interval_encode import interval_out
 from server.sql.parse import parse_expression
+from server.sql.refusal import ASSUMED, DOCUMENTED, OBSERVED
 from server.sql.type_names import type_modifier
 from server.sql.types import INTERVAL
 from server.sql.zones import Zone, find_zone, fixed_zone
@@ -33,6 +34,10 @@ class Setting:
     """A list of names: SET quotes them where they need it (GUC_LIST_QUOTE)."""
     reported: bool = False
     """A change is told to the client in ParameterStatus."""
+    evidence: str = ASSUMED
+    """How name and default are known; assumed: they are PostgreSQL's."""
+    source: str = "§8.3 INF"
+    """Section and source tag of dsql-reference."""
 
 
 def _invalid(name: str, value: str) -> PgError:
@@ -188,46 +193,73 @@ _ENABLES = (
     "seqscan",
 )
 
+_ALLOWED = (
+    Setting("application_name", "", _application_name, "Name of the application.", reported=True),
+    Setting("client_encoding", "UTF8", _client_encoding, "Client's character set.", reported=True),
+    Setting("DateStyle", "ISO, MDY", str, "Display format of dates.", is_list=True, reported=True),
+    Setting("extra_float_digits", "1", _extra_float_digits, "Digits displayed for floats."),
+    Setting("IntervalStyle", "postgres", _intervalstyle, "Display format of intervals.", reported=True),
+    Setting("TimeZone", "UTC", _timezone, "Time zone of timestamps.", reported=True),
+    Setting(
+        "search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True, is_quoted=True
+    ),
+    *(Setting(f"enable_{name}", "on", _boolean(f"enable_{name}"), "Planner hint.") for name in _ENABLES),
+    Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
+    Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
+)
+"""What SET, SET LOCAL, RESET, set_config() and start-up options take.
+
+`role` is not among them: the user guide allows SET LOCAL role in a transaction, a cluster refused it in August 2026,
+and the newest measurement counts (dsql-reference §1.8, §8.3).
+"""
+_SHOWN = (
+    Setting(
+        "server_version", SERVER_VERSION, description="Server version.", evidence=OBSERVED, source="§8.3 GOLD"
+    ),
+    Setting(
+        "server_version_num",
+        "160015",
+        description="Server version as an integer.",
+        evidence=OBSERVED,
+        source="§8.3 GOLD",
+    ),
+    Setting(
+        "server_encoding",
+        "UTF8",
+        description="Character set of the database.",
+        evidence=OBSERVED,
+        source="§8.3 GOLD",
+    ),
+    Setting("transaction_isolation", "repeatable read", evidence=OBSERVED, source="§8.3 GOLD"),
+    Setting("max_connections", "20", evidence=OBSERVED, source="§8.3 EGUIDE"),
+    Setting("integer_datetimes", "on"),
+    Setting("standard_conforming_strings", "on"),
+    Setting("is_superuser", "off"),
+    Setting("in_hot_standby", "off"),
+    Setting("default_transaction_read_only", "off"),
+    Setting("default_transaction_isolation", "repeatable read"),
+    Setting("transaction_read_only", "off"),
+    Setting("max_identifier_length", "63"),
+    Setting("block_size", "8192"),
+    Setting("bytea_output", "hex"),
+    Setting("client_min_messages", "notice"),
+    Setting("default_table_access_method", "btree_table"),
+    Setting("default_tablespace", ""),
+    Setting("statement_timeout", "0"),
+    Setting("lock_timeout", "0"),
+    Setting("idle_in_transaction_session_timeout", "0"),
+    Setting("row_security", "on"),
+    Setting("work_mem", "4MB"),
+)
+"""What SHOW knows beside them."""
+
 ALL: dict[str, Setting] = {
-    setting.name.lower(): setting
-    for setting in (
-        Setting("application_name", "", _application_name, "Name of the application.", reported=True),
-        Setting("client_encoding", "UTF8", _client_encoding, "Client's character set.", reported=True),
-        Setting("DateStyle", "ISO, MDY", str, "Display format of dates.", is_list=True, reported=True),
-        Setting("extra_float_digits", "1", _extra_float_digits, "Digits displayed for floats."),
-        Setting("IntervalStyle", "postgres", _intervalstyle, "Display format of intervals.", reported=True),
-        Setting("TimeZone", "UTC", _timezone, "Time zone of timestamps.", reported=True),
-        Setting(
-            "search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True, is_quoted=True
-        ),
-        *(Setting(f"enable_{name}", "on", _boolean(f"enable_{name}"), "Planner hint.") for name in _ENABLES),
-        Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
-        Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
-        Setting("server_version", SERVER_VERSION, description="Server version."),
-        Setting("server_version_num", "160015", description="Server version as an integer."),
-        Setting("server_encoding", "UTF8", description="Character set of the database."),
-        Setting("integer_datetimes", "on"),
-        Setting("standard_conforming_strings", "on"),
-        Setting("is_superuser", "off"),
-        Setting("in_hot_standby", "off"),
-        Setting("default_transaction_read_only", "off"),
-        Setting("default_transaction_isolation", "repeatable read"),
-        Setting("transaction_isolation", "repeatable read"),
-        Setting("transaction_read_only", "off"),
-        Setting("max_connections", "20"),
-        Setting("max_identifier_length", "63"),
-        Setting("block_size", "8192"),
-        Setting("bytea_output", "hex"),
-        Setting("client_min_messages", "notice"),
-        Setting("default_table_access_method", "btree_table"),
-        Setting("default_tablespace", ""),
-        Setting("statement_timeout", "0"),
-        Setting("lock_timeout", "0"),
-        Setting("idle_in_transaction_session_timeout", "0"),
-        Setting("row_security", "on"),
-        Setting("work_mem", "4MB"),
-    )
+    **{
+        each.name.lower(): replace(each, evidence=DOCUMENTED, source="§8.3 UG:accessing") for each in _ALLOWED
+    },
+    **{each.name.lower(): each for each in _SHOWN},
 }
+"""By name in lower case."""
 
 
 def parse_path(value: str) -> tuple[str, ...]:
@@ -328,6 +360,9 @@ class Settings:
             setting = ALL.get(key)
             if setting is None or setting.check is None:
                 raise unsettable(name)
+        self._set(key, checked, local)
+
+    def _set(self, key: str, checked: str | None, local: bool) -> None:
         if self._before is not None:
             self._before.setdefault(key, self._values.get(key))
             if local:
@@ -335,6 +370,10 @@ class Settings:
             else:
                 self._local.pop(key, None)
         self._assign(key, checked)
+
+    def set_characteristics(self, read_only: bool) -> None:
+        """SET SESSION CHARACTERISTICS: what later transactions are, though SET does not take the setting's name."""
+        self._set("default_transaction_read_only", "on" if read_only else "off", local=False)
 
     def reset_all(self) -> None:
         for key in list(self._values):

@@ -92,7 +92,8 @@ def _begin(session: SqlSession, options: dict[str, object]) -> None:
     if session.status == b"T":
         warn(session, PgError("25001", "there is already a transaction in progress"))
         return
-    session.begin_block(bool(options.get("read only")))
+    read_only = options.get("read only")
+    session.begin_block(None if read_only is None else bool(read_only))
 
 
 def _commit(session: SqlSession) -> Work:
@@ -127,10 +128,18 @@ def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, por
 
 def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | None) -> Work:
     kind, name = statement.kind, statement.name
+    if statement.local and (session.txn is None or (portal is not None and session.txn.implicit)):
+        warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
+    if session.txn is None:
+        session.begin(implicit=True)
     if kind == "reset all":
-        if session.txn is None:
-            session.begin(implicit=True)
         session.settings.reset_all()
+    elif kind == "multi":
+        read_only = dict(statement.options).get("read only")
+        if read_only is not None:
+            session.settings.set_characteristics(bool(read_only))
+    elif name == "session_authorization" and kind in ("default", "reset"):
+        pass  # nobody can become somebody else, so it is the one who logged in already
     else:
         value: str | None = None
         if kind == "value":
@@ -141,10 +150,8 @@ def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | N
                 raise PgError("22023", f"SET {name} takes only one argument")
             else:
                 value = ", ".join(statement.args)
-        if statement.local and (session.txn is None or (portal is not None and session.txn.implicit)):
-            warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
-        if session.txn is None:
-            session.begin(implicit=True)
+        elif kind == "current":
+            value = session.settings.get(name)
         session.settings.set(name, value, local=statement.local)
     session.complete("RESET" if kind in ("reset", "reset all") else "SET")
     return
@@ -166,8 +173,9 @@ def _show(session: SqlSession, statement: ast.VariableShowStmt, portal: Portal |
         rows = [(setting.name, session.settings[setting.name], setting.description) for setting in named]
     else:
         value = session.settings.get(name)
-        if name == "transaction_read_only" and session.txn is not None:
-            value = "on" if session.txn.read_only else "off"
+        if name == "transaction_read_only":
+            read_only = session.env.read_only if session.txn is None else session.txn.read_only
+            value = "on" if read_only else "off"
         if value is None:
             raise unrecognized(name)
         rows = [(value,)]

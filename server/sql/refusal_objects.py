@@ -215,7 +215,7 @@ SESSION = [
     ),
     Refusal(
         'setting configuration parameter "{}" not supported', ASSUMED, "§5.5 GOLD", ast.VariableSetStmt,
-        ("multi",), shown=lambda node: node.name,
+        ("multi",), lambda node: node.name == "TRANSACTION SNAPSHOT", lambda node: node.name,
     ),
     Refusal(
         "unsupported transaction statement: {}", OBSERVED, "§5.5 GOLD", ast.TransactionStmt,
