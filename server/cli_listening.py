@@ -32,14 +32,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Iam:
-    """What --auth iam needs."""
+    """What --auth iam needs: the region that tokens are for, and --iam-keys."""
 
     region: str
     keys: Path | None
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """--auth, --password-file, --tls, --tls-name: the arguments of `access`."""
+    """--auth, --password-file, --tls, --tls-name, --iam-keys: what `access` is told."""
     for option in reversed(
         (
             click.option(
@@ -64,24 +64,16 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
                 metavar="NAME",
                 help="Further host name or address in the certificate; may be repeated.",
             ),
+            click.option(
+                "--iam-keys",
+                "keys",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                help="Access keys whose tokens --auth iam accepts (TOML or JSON).",
+            ),
         )
     ):
         command = option(command)
     return command
-
-
-def iam_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--iam-keys, --region: the fields of `Iam`."""
-    keys = click.option(
-        "--iam-keys",
-        "keys",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Access keys whose tokens --auth iam accepts (TOML or JSON).",
-    )
-    region = click.option(
-        "--region", default="us-east-1", show_default=True, help="The region that tokens are for."
-    )
-    return keys(region(command))
 
 
 def access(
@@ -90,7 +82,7 @@ def access(
     password_file: Path | None,
     tls_mode: str,
     tls_names: tuple[str, ...],
-    iam: Iam | None = None,
+    iam: Iam,
     variable: str = "OPENDSQL_PASSWORD",
 ) -> Access:
     """Of a listener at `host`; the password may be in the environment's `variable`. What makes no sense is a usage
@@ -114,10 +106,8 @@ def access(
     return Access(auth or "trust", verifier, tls_required, names, trust)
 
 
-def _trust(names: Sequence[str], iam: Iam | None) -> Trust:
+def _trust(names: Sequence[str], iam: Iam) -> Trust:
     """The tokens that a server with these names accepts."""
-    if iam is None:
-        usage("--auth iam is for `opendsql serve` only")
     if iam.keys is None:
         usage("--auth iam needs --iam-keys")
     hosts = tuple(name.lower() for name in (*tls.LOCAL_NAMES, *names))

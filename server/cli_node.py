@@ -44,22 +44,24 @@ def start(
     password_file: Path | None,
     tls_mode: str,
     tls_names: tuple[str, ...],
+    keys: Path | None,
 ) -> None:
     """Run the node ID of TOPOLOGY on this machine."""
     topology = load_or_exit(file)
-    access = cli_listening.access(
-        host, auth, password_file, tls_mode, tls_names, variable=topology.passwords.admin
-    )
     try:
         config = deploying.node_config(topology, name, data, host, listen)
     except BadTopology as error:
         tell_problems(file, error)
         sys.exit(EXIT_USAGE)
+    iam = cli_listening.Iam(config.region, keys)
+    variable = topology.passwords.admin
+    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, iam, variable)
     config = msgspec.structs.replace(
         config,
         workers=workers,
         auth=access.auth,
         admin_verifier=access.admin_verifier,
+        trust=access.trust,
         tls_required=access.tls_required,
         tls_names=list(access.tls_names),
     )

@@ -39,7 +39,7 @@ def cli() -> None:
 )
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
 @cli_listening.options
-@cli_listening.iam_options
+@click.option("--region", default="us-east-1", show_default=True, help="The region that tokens are for.")
 @click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )

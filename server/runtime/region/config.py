@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from journal.record import Key
+from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
 
 
@@ -67,6 +68,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None
+    trust: Trust | None = None
+    """Whose tokens are accepted (--auth iam)."""
     tls_required: bool = False
     tls_names: list[str] = []
     """What clients may call this node beside `host`."""

@@ -99,7 +99,9 @@ class RegionServer:
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
         self._etcd_tls = _etcd_tls(config)
-        self.gate = CatalogGate(config.auth, lambda: self._served().catalog(1), config.admin_verifier)
+        self.gate = CatalogGate(
+            config.auth, lambda: self._served().catalog(1), config.admin_verifier, config.trust
+        )
 
     # --- what the listener asks
 
@@ -273,6 +275,7 @@ class RegionServer:
                 tuple(config.tls_names),
                 config.admin_verifier,
                 mock_secret,
+                config.trust,
             )
         )
 
