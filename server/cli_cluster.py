@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from server import cli_connect
+from server import cli_connect, cli_listening
 from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
 from server.runtime.stores import InUse
@@ -50,12 +50,23 @@ data_option = click.option(
     type=click.IntRange(0, 64),
     help="Processes per region that serve clients, beside the one that commits.",
 )
+@click.option(
+    "--metrics", metavar="HOST:PORT", help="For Prometheus: PORT of the first region's node, then the next."
+)
 def cluster(
-    regions: str, witness: str, data: Path, rtt: float, port: int, clock_error: float, workers: int
+    regions: str,
+    witness: str,
+    data: Path,
+    rtt: float,
+    port: int,
+    clock_error: float,
+    workers: int,
+    metrics: str | None,
 ) -> None:
     """Run two regions and a witness on this machine."""
+    at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
     options = local_cluster.Options(
-        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers
+        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers, at
     )
     try:
         sys.exit(local_cluster.run(options))

@@ -32,6 +32,7 @@ EXIT_USAGE = 2
     type=click.IntRange(0, 64),
     help="Further processes that accept connections.",
 )
+@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @cli_listening.options
 def start(
     file: Path,
@@ -40,6 +41,7 @@ def start(
     host: str,
     listen: str,
     workers: int,
+    metrics: str | None,
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
@@ -59,6 +61,7 @@ def start(
     config = msgspec.structs.replace(
         config,
         workers=workers,
+        metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,
         trust=access.trust,

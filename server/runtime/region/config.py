@@ -65,6 +65,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """etcd's members are reached by TLS, with this node's certificate."""
     workers: int = 0
     """Processes beside the node's own that serve clients."""
+    metrics: tuple[str, int] | None = None
+    """Host and port at which Prometheus may ask."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None

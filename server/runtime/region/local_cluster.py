@@ -107,6 +107,8 @@ class Options:
     """One region's clock is so far ahead, the other one's behind; both know that they may be."""
     workers: int = 0
     """Per region, beside the node's own process."""
+    metrics: tuple[str, int] | None = None
+    """Of the first region's node; the second one's is the next port."""
 
 
 class Failed(Exception):
@@ -263,6 +265,7 @@ class LocalCluster:
                     journals=journals,
                     clock=self._clock(each.region),
                     workers=options.workers,
+                    metrics=_metrics(options, each.region),
                     round_trips=self._round_trips(),
                 ),
                 self.data / each.region,
@@ -397,7 +400,7 @@ class LocalCluster:
         """A node's answer, and what went wrong."""
         try:
             async with asyncio.timeout(ASK_S):
-                return await _ask(Path(self.nodes[region].config.data), request), ""
+                return await ask_node(Path(self.nodes[region].config.data), request), ""
         except (OSError, Refused) as error:
             return [], str(error) or type(error).__name__
 
@@ -434,7 +437,14 @@ class LocalCluster:
         self.stopped.set()
 
 
-async def _ask(data: Path, request: serving.Request) -> list[Any]:
+def _metrics(options: Options, region: str) -> tuple[str, int] | None:
+    if options.metrics is None:
+        return None
+    host, port = options.metrics
+    return host, port + options.regions.index(region)
+
+
+async def ask_node(data: Path, request: serving.Request) -> list[Any]:
     """What a node's control socket answers. Raises OSError, `Refused`."""
     with address(data) as path:
         reader, writer = await asyncio.open_unix_connection(path)

@@ -267,6 +267,7 @@ class RegionNode(SessionHost):
                 wait = self.fresh()
                 if wait is not None:
                     await outcome(wait)
+                self.waited = self.refused = 0  # of clients, of whom none is here yet
                 return
             except PgError:
                 await asyncio.sleep(RETRY_S)

@@ -2,13 +2,14 @@
 
 import asyncio
 import datetime
+import importlib.metadata
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -41,6 +42,9 @@ from server.session.regional import RegionSession
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
+
+if TYPE_CHECKING:
+    from server.runtime.metrics import MetricsServer
 
 log = logging.getLogger("opendsql.region")
 
@@ -94,6 +98,7 @@ class RegionServer:
         self.listener: Listener | None = None
         self.backend: RegionBackend | None = None
         self.control: ControlSocket | None = None
+        self.metrics: MetricsServer | None = None
         self.port = 0
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
         self._carriers: dict[int, EtcdCarrier] = {}
@@ -176,6 +181,31 @@ class RegionServer:
         self.control = ControlSocket(Path(config.data), self, self.broken, _decode)
         await self.control.start()
         self.ready_after_s = time.monotonic() - self.started
+        if config.metrics is not None:
+            await self._publish(*config.metrics)
+
+    async def _publish(self, host: str, port: int) -> None:
+        # Imported here: who does not ask for metrics does not wait for their library.
+        from server.runtime import metrics, metrics_families
+        from server.runtime.region import metrics as families
+
+        node, version = self._served(), importlib.metadata.version("opendsql")
+        parts = [
+            lambda: metrics_families.build(version, self.ready_after_s),
+            lambda: families.commits(node),
+            lambda: families.journals(node),
+            lambda: families.storage(node),
+            lambda: families.membership(node),
+            lambda: metrics_families.connections(self.counters),
+            lambda: metrics_families.transport(self.transport),
+        ]
+        server = metrics.MetricsServer(metrics.Exposition(self.config.node, parts))
+        try:
+            await server.start(host, port)
+        except OSError as error:
+            error.filename = f"{host}:{port}"  # which of the ports it is
+            raise
+        self.metrics = server
 
     async def _open_journals(self) -> None:
         config = self.config
@@ -288,6 +318,8 @@ class RegionServer:
             await asyncio.gather(*ends)
         if self.control is not None:
             await self.control.close()
+        if self.metrics is not None:
+            await self.metrics.stop()
         if self.node is not None:
             await self.node.stop()
         await self.transport.stop()

@@ -1,0 +1,148 @@
+"""The metrics of a region's node, as functions that read its counters (server.runtime.metrics).
+
+Every series that can't exist yet is 0: a journal that was not measured, a lead that was not needed.
+"""
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from server.runtime.metrics_families import counter, gauge, labelled
+from server.runtime.region.node import RegionNode
+
+
+def commits(node: RegionNode) -> Iterator[Metric]:
+    """What became of COMMITs of this node, and of its statements."""
+    coordinating = node.coordinating
+    yield labelled(
+        CounterMetricFamily,
+        "busy_seconds",
+        "Seconds of work of each serial section; divided by the interval, the share that is used up.",
+        ["section"],
+        {"event_loop": time.thread_time()},
+    )
+    yield counter("transactions_begun", "Transactions begun in the node's own process.", node.begun)
+    yield gauge("transactions_open", "Transactions that are open there.", node.open_transactions)
+    yield counter("commits", "Transactions committed with writes or locks.", coordinating.commits)
+    yield counter("conflicts", "Commits refused (OC000, OC001).", coordinating.conflicts)
+    yield counter("commits_unknown", "Commits of which nobody could say what became.", coordinating.unknown)
+    yield counter(
+        "commits_repeated", "Attempts beyond the first of their transaction.", coordinating.repeated
+    )
+    yield gauge("commits_pending", "Commits under way.", len(coordinating))
+    yield counter("begins_waited", "Transactions whose time was not complete when they began.", node.waited)
+    yield counter("begins_refused", "Statements that got 57P03.", node.refused)
+    yield gauge("sessions", "Sessions of all processes of the node.", len(node.sessions))
+    yield gauge("serving", "1 if transactions may begin here.", node.refusal() is None)
+
+
+def journals(node: RegionNode) -> Iterator[Metric]:
+    """Owners, leads, lags and room, per journal."""
+    numbers = sorted(node.owners)
+    now, monotonic = time.time_ns(), time.monotonic_ns()
+
+    def per_journal(kind: type, name: str, text: str, values: list[float]) -> Metric:
+        return labelled(kind, name, text, ["journal"], dict(zip(map(str, numbers), values)))
+
+    owners = [node.owners[journal] for journal in numbers]
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_owned",
+        "1 if its owner is here.",
+        [float(each.is_owner) for each in owners],
+    )
+    yield per_journal(
+        CounterMetricFamily,
+        "journal_claims",
+        "Claims by this process.",
+        [float(each.claims) for each in owners],
+    )
+    yield per_journal(
+        CounterMetricFamily,
+        "journal_appended_bytes",
+        "Bytes appended by this process.",
+        [float(each.appended_bytes) for each in owners],
+    )
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_append_seconds",
+        "From handing a record to the carrier until it was durable, p90 of recent ones.",
+        [each.append_times.p90(monotonic) / 1e9 for each in owners],
+    )
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_lead_seconds",
+        "How far its owner here dates commits ahead.",
+        [each.lead / 1e9 if each.is_owner else 0.0 for each in owners],
+    )
+    deliveries = node.deliveries.p90(now)
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_delivery_seconds",
+        "From the owner's announcement until it counts here, p90 of recent ones.",
+        [deliveries.get(journal, 0) / 1e9 for journal in numbers],
+    )
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_position",
+        "The last record that was read.",
+        [float(node.tails.position(journal)) for journal in numbers],
+    )
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_closed_ahead_seconds",
+        "How far its closed time is ahead of the clock; negative: reads wait.",
+        [(node.following.crossbar.closed(journal) - now) / 1e9 for journal in numbers],
+    )
+    yield per_journal(
+        GaugeMetricFamily,
+        "journal_unreachable",
+        "1 while it cannot be read.",
+        [float(journal in node.tails.unreachable) for journal in numbers],
+    )
+    yield from _room(node, numbers)
+
+
+def _room(node: RegionNode, numbers: list[int]) -> Iterator[Metric]:
+    keeping = node.keeping
+    rooms = [(journal, keeping.rooms.get(journal)) for journal in numbers]
+    for name, text in (
+        ("used", "Bytes in use."),
+        ("size", "Bytes of the file."),
+        ("quota", "Bytes at most."),
+    ):
+        values = {
+            str(journal): float(getattr(room, "in_use" if name == "used" else name))
+            if room is not None
+            else 0.0
+            for journal, room in rooms
+        }
+        yield labelled(GaugeMetricFamily, f"journal_{name}_bytes", text, ["journal"], values)
+    full = {str(journal): float(journal in keeping.full) for journal in numbers}
+    yield labelled(
+        GaugeMetricFamily, "journal_full", "1 while it takes no new transactions (53100).", ["journal"], full
+    )
+    kept = {str(journal): float(keeping.first.get(journal, 0)) for journal in numbers}
+    yield labelled(GaugeMetricFamily, "journal_first", "The oldest record that is kept.", ["journal"], kept)
+
+
+def storage(node: RegionNode) -> Iterator[Metric]:
+    """The replica and its snapshots."""
+    following, keeping, space = node.following, node.keeping, node.versions.space()
+    lag = time.time_ns() - following.complete
+    yield gauge("complete_lag_seconds", "How far storage is behind the clock; negative: ahead.", lag / 1e9)
+    free = {"storage_map": space.map_bytes, "disk": space.disk_bytes}
+    yield labelled(GaugeMetricFamily, "free_bytes", "Room that is left.", ["where"], free)
+    yield gauge("apply_waits_for_space", "1 while applying waits for space.", following.is_out_of_space)
+    yield counter("snapshots_cut", "Snapshots cut by this process.", keeping.cut)
+    yield gauge("snapshot_failing", "1 if the last try to cut a snapshot failed.", bool(keeping.last_error))
+    yield counter("journal_trimmed_records", "Records that this process let go.", keeping.trimmed)
+
+
+def membership(node: RegionNode) -> Iterator[Metric]:
+    """Which regions are in service, as this node knows."""
+    value = node.membership.value
+    yield gauge("regions_epoch", "Changes of the set of regions in service.", value.epoch if value else 0)
+    active = {region: float(node.membership.is_active(region)) for region in node.place.regions}
+    yield labelled(GaugeMetricFamily, "region_active", "1 if the region is in service.", ["region"], active)

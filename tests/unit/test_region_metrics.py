@@ -1,0 +1,72 @@
+"""Metrics of a region's node: every series from the start, and the numbers of what happened."""
+
+import asyncio
+
+import pytest
+
+from server.errors import PgError
+from server.runtime.region import metrics as families
+from tests.region_nodes import EAST, WEST, Nodes
+from tests.unit.test_keeping import FAR, NEAR, commit, cut_two, until
+from tests.unit.test_metrics import series, value
+
+
+def found_of(node):
+    parts = (families.commits, families.journals, families.storage, families.membership)
+    return series(*(lambda part=part: part(node) for part in parts))
+
+
+def run(tmp_path, work):
+    async def all_of_it():
+        async with Nodes(tmp_path) as nodes:
+            await work(nodes)
+
+    asyncio.run(all_of_it())
+
+
+def test_what_never_happened_is_zero(tmp_path):
+    async def work(nodes):
+        found = found_of(nodes.nodes[EAST])
+        for name in ("conflicts_total", "commits_unknown_total", "begins_refused_total", "snapshot_failing"):
+            assert value(found, name) == 0
+        for journal in ("0", "1"):
+            for name in (
+                "journal_full",
+                "journal_unreachable",
+                "journal_quota_bytes",
+                "journal_lead_seconds",
+            ):
+                assert value(found, name, journal=journal) >= 0
+        for region in (EAST, WEST):
+            assert value(found, "region_active", region=region) == 1
+
+    run(tmp_path, work)
+
+
+def test_numbers_are_those_of_what_happened(tmp_path):
+    async def work(nodes):
+        east = nodes.nodes[EAST]
+        await until(lambda: east.owners[0].is_owner and nodes.nodes[WEST].owners[1].is_owner)
+        before = found_of(east)
+        begun = east.start_ts()
+        await commit(east, NEAR + b"1", b"1")
+        with pytest.raises(PgError, match="OC000"):
+            await commit(east, NEAR + b"1", b"2", start_ts=begun)
+        await cut_two(east)
+        nodes.logs[1].size = nodes.logs[1].quota
+        await until(lambda: east.keeping.full)
+        with pytest.raises(PgError, match="exceeds"):
+            await commit(east, FAR + b"1", b"1")
+        found = found_of(east)
+        rose = {
+            name: value(found, name) - value(before, name)
+            for name in ("commits_total", "conflicts_total", "snapshots_cut_total")
+        }
+        assert rose == {"commits_total": 1, "conflicts_total": 1, "snapshots_cut_total": 2}
+        assert [value(found, "journal_owned", journal=each) for each in ("0", "1")] == [1, 0]
+        assert [value(found, "journal_full", journal=each) for each in ("0", "1")] == [0, 1]
+        assert value(found, "journal_position", journal="0") == east.tails.position(0)
+        assert value(found, "journal_append_seconds", journal="0") > 0
+        assert value(found, "serving") == 1
+
+    run(tmp_path, work)
