@@ -13,8 +13,9 @@ class Outcomes:
         self._limit = limit
         self._by_txid: dict[bytes, Timestamp] = {}
         self._in_order: deque[tuple[Timestamp, bytes]] = deque()
-        self.is_whole = True
-        """An unknown transaction is not among those that anybody may still ask for."""
+        self.gone_upto: Timestamp = 0
+        """What took effect at or below it may be unknown; a transaction that is unknown and began at or above it
+        did not take effect in an epoch that is over."""
 
     def __len__(self) -> int:
         return len(self._by_txid)
@@ -26,17 +27,16 @@ class Outcomes:
     def add(self, txid: bytes, commit_ts: Timestamp) -> None:
         """A record of this journal is durable; in order of commit_ts."""
         if not self._limit:
-            self.is_whole = False
+            self.skipped(commit_ts)
             return
         self._by_txid[txid] = commit_ts
         self._in_order.append((commit_ts, txid))
         if len(self._in_order) > self._limit:
             self._forget_oldest()
-            self.is_whole = False
 
-    def skipped(self) -> None:
-        """Records were passed over unread."""
-        self.is_whole = False
+    def skipped(self, upto: Timestamp) -> None:
+        """Records up to this time were not read."""
+        self.gone_upto = max(self.gone_upto, upto)
 
     def forget(self, horizon: Timestamp) -> None:
         """Nobody asks any more for what took effect below `horizon`."""
@@ -44,5 +44,6 @@ class Outcomes:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        _commit_ts, txid = self._in_order.popleft()
+        commit_ts, txid = self._in_order.popleft()
         self._by_txid.pop(txid, None)
+        self.skipped(commit_ts)

@@ -87,6 +87,8 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     candidate: Candidate
     coordinator: int
+    start_ts: Timestamp
+    """A record of it lies above: who knows of everything above may say that there is none."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -150,7 +150,7 @@ class RangeOwner(Adjudicator):
         commit_ts = self.outcomes.get(candidate.txid)
         if commit_ts is not None:
             return [_answer(message.coordinator, candidate, Committed(commit_ts))]
-        if candidate.epoch < self.epoch and not self.outcomes.is_whole:
+        if candidate.epoch < self.epoch and message.start_ts < self.outcomes.gone_upto:
             return []
         effects: list[Effect] = []
         if candidate.epoch == self.epoch:

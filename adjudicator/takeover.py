@@ -45,8 +45,7 @@ class Takeover:
         self._is_told = anchor == EMPTY
         self.reserved: Timestamp = after
         self.outcomes = Outcomes(settings.outcomes)
-        if anchor != EMPTY:
-            self.outcomes.skipped()
+        self.outcomes.skipped(anchor.last_ts)
         self.is_ended = False
         """The journal has an `End`: there is nothing to own."""
         self._owned = dict.fromkeys(initial or [], after)
@@ -85,7 +84,7 @@ class Takeover:
         """Records up to `tail` hold commits and nothing else, and were proved otherwise: they need no reading."""
         if tail.position > self.tail.position:
             self.tail = tail
-            self.outcomes.skipped()
+            self.outcomes.skipped(tail.last_ts)
 
     def claim(self, request_id: bytes, epoch: int = 0) -> Sealed:
         """The record whose acceptance makes this process the owner; `request_id`: 16 bytes, used once.

@@ -176,7 +176,7 @@ class Coordinator:
     def _after_silence(self, candidate: Candidate, now: Timestamp) -> list[ToOwner]:
         """A9: no repetition before the last candidate is known to be dead (AR §3.8)."""
         epoch = self._routing.epoch_of(candidate.journal)
-        return [ToOwner(candidate.journal, epoch, Ask(candidate, self.number))]
+        return [ToOwner(candidate.journal, epoch, Ask(candidate, self.number, self.write_set.start_ts))]
 
     def _may_acknowledge(self, now: Timestamp) -> bool:
         """Q4: commit wait (AR §3.2)."""

@@ -191,7 +191,7 @@ MUTANTS = {
         "what was trimmed unread is not denied",
         Outcomes,
         "skipped",
-        lambda self: None,
+        lambda self, upto: None,
     ),
     "remove-time": (
         "a journal is removed above its end",

@@ -569,7 +569,7 @@ def asked_about_what_was_trimmed(stage):
     claimed = log.append(takeover.claim(b"n" * 16))
     assert isinstance(claimed, Tail)
     successor = takeover.owner_of(claimed)
-    for effect in successor.ask(Ask(candidate, 9), stage.now):
+    for effect in successor.ask(Ask(candidate, 9, at(1990)), stage.now):
         told = effect.answer.verdict
         stage.observers.tell("on_result", "c", candidate.txid, told, stage.now, True)
 

@@ -98,7 +98,7 @@ def test_silence_is_a_question_and_never_a_repetition() -> None:
     commit.begin(100)
     assert commit.tick(199) == []
     for now in (200, 300, 400):
-        assert commit.tick(now) == [ToOwner(1, 4, Ask(candidate(1), 9))]
+        assert commit.tick(now) == [ToOwner(1, 4, Ask(candidate(1), 9, commit.write_set.start_ts))]
     commit.tick(1101)
     assert commit.result == Unknown()
 
