@@ -225,3 +225,22 @@ def test_what_only_looks_like_it(tmp_path: Path, sql: str) -> None:
 
     answers = run(tmp_path, work)
     assert [answer for answer in answers if str(answer).startswith("ERROR")] == []
+
+
+def test_what_dsql_supports_says_since_when() -> None:
+    later = [refusal for refusal in refusals.TABLE if refusal.evidence == OURS and refusal.since]
+    assert {refusal.error().detail for refusal in later} == {
+        f"Aurora DSQL supports it since {refusal.since}." for refusal in later
+    }
+    assert [each.text for each in refusals.TABLE if each.evidence != OURS and each.error().detail] == []
+
+
+def test_analyze_in_a_block(tmp_path: Path) -> None:
+    """Not a refusal of the feature, so PostgreSQL's code (dsql-reference §1.8)."""
+
+    async def work(node: Node) -> list[Any]:
+        client = await ready(node)
+        await client.query("BEGIN")
+        return await client.query("ANALYZE t") + await client.query("COMMIT")
+
+    assert run(tmp_path, work) == ["ERROR 25001 ANALYZE cannot run inside a transaction block", "ROLLBACK"]
