@@ -9,6 +9,9 @@ from journal.record import Key
 from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
 
+PROMISE_MS = 500
+"""Three to five times the longest round trip of a cluster (AR §3.6)."""
+
 
 class NodeAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A node, and where the others reach it."""
@@ -63,6 +66,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """(lo, hi, journal) before anything moved; empty: all keys belong to the first journal."""
     etcd_tls: bool = False
     """etcd's members are reached by TLS, with this node's certificate."""
+    promise_ms: int = PROMISE_MS
+    """How long an owner is bound by its vote. Never less than it was: whoever takes over reckons with it."""
     workers: int = 0
     """Processes beside the node's own that serve clients."""
     metrics: tuple[str, int] | None = None

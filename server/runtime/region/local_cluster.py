@@ -31,7 +31,7 @@ from server.runtime.net.faults import BadChange, Cut, Faults, Heal, SetRoundTrip
 from server.runtime.net.identity import Identity, issue
 from server.runtime.operations import Emit, Refused
 from server.runtime.region import bound, serving
-from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip, encode
+from server.runtime.region.config import PROMISE_MS, Journal, NodeAddress, NodeConfig, RoundTrip, encode
 from server.runtime.region.local_etcd import LocalEtcd, Ports, free_ports
 from server.runtime.stores import lock_directory
 
@@ -44,6 +44,7 @@ STOP_S = 9.0
 RESTART_S = 0.3
 RESTART_MOST_S = 5.0
 ASK_S = 5.0
+PROMISE_ROUND_TRIPS = 5
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +58,8 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     node_ports: dict[str, int]
     etcd_ports: dict[str, dict[str, Ports]]
     """Journal -> region -> ports."""
+    promise_ms: int = PROMISE_MS
+    """Of the owners, for the longest distance that there ever was."""
 
 
 class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
@@ -221,7 +224,7 @@ class LocalCluster:
         self.options = options
         self.data = options.data
         self.stopped = asyncio.Event()
-        self.plan = _plan(options)
+        self.plan = plan_of(options)
         self.regions = [*self.plan.regions, self.plan.witness]
         self.faults = Faults(tuple(self.regions))
         if options.rtt_ms:
@@ -264,6 +267,7 @@ class LocalCluster:
                     witness=self.plan.witness,
                     journals=journals,
                     clock=self._clock(each.region),
+                    promise_ms=self.plan.promise_ms,
                     workers=options.workers,
                     metrics=_metrics(options, each.region),
                     round_trips=self._round_trips(),
@@ -463,7 +467,7 @@ async def ask_node(data: Path, request: serving.Request) -> list[Any]:
         writer.close()
 
 
-def _plan(options: Options) -> Plan:
+def plan_of(options: Options) -> Plan:
     """The data directory's plan, made at the first start. Raises `Failed`."""
     path = options.data / PLAN
     regions, witness = options.regions, options.witness
@@ -490,6 +494,7 @@ def _plan(options: Options) -> Plan:
                 for journal in range(len(regions))
             },
         )
+    plan.promise_ms = max(plan.promise_ms, int(PROMISE_ROUND_TRIPS * options.rtt_ms))
     plan.client_ports = {
         region: options.port + number if options.port else 0 for number, region in enumerate(regions)
     }

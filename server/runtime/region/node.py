@@ -36,6 +36,7 @@ from server.runtime.jobs import JobRunner
 from server.runtime.page import encode_catalog_versions
 from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.region.config import PROMISE_MS
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.following import Following
 from server.runtime.region.keeping import Keeping, KeepingSettings
@@ -91,15 +92,16 @@ class Place:
     initial: tuple[tuple[Key, Key, int], ...]
     """(lo, hi, journal) before anything moved; together all keys."""
     round_trip_s: float = 0.0
-    """The longest between two regions."""
+    """The longest between two regions, as far as it is known beforehand."""
+    promise_ms: int = PROMISE_MS
+    """How long an owner is bound by its vote; a cluster's owners have the same, and had so before (AR §3.5)."""
 
 
-def settings_for(round_trip_s: float) -> Settings:
-    """Durations for that distance (AR §3.3, §3.6): promises of several round trips; the lead is what it takes until
-    there are measurements."""
-    rtt = int(round_trip_s * 1000) * MS
-    promise = max(200 * MS, 5 * rtt)
-    return Settings(promise=promise, reserve=max(1000 * MS, 3 * promise), lead=rtt * 3 // 2 + 15 * MS)
+def settings_for(place: Place) -> Settings:
+    """Durations (AR §3.3, §3.6): promises of several round trips; the lead is what it takes until there are
+    measurements."""
+    lead = int(1500 * place.round_trip_s) * MS + 15 * MS
+    return Settings(promise=place.promise_ms * MS, reserve=max(1000, 3 * place.promise_ms) * MS, lead=lead)
 
 
 def patience_for(round_trip_s: float) -> Patience:
@@ -217,7 +219,7 @@ class RegionNode(SessionHost):
             carrier,
             self.tails,
             self,
-            settings=settings_for(place.round_trip_s),
+            settings=settings_for(place),
             initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
             kept=lambda: self.keeping.kept(),
             earliest=self._earliest,

@@ -163,6 +163,7 @@ class RegionServer:
             {each.number: each.region for each in config.journals},
             tuple(config.ranges) or initial_ranges({each.number: each.region for each in config.journals}),
             max((each.ms for each in config.round_trips), default=0.0) / 1000,
+            config.promise_ms,
         )
         self.node = RegionNode(
             place,
