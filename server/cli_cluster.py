@@ -174,7 +174,7 @@ def _perform(data: Path, request: local_cluster.Request, found: list[Any] | None
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = []
     for each in found["regions"]:
-        lines.append(f"{each['region']:14}{each['state']:44}{each.get('endpoint', '')}")
+        lines.append(f"{each['region']:14}{each['state']:56}{each.get('endpoint', '')}")
         if "journals" not in each:
             continue
         regions = each["regions"]
