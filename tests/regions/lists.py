@@ -18,24 +18,28 @@ from tests.sim import elle
 
 TABLES = ("lists_east", "lists_west")
 LISTS = 3
-"""Per table."""
-KEYS = [(table, number) for table in TABLES for number in range(LISTS)]
+"""Per table and load."""
+LOADS = 50
 
 
 async def create(dsn: str) -> None:
-    """Empty lists."""
+    """Empty lists, for so many loads."""
     connection = await asyncpg.connect(dsn)
     for table in TABLES:
         await connection.execute(f"create table {table} (id int primary key, elements text not null)")
-        rows = ", ".join(f"({number}, '')" for number in range(LISTS))
-        await connection.execute(f"insert into {table} values {rows}")
+        await connection.execute(
+            f"insert into {table} select g, '' from generate_series(1, {LISTS * LOADS}) g"
+        )
     await connection.close()
 
 
 class History:
-    """What all clients saw so far, also those of earlier loads."""
+    """What all clients of one load saw, of lists of its own: checking takes as long as the lists are."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: int) -> None:
+        """`load`: below `LOADS`, each once."""
+        first = load * LISTS + 1
+        self.keys = [(table, number) for table in TABLES for number in range(first, first + LISTS)]
         self.txns: list[elle.Txn] = []
         self.elements = itertools.count()
         self.clients = itertools.count()
@@ -94,7 +98,7 @@ class Lists:
         is_committing = False
         try:
             await connection.execute("begin")
-            for table, number in choose.sample(KEYS, choose.randint(1, 3)):
+            for table, number in choose.sample(self.history.keys, choose.randint(1, 3)):
                 statement = f"select elements from {table} where id = $1"
                 elements = tuple((await connection.fetchval(statement, number)).split())
                 ops.append(elle.Read(f"{table}:{number}", elements))
@@ -124,13 +128,11 @@ async def check(dsn: str, history: History) -> None:
     began = time.monotonic_ns()
     connection = await asyncpg.connect(dsn)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        found = {table: await connection.fetch(f"select id, elements from {table}") for table in TABLES}
+        reads = []
+        for table, number in history.keys:
+            found = await connection.fetchval(f"select elements from {table} where id = $1", number)
+            reads.append(elle.Read(f"{table}:{number}", tuple(found.split())))
     await connection.close()
-    reads = [
-        elle.Read(f"{table}:{row['id']}", tuple(row["elements"].split()))
-        for table, rows in found.items()
-        for row in rows
-    ]
     final = elle.Txn("final", tuple(reads), began, time.monotonic_ns())
     txns = [*history.txns, final]
     problems = elle.check(txns)
