@@ -1,4 +1,4 @@
-"""`--metrics HOST:PORT`: what a node counts, in Prometheus' text format (issue's "failing without flailing").
+"""`--metrics HOST:PORT`: what a node counts, in Prometheus' text format.
 
 Nothing is measured for it: values are read when somebody asks, on the loop's thread, from counters that are kept
 anyway. Every series carries the label `node`. What never happened is 0, not absent. GET /metrics and nothing

@@ -75,7 +75,9 @@ def test_running(server, data):
     assert "ok: " in opendsql("audit", "--data", data).stdout
 
     cut = _json("snapshot", "--data", data, "--json")
-    assert cut["position"] == status["journal"]["tail"] + 1, "before it, what a successor must know is restated"
+    assert cut["position"] == status["journal"]["tail"] + 1, (
+        "before it, what a successor must know is restated"
+    )
     assert _json("snapshot", "--data", data, "--json")["position"] == cut["position"], "and not once more"
     assert _json("status", "--data", data, "--json")["snapshots"] == [cut["position"]]
 
@@ -106,7 +108,9 @@ def test_records(server, data):
     assert all(after["previous"] == before["hash"] for before, after in pairwise(records))
     owned = {"note": "owned", "lo": "", "hi": "ffff", "after": 0}
     assert [each["notes"] for each in records if each["kind"] == "claim"] == [[owned]]
-    assert [each["notes"] for each in records if each["kind"] == "control"] == [[{"note": "checkpoint"}, owned]]
+    assert [each["notes"] for each in records if each["kind"] == "control"] == [
+        [{"note": "checkpoint"}, owned]
+    ]
 
 
 def test_password(tmp_path):
