@@ -407,8 +407,11 @@ class Cluster:
 
     # --- a whole run
 
-    def run(self, duration=4000 * MS, grace=4000 * MS):
-        """Traffic and faults, then silence until everything has ended; raises `Violation`."""
+    def run(self, duration=4000 * MS, grace=5000 * MS):
+        """Traffic and faults, then silence until everything has ended; raises `Violation`.
+
+        What begins late is given up before the end, by whatever clock (`query.PATIENCE`).
+        """
         world = self.world
         world.run(world.now + duration)
         self._heal()
