@@ -26,7 +26,7 @@ THIRD_PARTY = {
     "msgspec": ("journal/", "adjudicator/", "storage/", "server/"),
     "pygwire": ("server/pgwire/",),
     "cryptography": ("server/runtime/certificates.py",),
-    "click": ("server/main.py", "server/cli_"),
+    "click": ("server/main.py", "server/cli_", "server/surface.py"),
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
