@@ -142,7 +142,7 @@ class Region:
         self.journals = first_journals
         carriers = {journal: log.seen_from(name) for journal, log in cluster.logs.items()}
         self.routing = Routing([(lo, hi, journal) for lo, hi, journal in cluster.initial])
-        self.tails = Tails(carriers, self.routing.see, {})
+        self.tails = Tails(carriers, self.routing.see, {}, cluster.broken)
         self.owners = {}
         self.carriers = carriers
         self.coordinating = Coordinating(

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from journal.broken import Broken
 from server.catalog.store import TABLES, object_key
 from server.errors import PgError
+from server.runtime.region.tails import Tails
 from tests.regions.in_process import HANG_S, Regions
 
 A = b"\0\0\0\1\0\0\x40\0a"
@@ -150,5 +152,25 @@ def test_a_claimant_that_died_before_its_claim_does_not_lock_the_journal():
             first.own(0)
             await until(lambda: first.owners[0].is_owner)
             assert first.owners[0].core.epoch == 6
+
+    asyncio.run(work())
+
+
+def test_what_a_reader_of_a_journal_raises_is_told():
+    """Not swallowed by the task that reads: a node whose rule is broken must end."""
+
+    async def work():
+        async with Regions() as cluster:
+            first, _second = await begin(cluster)
+            error, told = Broken("a rule"), []
+
+            def fail(_journal, _entries):
+                raise error
+
+            tails = Tails(first.carriers, fail, {}, told.append)
+            tails.start()
+            await until(lambda: told)
+            assert told[0] is error
+            await tails.stop()
 
     asyncio.run(work())

@@ -149,7 +149,7 @@ class RegionNode(SessionHost):
         self.membership = Membership(place.region, place.regions, timing)
         self.routing = Routing(place.initial)
         self._carriers = carriers
-        self.tails = Tails(carriers, self._seen, {})
+        self.tails = Tails(carriers, self._seen, {}, broken)
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()

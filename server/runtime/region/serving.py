@@ -133,6 +133,14 @@ class RegionServer:
             self.backend.abort()
         self.stopped.set()
 
+    def unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a callback of the loop raised: timers and deferred calls have no task that could tell."""
+        error = context.get("exception")
+        if isinstance(error, Broken | LogError):
+            self.broken(error)
+        else:
+            loop.default_exception_handler(context)
+
     def _served(self) -> RegionNode:
         assert self.node is not None
         return self.node
@@ -473,6 +481,7 @@ async def serve(config: NodeConfig) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stopped.set)
+        loop.set_exception_handler(server.unhandled)
         starting = loop.create_task(server.start())
         stopping = loop.create_task(server.stopped.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)

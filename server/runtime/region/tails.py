@@ -88,8 +88,11 @@ class Tails:
         carriers: Mapping[int, Carrier],
         seen: Callable[[int, list[Entry]], None],
         first: Mapping[int, Position],
+        broken: Callable[[BaseException], None],
     ) -> None:
-        """`seen` gets every record once, in order per journal; `first`: per journal where to begin (else 1)."""
+        """`seen` gets every record once, in order per journal; `first`: per journal where to begin (else 1);
+        `broken` what a follower or a journal raises that is no `Unreachable`."""
+        self._broken = broken
         self._tails = {
             journal: JournalTail(journal, carrier) for journal, carrier in sorted(carriers.items())
         }
@@ -107,6 +110,8 @@ class Tails:
         """Begin to read."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._read_on(tail)) for tail in self._tails.values()]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Read no more."""
@@ -153,6 +158,11 @@ class Tails:
     def feed(self, follower: Follower) -> None:
         """Its crossbar has room again."""
         self._feed(follower)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken(error)
 
     # --- reading
 
@@ -202,6 +212,7 @@ class Tails:
                 is_fed = True
             else:
                 task = asyncio.get_running_loop().create_task(self._fetch(follower, tail, position))
+                task.add_done_callback(self._ended)
                 follower.fetching[journal] = task
         return is_fed
 
