@@ -390,7 +390,8 @@ class StorageNode(Process):
         crossbar.take_notes()
         complete = max(crossbar.complete, self.shard.complete)
         self.disk.change()
-        answers = self.shard.feed(items, complete, crossbar.mark() if items else None)
+        is_due = bool(items) or self.shard.rows.mark is None
+        answers = self.shard.feed(items, complete, crossbar.mark() if is_due else None)
         if complete != self._told:
             self._told = complete
             closed = {journal: crossbar.closed(journal) for journal in crossbar.journals}
