@@ -147,6 +147,7 @@ def test_the_bound_has_grown_since_it_was_written():
         (segment(bound=-1), "cannot be"),
         (segment(as_of=1 << 60), "future"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "segment",
 )
 def test_a_segment_without_a_time(tmp_path, data, text):
     path = tmp_path / "shm0"
