@@ -53,6 +53,13 @@ data_option = click.option(
 @click.option(
     "--metrics", metavar="HOST:PORT", help="For Prometheus: PORT of the first region's node, then the next."
 )
+@click.option(
+    "--silence",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.2, 60),
+    help="Seconds without a word after which a region goes on without the other; more on a busy machine.",
+)
 def cluster(
     regions: str,
     witness: str,
@@ -62,11 +69,12 @@ def cluster(
     clock_error: float,
     workers: int,
     metrics: str | None,
+    silence: float,
 ) -> None:
     """Run two regions and a witness on this machine."""
     at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
     options = local_cluster.Options(
-        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers, at
+        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers, at, silence
     )
     try:
         sys.exit(local_cluster.run(options))

@@ -9,7 +9,11 @@ from tests.unit.test_imports import ROOT
 
 def test_surface():
     done = subprocess.run(
-        ["make", "-o", "setup", "surface"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-o", "setup", "surface"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     refusals, settings = done.stdout.rstrip("\n").split("\n\n")
     assert len(refusals.splitlines()) == len(TABLE) + 1

@@ -71,6 +71,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 0
     """Processes beside the node's own that serve clients."""
     metrics: tuple[str, int] | None = None
+    silence_s: float = 1.0
+    """After so long without a word the other region is taken for lost."""
     """Host and port at which Prometheus may ask."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"

@@ -112,6 +112,7 @@ class Options:
     """Per region, beside the node's own process."""
     metrics: tuple[str, int] | None = None
     """Of the first region's node; the second one's is the next port."""
+    silence_s: float = 1.0
 
 
 class Failed(Exception):
@@ -270,6 +271,7 @@ class LocalCluster:
                     promise_ms=self.plan.promise_ms,
                     workers=options.workers,
                     metrics=_metrics(options, each.region),
+                    silence_s=options.silence_s,
                     round_trips=self._round_trips(),
                 ),
                 self.data / each.region,

@@ -61,6 +61,11 @@ class Timing(NamedTuple):
     """A region that was out is heard of for so long before it is back."""
 
 
+def timing_for(silence: Seconds) -> Timing:
+    """The rest in proportion: a region must have stopped by itself about when the other one goes on without it."""
+    return Timing(confirmed=2 * silence, silence=silence, settled=2 * silence)
+
+
 class Membership:
     """One region's view. Synchronous; `now` of a monotonic clock comes in."""
 

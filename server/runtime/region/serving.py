@@ -34,6 +34,7 @@ from server.runtime.region.carrier import Unreachable
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
+from server.runtime.region.membership import timing_for
 from server.runtime.region.node import Place, RegionNode, initial_ranges
 from server.runtime.region.workers import RegionBackend
 from server.runtime.serving import address, ready_line, require_free
@@ -184,6 +185,7 @@ class RegionServer:
             no_time=self.edges.refusal,
             broken=self.broken,
             limits=self.limits,
+            timing=timing_for(config.silence_s),
         )
         await self.node.start()
         await self._listen_to_clients()
