@@ -14,6 +14,7 @@ from journal import lmdb_log
 from journal.record import Commit
 from server.catalog import store
 from server.catalog.descriptor import Catalog
+from server.runtime.catalogs import Catalogs
 from server.runtime.committer import APPLY_GIVE_UP_S, RESERVE_BYTES, Committer
 from server.runtime.hosting import SessionHost
 from server.runtime.jobs import JobRunner
@@ -68,9 +69,6 @@ class Node(SessionHost):
         self._clock = clock
         self._begun_before = 0
         """Transactions begun at the commit pipeline's last round."""
-        self._catalogs: dict[int, Catalog] = {}
-        self.catalog_listeners: list[Callable[[Catalog], None]] = []
-        """Told every new catalog: the job runner."""
         self._catalog_commits: list[Commit] = []
         """Those of the record being applied that write catalog rows."""
         self._catalog_versions: dict[int, int] = {}
@@ -84,6 +82,7 @@ class Node(SessionHost):
         )
         self.journal = self.stores.journal
         self.versions = self.stores.replica
+        self._catalogs = Catalogs(self.versions)
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
         owner, claimed = claim(self.journal, self.owner, self.stores.landmarks)
         self.epoch = owner.epoch
@@ -108,7 +107,7 @@ class Node(SessionHost):
 
     async def start(self) -> None:
         """Make the default cluster if the directory is new, and read its catalog."""
-        if self._load_catalog(DEFAULT_CLUSTER) is None:
+        if self._catalogs.load(DEFAULT_CLUSTER, self.versions.applied_ts) is None:
             await self.create_cluster(DEFAULT_CLUSTER)
         self.jobs.start()
         self.snapshots.start()
@@ -118,7 +117,7 @@ class Node(SessionHost):
         writes = store.bootstrap(cluster)
         request = CommitRequest(unique_id(), self.versions.applied_ts, writes, [])
         await outcome(self.committer.submit(request, 1024))
-        self._load_catalog(cluster)
+        self._catalogs.load(cluster, self.versions.applied_ts)
 
     async def stop(self) -> None:
         """End what runs in the background, between two transactions."""
@@ -146,24 +145,22 @@ class Node(SessionHost):
 
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`."""
-        return self._catalogs[cluster]
+        return self._catalogs.get(cluster)
 
     def clusters(self) -> list[int]:
         """The clusters whose catalogs are loaded."""
-        return list(self._catalogs)
+        return self._catalogs.clusters()
+
+    @property
+    def catalog_listeners(self) -> list[Callable[[Catalog], None]]:
+        """Told every new catalog: the job runner."""
+        return self._catalogs.listeners
 
     def submit(self, txn: Transaction, size: int) -> Wait[int]:
         """Send a transaction's commit request; `size` is what it counts for its limit."""
         return self.committer.submit(txn.request(rebase=self.rebase), size)
 
     # --- catalog ---
-
-    def _load_catalog(self, cluster: int) -> Catalog | None:
-        ts = self.versions.applied_ts
-        found = store.load(self.versions, cluster, ts, ts)
-        if found is not None:
-            self._catalogs[cluster] = found
-        return found
 
     def _on_applying(self, commits: list[Commit]) -> bytes | None:
         """What the replica keeps beside the rows for the workers: the catalogs' versions, if they change."""
@@ -179,22 +176,7 @@ class Node(SessionHost):
     def _on_applied(self, commits: list[Commit]) -> None:
         if self.shared is not None:
             self.shared.page.position = self.versions.applied_position
-        for commit in self._catalog_commits:
-            self._change_catalog(commit)
-
-    def _change_catalog(self, commit: Commit) -> None:
-        clusters = {int.from_bytes(write.key[:4], "big") for write in commit.writes}
-        for cluster in clusters:
-            before = self._catalogs.get(cluster)
-            if before is None:
-                self._load_catalog(cluster)
-                continue
-            mine = [write for write in commit.writes if int.from_bytes(write.key[:4], "big") == cluster]
-            after = store.changed(before, mine, commit.commit_ts)
-            if after is not before:
-                self._catalogs[cluster] = after
-                for listener in self.catalog_listeners:
-                    listener(after)
+        self._catalogs.applied(self._catalog_commits)
 
 
 __all__ = ["DEFAULT_CLUSTER", "InUse", "Mapping", "Node", "Space"]
