@@ -18,6 +18,7 @@ from journal.broken import Broken
 from server.pgwire.connection import Counters
 from server.runtime import frames, process, tls
 from server.runtime.clocks.interval import NoTime
+from server.runtime.described import Described
 from server.runtime.gate import CatalogGate
 from server.runtime.hosting import Entered
 from server.runtime.listener import Limits, Listener
@@ -138,46 +139,21 @@ class Worker:
         self.fail("broken invariant")
 
 
-class _Process:
-    """From the socket to the worker that main describes on it."""
-
-    def __init__(self) -> None:
-        self.worker: Worker | None = None
-        self.configured: asyncio.Future[frames.Configure | None] = asyncio.get_running_loop().create_future()
-        self.early: list[frames.ToWorker] = []
-
-    def receive(self, message: frames.ToWorker) -> None:
-        if isinstance(message, frames.Configure):
-            self.configured.set_result(message)
-        elif self.worker is None:
-            self.early.append(message)
-        else:
-            self.worker.receive(message)
-
-    def ended(self, reason: str) -> None:
-        if self.worker is not None:
-            self.worker.fail(reason)
-        elif not self.configured.done():
-            self.configured.set_result(None)
-
-
 async def run(descriptor: int, page: int, limit: int) -> int:
     """The worker's life; its exit code."""
     loop = asyncio.get_running_loop()
-    process = _Process()
+    life = Described()
     connected = socket.socket(fileno=descriptor)
     connected.setblocking(False)
     _, socket_frames = await loop.create_unix_connection(
-        lambda: frames.Frames(frames.decode_to_worker, limit, process.receive, process.ended), sock=connected
+        lambda: frames.Frames(frames.decode_to_worker, limit, life.receive, life.ended), sock=connected
     )
-    config = await process.configured
+    config = await life.configured
     if config is None:
         return 1
     worker = Worker(config, SharedPage(page), socket_frames, Link(socket_frames))
     loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
-    process.worker = worker
-    for message in process.early:
-        worker.receive(message)
+    life.begin(worker.receive, worker.fail)
     return await worker.run()
 
 

@@ -22,6 +22,7 @@ from server.pgwire import codec
 from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.startup import Policy
 from server.runtime import frames, process
+from server.runtime.described import Described
 from server.runtime.gate import CatalogGate
 from server.runtime.hosting import Entered
 from server.runtime.listener import report_defect
@@ -309,33 +310,10 @@ class QueryProcessor:
         raise PgError("08P01", "clients log in at the router", severity="FATAL")
 
 
-class _Process:
-    """From the node's socket to the query processor that is described on it."""
-
-    def __init__(self) -> None:
-        self.processor: QueryProcessor | None = None
-        self.configured: asyncio.Future[frames.Configure | None] = asyncio.get_running_loop().create_future()
-        self.early: list[frames.ToWorker] = []
-
-    def receive(self, message: frames.ToWorker) -> None:
-        if isinstance(message, frames.Configure):
-            self.configured.set_result(message)
-        elif self.processor is None:
-            self.early.append(message)
-        else:
-            self.processor.told(message)
-
-    def ended(self, reason: str) -> None:
-        if self.processor is not None:
-            self.processor.fail(reason)
-        elif not self.configured.done():
-            self.configured.set_result(None)
-
-
 async def run(node: int, page: int, limit: int, router: int) -> int:
     """The process's life, which ends here if it got as far as to serve; else its exit code."""
     loop = asyncio.get_running_loop()
-    life = _Process()
+    life = Described()
     nodes_end, routers_end = socket.socket(fileno=node), socket.socket(fileno=router)
     for each in (nodes_end, routers_end):
         each.setblocking(False)
@@ -346,9 +324,7 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
     if config is None:
         return 1
     processor = QueryProcessor(config, SharedPage(page), Link(node_frames))
-    life.processor = processor
-    for message in life.early:
-        processor.told(message)
+    life.begin(processor.told, processor.fail)
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
     node_frames.send(frames.Accepting())
