@@ -98,9 +98,14 @@ def test_a_region_cut_off_while_journals_were_trimmed_begins_anew(cluster):
         lambda found: found["regions"][0]["journals"][1]["leads_here"], "the other region leads both journals"
     )
 
+    missed = [journal["read"] + 1 for journal in cluster.region(WEST)["journals"]]
+
     async def alone(east):
         await done(east, "insert into kept values (400, 'east')")
-        await trimmed(cluster, EAST)
+        limit = time.monotonic() + HANG_S
+        while not all(now > wanted for now, wanted in zip(first(cluster, EAST), missed)):
+            assert time.monotonic() < limit, (first(cluster, EAST), missed)
+            await trimmed(cluster, EAST)
 
     use(cluster, alone, EAST)
     cluster.command("region", "heal", WEST)
