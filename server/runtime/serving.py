@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import importlib.metadata
 import logging
 import os
@@ -18,17 +17,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from journal.broken import Broken
-from server.pgwire.connection import Connection, Counters
+from server.pgwire.connection import Connection
 from server.pgwire.sigv4 import Trust
-from server.runtime import process, tls
-from server.runtime.backend import Backend, Front
+from server.runtime import process
+from server.runtime.backend import Backend
 from server.runtime.control import ControlSocket
+from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
-from server.runtime.listener import Limits as ListenerLimits
-from server.runtime.listener import Listener
 from server.runtime.node import Node
 from server.runtime.operations import Facts, Operations
 from server.runtime.router.pool import ProcessorPool
@@ -36,16 +33,11 @@ from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
 from server.runtime.router.router import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
-from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
 from server.sql.limits import Limits
 
-if TYPE_CHECKING:
-    from server.runtime.metrics import MetricsServer
-
 log = logging.getLogger("opendsql.serve")
 
-STOP_GRACE_S = 5.0
 FLUSH_GRACE_S = 1.5
 
 
@@ -75,14 +67,12 @@ class Options:
     """This process accepts all connections, and hands their sessions to query processors that come and go."""
 
 
-class Server:
-    """The node and its listener. `stopped` is set when it is to end; `failure` tells why it must."""
+class Server(Endpoint):
+    """The node and its listener."""
 
     def __init__(self, options: Options) -> None:
+        super().__init__(log, options.limits)
         self.options = options
-        self.stopped = asyncio.Event()
-        self.failure: BaseException | None = None
-        self.counters = Counters()
         self.node = Node(
             options.data,
             limits=options.limits,
@@ -97,19 +87,13 @@ class Server:
             options.admin_verifier,
             options.trust,
         )
-        self.mock_secret = os.urandom(32)
-        self.backend: Backend | None = None
         self.router: Router | None = None
         if options.router is not None:
-            pool = ProcessorPool(self.node, options.data, options.router.processors, self._cancel_here)
+            pool = ProcessorPool(self.node, options.data, options.router.processors, self.cancel_here)
             self.backend = pool
             self.router = Router(self.node, pool, options.router)
         elif options.workers:
-            self.backend = Backend(self.node, options.data, options.workers, self._cancel_here)
-        self.listener: Listener | None = None
-        self.control: ControlSocket | None = None
-        self.metrics: MetricsServer | None = None
-        self.port = 0
+            self.backend = Backend(self.node, options.data, options.workers, self.cancel_here)
         self.start_s = 0.0
         """How long it took until clients were served."""
 
@@ -119,45 +103,16 @@ class Server:
         """A session of an authenticated client."""
         return SqlSession(self.node, user, database, options, out)
 
-    def cancel(self, process_id: int, secret: bytes) -> None:
-        """A cancel request for a session that is not one of the listener's."""
-        if self.backend is not None:
-            self.backend.cancel(process_id, secret)
-
-    def _cancel_here(self, process_id: int, secret: bytes) -> None:
-        if self.listener is not None:
-            self.listener.cancel(process_id, secret)
-
-    def broken(self, error: BaseException) -> None:
-        """An invariant is broken or the journal failed: answer nobody, end the process."""
-        if self.failure is None:
-            self.failure = error
-            log.critical("node stops error=%r", error, exc_info=not isinstance(error, WORLD_ERRORS) and error)
-        if self.listener is not None:
-            self.listener.stopping = True
-            self.listener.abort()
-        if self.backend is not None:
-            self.backend.abort()
-        self.stopped.set()
-
     async def start(self) -> None:
         """Open everything and listen; raises OSError when a port is taken."""
         begun = time.monotonic()
         await self.node.start()
-        now = datetime.datetime.now(datetime.UTC)
-        names = tls.names_of(self.options.host, self.options.tls_names)
-        server_tls = tls.open_directory(self.options.data / "tls", names, now)
-        limits = self.options.limits
-        self.listener = Listener(
-            self,
-            limits=ListenerLimits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
-            tls=server_tls,
-            tls_required=self.options.tls_required,
-            counters=self.counters,
-            mock_secret=self.mock_secret,
+        await self.listen(
+            self.options,
+            self.options.data,
+            shares_port=self.backend is not None and self.router is None,
             connect=Connection if self.router is None else partial(Relay, self.router),
         )
-        await self._listen(self.listener)
         facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
         if self.router is not None:
             facts.workers = self.router.status
@@ -172,7 +127,7 @@ class Server:
 
     async def _publish(self, host: str, port: int) -> None:
         # Imported here: who does not ask for metrics does not wait for their library.
-        from server.runtime import metrics, metrics_families
+        from server.runtime import metrics_families
 
         node, version = self.node, importlib.metadata.version("opendsql")
         parts = [
@@ -181,48 +136,13 @@ class Server:
             lambda: metrics_families.upkeep(node),
             lambda: metrics_families.connections(self.counters),
         ]
-        server = metrics.MetricsServer(metrics.Exposition(f"{os.uname().nodename}:{self.port}", parts))
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            error.filename = f"{host}:{port}"  # which of the two ports it is
-            raise
-        self.metrics = server
-
-    async def _listen(self, listener: Listener) -> None:
-        options, backend = self.options, self.backend
-        if backend is None:
-            self.port = await listener.start(options.host, options.port)
-            return
-        if self.router is None:
-            await require_free(options.host, options.port)
-        self.port = await listener.start(options.host, options.port, reuse_port=self.router is None)
-        await backend.start(
-            Front(
-                options.host,
-                self.port,
-                options.auth,
-                options.tls_required,
-                options.tls_names,
-                options.admin_verifier,
-                self.mock_secret,
-                options.trust,
-            )
-        )
+        await self.publish(f"{os.uname().nodename}:{self.port}", parts, host, port)
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
         if self.router is not None:
             self.router.is_stopping = True
-        if self.listener is not None and self.failure is None:
-            ends = [self.listener.shutdown(STOP_GRACE_S)]
-            if self.backend is not None:
-                ends.append(self.backend.stop(STOP_GRACE_S))
-            await asyncio.gather(*ends)
-        if self.control is not None:
-            await self.control.close()
-        if self.metrics is not None:
-            await self.metrics.stop()
+        await self.leave()
         await self.node.stop()
         if self.failure is None:
             self.node.committer.close()
@@ -261,14 +181,6 @@ async def serve(options: Options) -> int:
     await server.stopped.wait()
     await server.stop()
     return 0 if server.failure is None else 1
-
-
-async def require_free(host: str, port: int) -> None:
-    """OSError when somebody listens there: a port that is shared by processes could be taken twice."""
-    if port:
-        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
-        server.close()
-        await server.wait_closed()
 
 
 def ready_line(host: str, port: int) -> str:

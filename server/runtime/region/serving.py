@@ -1,7 +1,6 @@
 """`opendsql node`: one process of a region, from its configuration to the ready line and back."""
 
 import asyncio
-import datetime
 import importlib.metadata
 import logging
 import os
@@ -9,20 +8,18 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from journal.broken import Broken
 from journal.etcd_client import Tls
 from journal.journal import LogError
-from server.pgwire.connection import Counters
-from server.runtime import process, tls
-from server.runtime.backend import Front
+from server.runtime import process
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
+from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
-from server.runtime.listener import Listener
 from server.runtime.net import faults as net_faults
 from server.runtime.net.asking import Reply
 from server.runtime.net.faults import BadChange, Faults
@@ -37,19 +34,15 @@ from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.membership import timing_for
 from server.runtime.region.node import Place, RegionNode, initial_ranges
 from server.runtime.region.workers import RegionBackend
-from server.runtime.serving import address, ready_line, require_free
-from server.runtime.stores import WORLD_ERRORS, lock_directory
+from server.runtime.serving import address, ready_line
+from server.runtime.stores import lock_directory
 from server.session.regional import RegionSession
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
 
-if TYPE_CHECKING:
-    from server.runtime.metrics import MetricsServer
-
 log = logging.getLogger("opendsql.region")
 
-STOP_GRACE_S = 5.0
 OPEN_RETRY_S = 0.2
 
 
@@ -73,14 +66,12 @@ class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
 Request: TypeAlias = Status | Fault | MoveRange | CutSnapshot
 
 
-class RegionServer:
+class RegionServer(Endpoint):
     """A node with its listener and transport."""
 
     def __init__(self, config: NodeConfig) -> None:
+        super().__init__(log, Limits())
         self.config = config
-        self.stopped = asyncio.Event()
-        self.failure: BaseException | None = None
-        self.counters = Counters()
         self.faults = Faults((*config.regions, config.witness))
         for each in config.round_trips:
             self.faults.apply(net_faults.SetRoundTrip(each.a, each.b, each.ms))
@@ -92,15 +83,9 @@ class RegionServer:
             faults=self.faults,
             broken=self.broken,
         )
-        self.limits = Limits()
         self.started = time.monotonic()
         self.ready_after_s = 0.0
         self.node: RegionNode | None = None
-        self.listener: Listener | None = None
-        self.backend: RegionBackend | None = None
-        self.control: ControlSocket | None = None
-        self.metrics: MetricsServer | None = None
-        self.port = 0
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
@@ -116,23 +101,6 @@ class RegionServer:
     ) -> SqlSession:
         """A session of an authenticated client."""
         return RegionSession(self._served(), user, database, options, out)
-
-    def cancel(self, process_id: int, secret: bytes) -> None:
-        """A cancel request for a session that is not one of the listener's."""
-        if self.backend is not None:
-            self.backend.cancel(process_id, secret)
-
-    def broken(self, error: BaseException) -> None:
-        """An invariant is broken: answer nobody, end the process."""
-        if self.failure is None:
-            self.failure = error
-            log.critical("node stops error=%r", error, exc_info=not isinstance(error, WORLD_ERRORS) and error)
-        if self.listener is not None:
-            self.listener.stopping = True
-            self.listener.abort()
-        if self.backend is not None:
-            self.backend.abort()
-        self.stopped.set()
 
     def unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What a callback of the loop raised: timers and deferred calls have no task that could tell."""
@@ -197,7 +165,7 @@ class RegionServer:
 
     async def _publish(self, host: str, port: int) -> None:
         # Imported here: who does not ask for metrics does not wait for their library.
-        from server.runtime import metrics, metrics_families
+        from server.runtime import metrics_families
         from server.runtime.region import metrics as families
 
         node, version = self._served(), importlib.metadata.version("opendsql")
@@ -210,13 +178,7 @@ class RegionServer:
             lambda: metrics_families.connections(self.counters),
             lambda: metrics_families.transport(self.transport),
         ]
-        server = metrics.MetricsServer(metrics.Exposition(self.config.node, parts))
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            error.filename = f"{host}:{port}"  # which of the ports it is
-            raise
-        self.metrics = server
+        await self.publish(self.config.node, parts, host, port)
 
     async def _open_journals(self) -> None:
         config = self.config
@@ -289,48 +251,15 @@ class RegionServer:
 
     async def _listen_to_clients(self) -> None:
         config = self.config
-        now = datetime.datetime.now(datetime.UTC)
-        names = tls.names_of(config.host, config.tls_names)
-        server_tls = tls.open_directory(Path(config.data) / "tls", names, now)
-        mock_secret = os.urandom(32)
-        self.listener = Listener(
-            self,
-            tls=server_tls,
-            tls_required=config.tls_required,
-            counters=self.counters,
-            mock_secret=mock_secret,
-        )
-        if not config.workers:
-            self.port = await self.listener.start(config.host, config.port)
-            return
-        self.backend = RegionBackend(self._served(), config.workers, config.clock)
-        self._served().serving = self.backend.serving
-        await require_free(config.host, config.port)
-        self.port = await self.listener.start(config.host, config.port, reuse_port=True)
-        await self.backend.start(
-            Front(
-                config.host,
-                self.port,
-                config.auth,
-                config.tls_required,
-                tuple(config.tls_names),
-                config.admin_verifier,
-                mock_secret,
-                config.trust,
-            )
-        )
+        if config.workers:
+            backend = RegionBackend(self._served(), config.workers, config.clock)
+            self._served().serving = backend.serving
+            self.backend = backend
+        await self.listen(config, Path(config.data), shares_port=self.backend is not None)
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
-        if self.listener is not None and self.failure is None:
-            ends = [self.listener.shutdown(STOP_GRACE_S)]
-            if self.backend is not None:
-                ends.append(self.backend.stop(STOP_GRACE_S))
-            await asyncio.gather(*ends)
-        if self.control is not None:
-            await self.control.close()
-        if self.metrics is not None:
-            await self.metrics.stop()
+        await self.leave()
         if self.node is not None:
             await self.node.stop()
         await self.transport.stop()

@@ -1,0 +1,174 @@
+"""What every process that commits has towards its clients: a listener, perhaps workers, metrics, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from server.pgwire.connection import Connection, Counters
+from server.pgwire.sigv4 import Trust
+from server.runtime import tls
+from server.runtime.backend import Backend, Front
+from server.runtime.control import ControlSocket
+from server.runtime.gate import CatalogGate
+from server.runtime.listener import Limits as ListenerLimits
+from server.runtime.listener import Listener
+from server.runtime.stores import WORLD_ERRORS
+from server.session.session import SqlSession
+from server.sql.limits import Limits
+
+if TYPE_CHECKING:
+    from server.runtime.metrics import Families, MetricsServer
+
+STOP_GRACE_S = 5.0
+
+
+class Facing(Protocol):
+    """How clients reach the process and prove who they are."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int:
+        """0: any free one."""
+
+    @property
+    def auth(self) -> str: ...
+
+    @property
+    def tls_required(self) -> bool: ...
+
+    @property
+    def tls_names(self) -> Sequence[str]: ...
+
+    @property
+    def admin_verifier(self) -> str | None: ...
+
+    @property
+    def trust(self) -> Trust | None: ...
+
+
+class Endpoint:
+    """See `server.runtime.listener.Node`. `stopped` is set when the process is to end; `failure` tells why it must."""
+
+    gate: CatalogGate
+
+    def __init__(self, log: logging.Logger, limits: Limits) -> None:
+        self.limits = limits
+        self.stopped = asyncio.Event()
+        self.failure: BaseException | None = None
+        self.counters = Counters()
+        self.mock_secret = os.urandom(32)
+        self.backend: Backend | None = None
+        self.listener: Listener | None = None
+        self.control: ControlSocket | None = None
+        self.metrics: MetricsServer | None = None
+        self.port = 0
+        self._log = log
+
+    def open_session(
+        self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
+    ) -> SqlSession:
+        """A session of an authenticated client."""
+        raise NotImplementedError
+
+    def cancel(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session that is not one of the listener's."""
+        if self.backend is not None:
+            self.backend.cancel(process_id, secret)
+
+    def cancel_here(self, process_id: int, secret: bytes) -> None:
+        """A cancel request for a session of this process's listener, which came to a worker."""
+        if self.listener is not None:
+            self.listener.cancel(process_id, secret)
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken or the journal failed: answer nobody, end the process."""
+        if self.failure is None:
+            self.failure = error
+            traceback = not isinstance(error, WORLD_ERRORS) and error
+            self._log.critical("node stops error=%r", error, exc_info=traceback)
+        if self.listener is not None:
+            self.listener.stopping = True
+            self.listener.abort()
+        if self.backend is not None:
+            self.backend.abort()
+        self.stopped.set()
+
+    async def listen(
+        self,
+        facing: Facing,
+        data: Path,
+        *,
+        shares_port: bool,
+        connect: Callable[..., Any] = Connection,
+    ) -> None:
+        """Accept clients, here and (`shares_port`) in the backend's processes. Raises OSError for a taken port."""
+        now = datetime.datetime.now(datetime.UTC)
+        names = tls.names_of(facing.host, facing.tls_names)
+        self.listener = Listener(
+            self,
+            limits=ListenerLimits(
+                connections=self.limits.connections, lifetime_seconds=self.limits.connection_age_s
+            ),
+            tls=tls.open_directory(data / "tls", names, now),
+            tls_required=facing.tls_required,
+            counters=self.counters,
+            mock_secret=self.mock_secret,
+            connect=connect,
+        )
+        if shares_port:
+            await require_free(facing.host, facing.port)
+        self.port = await self.listener.start(facing.host, facing.port, reuse_port=shares_port)
+        if self.backend is not None:
+            await self.backend.start(
+                Front(
+                    facing.host,
+                    self.port,
+                    facing.auth,
+                    facing.tls_required,
+                    tuple(facing.tls_names),
+                    facing.admin_verifier,
+                    self.mock_secret,
+                    facing.trust,
+                )
+            )
+
+    async def publish(self, node: str, parts: Sequence[Families], host: str, port: int) -> None:
+        """Serve `parts` to Prometheus. Raises OSError, naming the address."""
+        # Imported here: who does not ask for metrics does not wait for their library.
+        from server.runtime import metrics
+
+        server = metrics.MetricsServer(metrics.Exposition(node, parts))
+        try:
+            await server.start(host, port)
+        except OSError as error:
+            error.filename = f"{host}:{port}"  # which of the ports it is
+            raise
+        self.metrics = server
+
+    async def leave(self) -> None:
+        """No new connections; running statements get their grace; operators and Prometheus are cut off."""
+        if self.listener is not None and self.failure is None:
+            ends = [self.listener.shutdown(STOP_GRACE_S)]
+            if self.backend is not None:
+                ends.append(self.backend.stop(STOP_GRACE_S))
+            await asyncio.gather(*ends)
+        if self.control is not None:
+            await self.control.close()
+        if self.metrics is not None:
+            await self.metrics.stop()
+
+
+async def require_free(host: str, port: int) -> None:
+    """OSError when somebody listens there: a port that is shared by processes could be taken twice."""
+    if port:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+        server.close()
+        await server.wait_closed()
