@@ -25,6 +25,7 @@ from journal.broken import require
 from server.errors import PgError
 from server.pgwire.sigv4 import Trust
 from server.runtime import frames
+from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
 from server.session.work import Wait
@@ -117,7 +118,7 @@ class Peer:
         self.sessions: set[int] = set()
         self.accepting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.process: asyncio.subprocess.Process | None = None
-        self.frames = frames.Frames(frames.decode_to_main, limit, self._receive, self._ended)
+        self.frames = Messages(frames.decode_to_main, limit, self._receive, self._ended)
         self.frames.congested = lambda: self._ended("it does not read")
         self._node = node
         self._backend = backend

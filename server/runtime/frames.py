@@ -7,14 +7,12 @@
 Both ends are the same program, so a frame that cannot be read is a defect of the process that sent it.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from adjudicator.messages import CommitRequest
 from server.pgwire.sigv4 import Trust
-from server.runtime.framing import Framed
 from server.runtime.hosting import Entered
 from server.sql.limits import Limits
 
@@ -113,33 +111,5 @@ class Serving(msgspec.Struct, frozen=True, array_like=True, tag=21):
 ToMain: TypeAlias = Accepting | Submit | WaitForJob | Cancel | Entered | Left
 ToWorker: TypeAlias = Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop | Serving
 
-encode = msgspec.msgpack.Encoder().encode
 decode_to_main = msgspec.msgpack.Decoder(ToMain).decode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
-
-
-class Frames(Framed):
-    """One end of the socket between main and a worker; `received` gets each message."""
-
-    def __init__(
-        self,
-        decode: Callable[[Any], Any],
-        limit: int,
-        received: Callable[[Any], None],
-        ended: Callable[[str], None],
-    ) -> None:
-        super().__init__(limit, ended)
-        self._decode = decode
-        self._received = received
-
-    def send(self, message: ToMain | ToWorker) -> None:
-        """Send with everything else of this turn; after the end nothing."""
-        self.send_frame(encode(message))
-
-    def frame_received(self, frame: memoryview) -> str | None:
-        try:
-            message = self._decode(frame)
-        except msgspec.MsgspecError as error:
-            return str(error)
-        self._received(message)
-        return None

@@ -5,8 +5,11 @@ What is in a frame is its user's: processes of one node (server.runtime.frames),
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
+import msgspec
+
+encode = msgspec.msgpack.Encoder().encode
 PREFIX = 4
 """Bytes of a frame's length."""
 
@@ -128,6 +131,33 @@ class Framed(asyncio.Protocol):
     def _finish(self, reason: str) -> None:
         ended, self._ended = self._ended, _ignore
         ended(reason)
+
+
+class Messages(Framed):
+    """Frames that are messages (msgpack); `received` gets each. One that can't be read ends the connection."""
+
+    def __init__(
+        self,
+        decode: Callable[[Any], Any],
+        limit: int,
+        received: Callable[[Any], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        super().__init__(limit, ended)
+        self._decode = decode
+        self._received = received
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send with everything else of this turn; after the end nothing."""
+        self.send_frame(encode(message))
+
+    def frame_received(self, frame: memoryview) -> str | None:
+        try:
+            message = self._decode(frame)
+        except msgspec.MsgspecError as error:
+            return str(error)
+        self._received(message)
+        return None
 
 
 def _nothing() -> None:

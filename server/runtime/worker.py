@@ -29,13 +29,14 @@ from server.runtime.frames import (
     Cancel,
     Committed,
     Configure,
-    Frames,
     JobEnded,
     Left,
     Refused,
     Submit,
+    ToWorker,
     WaitForJob,
 )
+from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, SessionHost, Shared
 from server.runtime.page import SharedPage, decode_catalog_versions
 from server.session.transaction import Transaction
@@ -48,7 +49,7 @@ HOLD_S = 0.01
 class Link:
     """The worker's requests to main, and their outcomes."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Messages) -> None:
         self._frames = frames
         frames.resumed = self._resume
         self._waiting: dict[int, Wait[Any]] = {}
@@ -174,6 +175,18 @@ class WorkerNode(SessionHost):
     def submit(self, txn: Transaction, size: int) -> Wait[int]:
         """Send a transaction's commit request; `size` is what it counts for its limit."""
         return self._link.submit(txn.request(rebase=self.rebase), size)
+
+    def told(self, message: ToWorker) -> bool:
+        """What main says of commits, jobs and other sessions; False: it is about something else. Raises `Broken`."""
+        if isinstance(message, Committed | Refused | JobEnded):
+            self._link.answered(message)
+        elif isinstance(message, Entered):
+            self.told_entered(message)
+        elif isinstance(message, Left):
+            self.told_left(message.process_id)
+        else:
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the environment."""

@@ -19,8 +19,8 @@ from server.pgwire.connection import Counters
 from server.runtime import frames, process, tls
 from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
+from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
-from server.runtime.hosting import Entered
 from server.runtime.listener import Limits, Listener
 from server.runtime.page import SharedPage
 from server.runtime.region.edges import Edges
@@ -38,7 +38,7 @@ class Worker:
     """A listener with the sessions of one process. `stopped` is set when it is to end, now or with grace."""
 
     def __init__(
-        self, config: frames.Configure, page: SharedPage, socket_frames: frames.Frames, link: Link
+        self, config: frames.Configure, page: SharedPage, socket_frames: Messages, link: Link
     ) -> None:
         self._config = config
         self._frames = socket_frames
@@ -89,16 +89,13 @@ class Worker:
 
     def receive(self, message: frames.ToWorker) -> None:
         """Something from main."""
-        if isinstance(message, frames.Committed | frames.Refused | frames.JobEnded):
-            try:
-                self._link.answered(message)
-            except Broken as error:
-                self.broken(error)
-        elif isinstance(message, Entered):
-            self.node.told_entered(message)
-        elif isinstance(message, frames.Left):
-            self.node.told_left(message.process_id)
-        elif isinstance(message, frames.Cancel):
+        try:
+            if self.node.told(message):
+                return
+        except Broken as error:
+            self.broken(error)
+            return
+        if isinstance(message, frames.Cancel):
             self.listener.cancel(message.process_id, message.secret)
         elif isinstance(message, frames.Serving):
             assert isinstance(self.node, RegionWorkerNode)
@@ -146,7 +143,7 @@ async def run(descriptor: int, page: int, limit: int) -> int:
     connected = socket.socket(fileno=descriptor)
     connected.setblocking(False)
     _, socket_frames = await loop.create_unix_connection(
-        lambda: frames.Frames(frames.decode_to_worker, limit, life.receive, life.ended), sock=connected
+        lambda: Messages(frames.decode_to_worker, limit, life.receive, life.ended), sock=connected
     )
     config = await life.configured
     if config is None:

@@ -12,7 +12,8 @@ from journal.broken import Broken
 from journal.record import Lock, Write
 from server.errors import PgError
 from server.runtime import frames
-from server.runtime.frames import Committed, Frames, JobEnded, Left, Refused, Submit
+from server.runtime.frames import Committed, JobEnded, Left, Refused, Submit
+from server.runtime.framing import Messages, encode
 from server.runtime.hosting import Entered, SessionHost, Shared, index_of
 from server.runtime.page import SharedPage
 from server.runtime.worker import Link
@@ -33,7 +34,7 @@ MESSAGES: list[Any] = [
 
 
 def framed(message: Any) -> bytes:
-    data = frames.encode(message)
+    data = encode(message)
     return len(data).to_bytes(4, "little") + data
 
 
@@ -43,7 +44,7 @@ class Receiver:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.ends: list[str] = []
-        self.frames = Frames(frames.decode_to_main, LIMIT, self.messages.append, self.ends.append)
+        self.frames = Messages(frames.decode_to_main, LIMIT, self.messages.append, self.ends.append)
 
 
 def in_loop(work: Callable[[], Awaitable[None]]) -> None:
@@ -86,7 +87,7 @@ def test_what_is_not_a_frame_ends_the_connection(data):
     in_loop(work)
 
 
-async def connected(left: Frames, right: Frames) -> None:
+async def connected(left: Messages, right: Messages) -> None:
     for end, connection in zip((left, right), socket.socketpair()):
         connection.setblocking(False)
         await asyncio.get_running_loop().create_unix_connection(lambda end=end: end, sock=connection)
@@ -100,7 +101,7 @@ async def until(condition: Callable[[], object]) -> None:
 def test_what_a_turn_sends_leaves_in_one_write_and_the_end_is_told_once():
     async def work() -> None:
         receiver, ends = Receiver(), []
-        sender = Frames(frames.decode_to_worker, LIMIT, lambda _message: None, ends.append)
+        sender = Messages(frames.decode_to_worker, LIMIT, lambda _message: None, ends.append)
         await connected(sender, receiver.frames)
         pieces: list[bytes] = []
         receive = receiver.frames.data_received
@@ -122,7 +123,7 @@ def test_what_a_turn_sends_leaves_in_one_write_and_the_end_is_told_once():
 def test_commits_wait_in_the_worker_while_main_does_not_read():
     async def work() -> None:
         receiver = Receiver()
-        sender = Frames(frames.decode_to_worker, LIMIT, lambda _message: None, lambda _reason: None)
+        sender = Messages(frames.decode_to_worker, LIMIT, lambda _message: None, lambda _reason: None)
         link = Link(sender)
         await connected(sender, receiver.frames)
         receiver.frames.hold()

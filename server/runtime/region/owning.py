@@ -31,8 +31,8 @@ from adjudicator.protocol import (
 from adjudicator.range_owner import RangeOwner, Settings
 from adjudicator.takeover import Takeover
 from journal.crossbar import Announcement, Crossbar, Mark
-from journal.encoding import Sealed, decode
-from journal.journal import Conflict, Entry, Tail, Trimmed
+from journal.encoding import Sealed
+from journal.journal import Conflict, Tail, Trimmed
 from journal.record import Key, Timestamp
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.lead import Recent
@@ -268,7 +268,7 @@ class Owning:
     def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Append):
-                task = asyncio.get_running_loop().create_task(self._append(effect.record))
+                task = asyncio.get_running_loop().create_task(self._append(effect))
                 self._appends.add(task)
                 task.add_done_callback(self._append_ended)
             elif isinstance(effect, Announce):
@@ -280,8 +280,8 @@ class Owning:
             else:
                 self._sending.to_owner(effect)
 
-    async def _append(self, sealed: Sealed) -> None:
-        core = self.core
+    async def _append(self, effect: Append) -> None:
+        core, sealed = self.core, effect.record
         assert core is not None
         begun = time.monotonic_ns()
         while not core.is_stopped:
@@ -290,8 +290,7 @@ class Owning:
                 now = time.monotonic_ns()
                 self.append_times.add(now - begun, now)
                 self.appended_bytes += len(sealed.data)
-                record, digest = decode(sealed.data)
-                self._tails.appended(self.journal, Entry(record, digest))
+                self._tails.appended(self.journal, effect.entry)
                 self._perform(core.appended(result, self._earliest()))
                 self._announce_soon()
                 return

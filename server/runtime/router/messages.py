@@ -10,12 +10,10 @@ ever reaches a process that has forgotten the session, and bytes that belong to 
 nowhere. A session is at rest when all the bytes that were sent are done with and the last exchange is answered.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
-from server.runtime.framing import Framed
 from server.session.suspending import STATE_LIMIT
 
 FRAME_LIMIT = STATE_LIMIT + (1 << 20)
@@ -121,29 +119,5 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag=20):
 ToProcessor: TypeAlias = Enter | Resume | Input | Suspend | Hold | Cancel | Drop | Leave
 ToRouter: TypeAlias = Ready | Output | Suspended | Stays | Closed
 
-_encode = msgspec.msgpack.Encoder().encode
 decode_to_processor = msgspec.msgpack.Decoder(ToProcessor).decode
 decode_to_router = msgspec.msgpack.Decoder(ToRouter).decode
-
-
-class Talk(Framed):
-    """One end of the socket between the router and a query processor; `received` gets each message."""
-
-    def __init__(
-        self, decode: Callable[[Any], Any], received: Callable[[Any], None], ended: Callable[[str], None]
-    ) -> None:
-        super().__init__(FRAME_LIMIT, ended)
-        self._decode = decode
-        self._received = received
-
-    def send(self, message: ToProcessor | ToRouter) -> None:
-        """Send with everything else of this turn; after the end nothing."""
-        self.send_frame(_encode(message))
-
-    def frame_received(self, frame: memoryview) -> str | None:
-        try:
-            message = self._decode(frame)
-        except msgspec.MsgspecError as error:
-            return str(error)
-        self._received(message)
-        return None

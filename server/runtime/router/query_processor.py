@@ -23,6 +23,7 @@ from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.startup import Policy
 from server.runtime import frames, process
 from server.runtime.described import Described
+from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
 from server.runtime.hosting import Entered
 from server.runtime.listener import report_defect
@@ -191,26 +192,22 @@ class QueryProcessor:
         self.stopped = asyncio.Event()
         self.failed = False
         self._is_stopping = False
-        self._link = link
         gate = CatalogGate(config.auth, lambda: self.node.catalog(config.default_cluster), None)
         policy = Policy(gate, False, False, os.urandom, config.mock_secret)
         self._environment = Environment(policy, self._open_session, report_defect, Counters())
-        self.talk = messages.Talk(messages.decode_to_processor, self._receive, self.fail)
+        self.talk = Messages(messages.decode_to_processor, messages.FRAME_LIMIT, self._receive, self.fail)
         self.talk.congested = partial(self._hold_all, True)
         self.talk.resumed = partial(self._hold_all, False)
 
     def told(self, message: frames.ToWorker) -> None:
         """Something from the node."""
-        if isinstance(message, frames.Committed | frames.Refused | frames.JobEnded):
-            try:
-                self._link.answered(message)
-            except Broken as error:
-                self.broken(error)
-        elif isinstance(message, Entered):
-            self.node.told_entered(message)
-        elif isinstance(message, frames.Left):
-            self.node.told_left(message.process_id)
-        elif isinstance(message, frames.Stop):
+        try:
+            if self.node.told(message):
+                return
+        except Broken as error:
+            self.broken(error)
+            return
+        if isinstance(message, frames.Stop):
             self._is_stopping = True
             asyncio.get_running_loop().call_later(message.grace_s + GOODBYE_S, self.stopped.set)
             self._look()
@@ -318,7 +315,7 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
     for each in (nodes_end, routers_end):
         each.setblocking(False)
     _, node_frames = await loop.create_unix_connection(
-        lambda: frames.Frames(frames.decode_to_worker, limit, life.receive, life.ended), sock=nodes_end
+        lambda: Messages(frames.decode_to_worker, limit, life.receive, life.ended), sock=nodes_end
     )
     config = await life.configured
     if config is None:

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from server.errors import PgError
 from server.pgwire import codec
+from server.runtime.framing import Messages
 from server.runtime.router import messages
 from server.runtime.router.relay import Relay
 
@@ -188,7 +189,7 @@ class Processor:
         self.is_ready = False
         self.is_leaving = False
         self.empty_since = time.monotonic()
-        self.talk = messages.Talk(messages.decode_to_router, self._receive, self._ended)
+        self.talk = Messages(messages.decode_to_router, messages.FRAME_LIMIT, self._receive, self._ended)
 
     def take(self, routed: Routed) -> None:
         """Serve the session from now on, beginning with the input that waits."""
