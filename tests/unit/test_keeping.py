@@ -188,7 +188,7 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path):
 def test_no_new_transaction_for_a_journal_that_is_nearly_full(tmp_path):
     async def work(nodes):
         east = nodes.nodes[EAST]
-        nodes.logs[1].size = 4 * nodes.logs[1].quota // 5
+        nodes.logs[1].size = nodes.logs[1].in_use = 4 * nodes.logs[1].quota // 5
         await until(lambda: east.keeping.full == {1})
         appends = nodes.logs[1].commits
         with pytest.raises(PgError) as refused:
@@ -196,7 +196,7 @@ def test_no_new_transaction_for_a_journal_that_is_nearly_full(tmp_path):
         assert refused.value.sqlstate == "53100"
         assert nodes.logs[1].commits == appends
         await commit(east, NEAR + b"1", b"1")
-        nodes.logs[1].size = 0
+        nodes.logs[1].size = nodes.logs[1].in_use = 0
         await until(lambda: not east.keeping.full)
         await commit(east, FAR + b"1", b"1")
 

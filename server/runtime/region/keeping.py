@@ -13,6 +13,7 @@ transactions: 53100, before etcd would refuse the records that are decided alrea
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Keeping:
         self._cut_at = time.monotonic()
         self._cut_ts: Timestamp = self._found[0].place.complete if self._found else 0
         self._used_then: int | None = None
-        self._relieved_at = 0.0
+        self._relieved_at = -math.inf
         self._is_cutting = False
 
     # --- what others ask
