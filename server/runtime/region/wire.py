@@ -5,6 +5,7 @@ query processor ── prepare, ask ─────────────▶ o
 owner           ── closed ───────────────────▶ every node
 every node      ── alive, needs ─────────────▶ every node
 a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
+query processor ── read, scan wanted ────────▶ a storage node of its region, which answers (server.runtime.storage_node)
 """
 
 from typing import TypeAlias
@@ -13,8 +14,9 @@ import msgspec
 
 from adjudicator.protocol import Answer, Ask, Message, Outcome, Prepare, ToCoordinator, ToOwner, Vote
 from journal.crossbar import Announcement, Mark
-from journal.record import Timestamp
+from journal.record import Key, Timestamp
 from server.runtime.net.wire import Vocabulary
+from storage.shard import Refused, Row
 
 
 class OwnerPrepare(msgspec.Struct, frozen=True, array_like=True):
@@ -103,6 +105,45 @@ class SnapshotPiece(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
 
 
+class ReadWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question for rows of one shard, by their keys, as of `ts`."""
+
+    ts: Timestamp
+    keys: tuple[Key, ...]
+    """At least one."""
+
+
+class ReadFound(msgspec.Struct, frozen=True, array_like=True):
+    """The answer. An answer's bytes are bounded: the rows of the first keys, at least of one; the rest is asked for
+    anew."""
+
+    rows: tuple[bytes | None, ...]
+    refused: Refused | None = None
+
+
+class ScanWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question for the rows of [lo, hi), a part of one shard, as of `ts`."""
+
+    ts: Timestamp
+    lo: Key
+    hi: Key
+    limit: int = 0
+    """Rows wanted at most; 0: all."""
+    reverse: bool = False
+    """From `hi` downwards."""
+    pushed: bytes = b""
+    """What to do with the rows (`storage.shard.Pushdown`); empty: nothing."""
+
+
+class ScanFound(msgspec.Struct, frozen=True, array_like=True):
+    """The answer: the first rows, in the order that was asked for."""
+
+    rows: tuple[Row, ...]
+    following: Key | None = None
+    """Where the scan goes on: the next `lo`, in reverse the next `hi`; None: all was looked at."""
+    refused: Refused | None = None
+
+
 ToOwnerMessage: TypeAlias = OwnerPrepare | OwnerVote | OwnerOutcome | OwnerAsk
 
 VOCABULARY = Vocabulary(
@@ -119,6 +160,10 @@ VOCABULARY = Vocabulary(
         "snapshot_offer": SnapshotOffer,
         "snapshot_piece_wanted": SnapshotPieceWanted,
         "snapshot_piece": SnapshotPiece,
+        "read_wanted": ReadWanted,
+        "read_found": ReadFound,
+        "scan_wanted": ScanWanted,
+        "scan_found": ScanFound,
     }
 )
 
