@@ -195,11 +195,17 @@ class Shard:
         self._is_only = is_only
         self._pushdown = pushdown
         self._waiting: list[tuple[Request, Timestamp]] = []
+        self._risen: Timestamp = 0
 
     @property
     def complete(self) -> Timestamp:
         """Everything at or below it is applied."""
-        return self.rows.complete
+        return max(self.rows.complete, self._risen)
+
+    @property
+    def waiting(self) -> int:
+        """Reads that are not answered yet."""
+        return len(self._waiting)
 
     @property
     def horizon(self) -> Timestamp:
@@ -228,6 +234,15 @@ class Shard:
         if not self._is_only:
             commits = [part for commit in commits if (part := self._part(commit)) is not None]
         self.rows.apply(commits, Step(complete, mark, now, extra))
+        return self._completed()
+
+    def rise(self, complete: Timestamp) -> list[Answered]:
+        """Nothing follows at or below `complete`; stored with the next part. Answers as `feed` does."""
+        self._risen = max(self._risen, complete)
+        return self._completed()
+
+    def _completed(self) -> list[Answered]:
+        """The answers to reads that waited for what is complete now."""
         if not self._waiting:
             return []
         ready = [read for read, _since in self._waiting if self._is_complete(read.ts)]

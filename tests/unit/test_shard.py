@@ -45,6 +45,18 @@ def test_a_read_waits_until_its_time_is_complete() -> None:
     assert replica.feed([], 30) == []
 
 
+def test_a_time_that_is_complete_without_rows_answers_too() -> None:
+    replica = shard()
+    replica.feed([item(10, a="1")], 15)
+    assert replica.read(read(20, b"a"), 30) is None
+    assert replica.waiting == 1
+    assert replica.rise(19) == []
+    assert [each.rows for each in replica.rise(20)] == [(b"1",)]
+    assert (replica.complete, replica.rows.complete, replica.waiting) == (20, 15, 0)
+    with pytest.raises(Broken, match="S4"):
+        replica.feed([item(20, a="2")], 21)
+
+
 def test_a_read_that_waits_too_long_or_lies_far_ahead_is_refused() -> None:
     replica = shard(wait=100, ahead=50)
     assert replica.read(read(1000, b"a"), 900) is not None
