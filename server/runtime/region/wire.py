@@ -6,6 +6,8 @@ owner           ── closed ────────────────�
 every node      ── alive, needs ─────────────▶ every node
 a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
 query processor ── read, scan wanted ────────▶ a storage node of its region, which answers (server.runtime.storage_node)
+storage node    ── feed wanted ──────────────▶ its region's node, which answers when more is complete
+                ── range wanted, piece ──────▶ a replica of the same shard, or its region's node
 """
 
 from typing import TypeAlias
@@ -14,7 +16,7 @@ import msgspec
 
 from adjudicator.protocol import Answer, Ask, Message, Outcome, Prepare, ToCoordinator, ToOwner, Vote
 from journal.crossbar import Announcement, Mark
-from journal.record import Key, Timestamp
+from journal.record import Commit, Key, Timestamp
 from server.runtime.net.wire import Vocabulary
 from storage.shard import Refused, Row
 
@@ -144,6 +146,45 @@ class ScanFound(msgspec.Struct, frozen=True, array_like=True):
     refused: Refused | None = None
 
 
+class FeedWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question of a replica: what was written in [lo, hi) above `complete`?"""
+
+    lo: Key
+    hi: Key
+    complete: Timestamp
+    mark: Mark
+    """Of a time at or below `complete`: from where the journals are read if it lies far behind."""
+    rest: int = 0
+    """ns: an answer without rows is wanted when so much more is complete."""
+
+
+class Fed(msgspec.Struct, frozen=True, array_like=True):
+    """The answer: everything up to `complete`, which is above the one that was asked for."""
+
+    commits: list[Commit]
+    """Their writes in the range, without locks, in the order of the stream."""
+    complete: Timestamp
+    mark: Mark
+    is_lost: bool = False
+    """Nothing can follow: the journals do not hold it any more. The replica begins anew, from a snapshot."""
+
+
+class RangeWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question for a snapshot of the rows of [lo, hi); a `SnapshotOffer` answers once it is written."""
+
+    lo: Key
+    hi: Key
+
+
+class RangePieceWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question for a part of that file; a `SnapshotPiece` answers."""
+
+    lo: Key
+    hi: Key
+    number: int
+    offset: int
+
+
 ToOwnerMessage: TypeAlias = OwnerPrepare | OwnerVote | OwnerOutcome | OwnerAsk
 
 VOCABULARY = Vocabulary(
@@ -164,6 +205,10 @@ VOCABULARY = Vocabulary(
         "read_found": ReadFound,
         "scan_wanted": ScanWanted,
         "scan_found": ScanFound,
+        "feed_wanted": FeedWanted,
+        "fed": Fed,
+        "range_wanted": RangeWanted,
+        "range_piece_wanted": RangePieceWanted,
     }
 )
 
