@@ -212,10 +212,10 @@ class Versions:
         return [(key, version[8:]) for key, version in versions], rest
 
     def scan_stamped(
-        self, lo: bytes, hi: bytes, ts: int, limit: int = 256
+        self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False
     ) -> tuple[list[tuple[bytes, int, bytes]], bytes | None]:
         """As `scan_items`, with the time each row was written: (key, commit_ts, row)."""
-        versions, rest = self._versions(lo, hi, ts, limit, False)
+        versions, rest = self._versions(lo, hi, ts, limit, reverse)
         return [(key, int.from_bytes(each[:8], "big"), each[8:]) for key, each in versions], rest
 
     def count(self, lo: bytes, hi: bytes, ts: int, limit: int = 4096) -> tuple[int, bytes | None]:

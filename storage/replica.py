@@ -57,6 +57,8 @@ RETENTION_NS = 310 * 10**9
 """300 s, the longest transaction (dsql-reference §4), and 10 s of slack."""
 TRIM_LEAST = 8
 """Versions that an apply may trim even if it supersedes none."""
+SCAN_FIRST, SCAN_MOST = 32, 256
+"""Keys that a shard's scan looks at in one go, at first and later: many want few rows."""
 NOTE_ITEMS = 64
 """Versions in one note of `trim`, so that a note is a bounded piece of work."""
 LOAD_BATCH = 20_000
@@ -318,14 +320,19 @@ class StoredRows:
     def get(self, key: Key, ts: Timestamp) -> bytes | None:
         return self.replica.get(key, ts)
 
-    def scan(self, lo: Key, hi: Key, ts: Timestamp) -> Iterator[Row]:
-        following: Key | None = lo
+    def scan(self, lo: Key, hi: Key, ts: Timestamp, reverse: bool = False) -> Iterator[Row]:
+        following: Key | None = hi if reverse else lo
+        size = SCAN_FIRST
         while following is not None:
-            rows, following = self.replica.scan_stamped(following, hi, ts)
+            lo, hi = (lo, following) if reverse else (following, hi)
+            rows, following = self.replica.scan_stamped(lo, hi, ts, size, reverse)
             yield from rows
+            if following is not None and len(rows) <= size // 2:
+                yield following, 0, b""
+            size = min(2 * size, SCAN_MOST)
 
     def visible(self, ts: Timestamp) -> Iterator[Row]:
-        return self.scan(b"", END, ts)
+        return (row for row in self.scan(b"", END, ts) if row[2])
 
     def trim(self, before: Timestamp) -> Timestamp:
         self.replica.trim_before(before)

@@ -10,9 +10,10 @@ gets the right answer at once, or late, or an error, and never a stale answer.
     read at 25   answered at once
     read at 40   waits ... 40 applied, complete 41   answered
 
-A read names keys, a scan a part of the range, in key order. A scan's answer is bounded in rows given and rows
-looked at; its `following` says where to go on. What is pushed down (a filter, a count) travels as bytes that
-nobody here understands: the `Pushdown` given to the shard does.
+A read names keys, a scan a part of the range, in key order or its reverse. Answers are bounded: a scan's in rows
+given, and in rows and bytes looked at, and its `following` says where to go on; a read's in bytes, and it has
+the rows of the first keys then. What is pushed down (a filter, a count) travels as bytes that nobody here
+understands: the `Pushdown` given to the shard does.
 
 All writes of a transaction in this shard are applied in one step, and `complete` rises only afterwards (S2).
 A snapshot is what is visible at `complete`, with the crossbar's mark from which the tail goes on; a shard
@@ -32,6 +33,8 @@ from journal.record import Commit, Key, Timestamp
 
 Row = tuple[Key, Timestamp, bytes]
 """(key, commit_ts, value)."""
+UNSEEN = 64
+"""Rows for which keys without one count, at which a scan has looked in one go."""
 
 
 class Step(NamedTuple):
@@ -71,8 +74,12 @@ class Rows(Protocol):
     def get(self, key: Key, ts: Timestamp) -> bytes | None:
         """The row of `key` as of `ts`."""
 
-    def scan(self, lo: Key, hi: Key, ts: Timestamp) -> Iterable[Row]:
-        """The rows of [lo, hi) as of `ts`, in key order; read as far as the caller goes."""
+    def scan(self, lo: Key, hi: Key, ts: Timestamp, reverse: bool = False) -> Iterable[Row]:
+        """The rows of [lo, hi) as of `ts`, in key order or its reverse; read as far as the caller goes.
+
+        One with an empty value is no row. It stands for many keys without one, so that the caller may stop there:
+        its key is where a scan would go on, the next `lo`, in reverse the next `hi`.
+        """
 
     def visible(self, ts: Timestamp) -> Iterable[Row]:
         """Every row as of `ts`, in key order, with the time it was written."""
@@ -111,6 +118,8 @@ class Scan(NamedTuple):
     """Rows wanted at most; 0: all."""
     pushed: bytes = b""
     """What to do with the rows; empty: nothing."""
+    reverse: bool = False
+    """From `hi` downwards."""
 
 
 class Refused(IntEnum):
@@ -122,7 +131,7 @@ class Refused(IntEnum):
 
 
 class ReadAnswer(NamedTuple):
-    """The rows in the order of the keys, or a refusal."""
+    """The rows in the order of the keys, perhaps of the first keys only, of one at least; or a refusal."""
 
     reader: int
     number: int
@@ -137,7 +146,7 @@ class ScanAnswer(NamedTuple):
     number: int
     rows: tuple[Row, ...]
     following: Key | None = None
-    """What lies at or above it was not looked at; None: all was."""
+    """What lies at or above it was not looked at, in reverse what lies below it; None: all was."""
     refused: Refused | None = None
 
 
@@ -170,6 +179,8 @@ class Bounds(NamedTuple):
     """Versions superseded for longer may go."""
     rows: int = 1024
     """Rows that one scan looks at before it answers with what it has."""
+    answer_bytes: int = 1 << 20
+    """Of keys and values that one request looks at before that; the last row may lie beyond it."""
 
 
 class Shard:
@@ -295,25 +306,27 @@ class Shard:
             return _refusal(read, Refused.TOO_OLD)
         if isinstance(read, Scan):
             return self._scan(read)
-        rows = tuple(self.rows.get(key, read.ts) for key in read.keys)
-        return ReadAnswer(read.reader, read.number, rows)
+        return self._get(read)
+
+    def _get(self, read: Read) -> ReadAnswer:
+        rows: list[bytes | None] = []
+        left = self.bounds.answer_bytes
+        for key in read.keys:
+            rows.append(row := self.rows.get(key, read.ts))
+            left -= len(key) + len(row or b"")
+            if left <= 0:
+                break
+        return ReadAnswer(read.reader, read.number, tuple(rows))
 
     def _scan(self, scan: Scan) -> ScanAnswer:
-        looked_at: list[Key] = []
-
-        def rows() -> Iterator[Row]:
-            for row in islice(self.rows.scan(max(scan.lo, self.lo), min(scan.hi, self.hi), scan.ts), bound):
-                looked_at.append(row[0])
-                yield row
-
-        bound = self.bounds.rows
-        given: Iterable[Row] = rows()
+        look = _Look(self.bounds, scan.reverse)
+        lo, hi = max(scan.lo, self.lo), min(scan.hi, self.hi)
+        given: Iterable[Row] = look.rows(self.rows.scan(lo, hi, scan.ts, scan.reverse))
         if self._pushdown is not None and scan.pushed:
             given = self._pushdown.run(scan.pushed, given)
         answer = tuple(islice(given, scan.limit or None))
-        is_cut = len(looked_at) == bound or (scan.limit > 0 and len(answer) == scan.limit)
-        following = looked_at[-1] + b"\0" if is_cut and looked_at else None
-        return ScanAnswer(scan.reader, scan.number, answer, following)
+        is_cut = look.is_over or (scan.limit > 0 and len(answer) == scan.limit)
+        return ScanAnswer(scan.reader, scan.number, answer, look.place if is_cut else None)
 
     # --- the rules
 
@@ -324,6 +337,33 @@ class Shard:
     def _is_below_horizon(self, ts: Timestamp) -> bool:
         """S1: a version that the read needs may be gone; at the horizon itself none is missing."""
         return ts < self.horizon
+
+
+class _Look:
+    """How far one scan has looked."""
+
+    def __init__(self, bounds: Bounds, reverse: bool) -> None:
+        self.place: Key | None = None
+        """Where to go on."""
+        self._rows, self._bytes = bounds.rows, bounds.answer_bytes
+        self._reverse = reverse
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it may look at nothing more."""
+        return self._rows <= 0 or self._bytes <= 0
+
+    def rows(self, found: Iterable[Row]) -> Iterator[Row]:
+        """The rows, as many as it may look at."""
+        for row in found:
+            key, _ts, value = row
+            self._rows -= 1 if value else UNSEEN
+            self._bytes -= len(key) + len(value)
+            self.place = key if self._reverse or not value else key + b"\0"
+            if value:
+                yield row
+            if self.is_over:
+                return
 
 
 def _refusal(read: Request, why: Refused) -> Answered:

@@ -9,8 +9,9 @@ One object reads for one transaction, everything at its start_ts (Q1). A stateme
       ◀─rows k, p── shard 2            waits for its turn
       ◀─rows c, e── shard 1            c, e come out, then k: three; the rest is let go
 
-Shards hold disjoint ranges, so rows in key order are the pieces' rows one piece after the other. Each answer is
-bounded, a piece holds one answer at most, and the next is asked for when that one was taken. A filter or a count
+Shards hold disjoint ranges, so rows in key order are the pieces' rows one piece after the other; in reverse order
+the pieces are reversed too. Each answer is bounded, so it may have the first rows only; a piece holds one answer at
+most, and the next is asked for when that one was taken. A filter or a count
 travels with the scan as bytes that only the shards' `Pushdown` understands; what comes back are rows to this
 object, whatever they mean.
 
@@ -58,7 +59,7 @@ class Endurance(NamedTuple):
     answer: Timestamp = 200 * 10**6
     """Until another replica is asked."""
     statement: Timestamp = 10 * 10**9
-    """From the first request to `UNANSWERED`."""
+    """From a request, repetitions and all, to `UNANSWERED`."""
     pieces: int = 8
     """Pieces of a scan that are asked for at once."""
 
@@ -88,6 +89,8 @@ class _Piece:
         """Requests sent for it."""
         self.refused: set[int] = set()
         """Replicas without the versions that start_ts needs."""
+        self.began: Timestamp = 0
+        """When it was sent first, and last."""
         self.since: Timestamp = 0
         self.rows: list[Row] = []
         """Arrived, not taken."""
@@ -108,9 +111,8 @@ class Reader:
         self._places = places
         self._endurance = endurance if endurance is not None else Endurance()
         self._number = 0
-        self._began: Timestamp = 0
         self._pieces: list[_Piece] = []
-        self._is_scan = False
+        self._is_scan = self._reverse = False
         self._limit = 0
         self._pushed = b""
         self._taken = 0
@@ -118,7 +120,7 @@ class Reader:
 
     def get(self, keys: list[Key], now: Timestamp) -> list[ToReplica]:
         """Begin to read rows by their keys; `found` has them."""
-        self._begin(now)
+        self._begin()
         self._found = {}
         by_shard: dict[int, list[Key]] = {}
         for key in keys:
@@ -127,14 +129,23 @@ class Reader:
             self._pieces.append(_Piece(shard, self._places.replicas(shard), tuple(wanted), b"", b""))
         return [self._ask(piece, now) for piece in self._pieces]
 
-    def scan(self, lo: Key, hi: Key, now: Timestamp, limit: int = 0, pushed: bytes = b"") -> list[ToReplica]:
+    def scan(
+        self,
+        lo: Key,
+        hi: Key,
+        now: Timestamp,
+        limit: int = 0,
+        pushed: bytes = b"",
+        reverse: bool = False,
+    ) -> list[ToReplica]:
         """Begin to read [lo, hi): at most `limit` rows (0: all), of what `pushed` makes of them; see `take`.
 
         With a limit one piece is asked after the other, since most need the first one only.
         """
-        self._begin(now)
-        self._is_scan, self._limit, self._pushed = True, limit, pushed
-        for start, end, shard in self._places.pieces(lo, hi):
+        self._begin()
+        self._is_scan, self._limit, self._pushed, self._reverse = True, limit, pushed, reverse
+        pieces = self._places.pieces(lo, hi)
+        for start, end, shard in reversed(pieces) if reverse else pieces:
             self._pieces.append(_Piece(shard, self._places.replicas(shard), (), start, end))
         return self._ask_next(now)
 
@@ -146,12 +157,10 @@ class Reader:
         if message.refused is not None:
             return self._refused(piece, replica, message.refused, now)
         piece.number = 0
-        if isinstance(message, ReadAnswer):
-            piece.is_done = True
-            self._found.update(zip(piece.keys, message.rows, strict=True))
-            return []
         piece.replicas = sorted(piece.replicas, key=lambda each: each != replica)
         piece.turn = 0
+        if isinstance(message, ReadAnswer):
+            return self._rows_arrived(piece, message, now)
         return self._arrived(piece, message, now)
 
     def tick(self, now: Timestamp) -> list[ToReplica]:
@@ -159,7 +168,7 @@ class Reader:
         waiting = [piece for piece in self._pieces if piece.number]
         if not waiting or self.failure is not None:
             return []
-        if now > self._began + self._endurance.statement:
+        if now > min(piece.began for piece in waiting) + self._endurance.statement:
             self._fail(Failure.UNANSWERED)
             return []
         late = [piece for piece in waiting if now > piece.since + self._endurance.answer]
@@ -197,10 +206,9 @@ class Reader:
 
     # --- asking
 
-    def _begin(self, now: Timestamp) -> None:
-        self._began = now
+    def _begin(self) -> None:
         self._pieces = []
-        self._is_scan = False
+        self._is_scan = self._reverse = False
         self._limit = self._taken = 0
 
     def _ask_next(self, now: Timestamp) -> list[ToReplica]:
@@ -215,6 +223,7 @@ class Reader:
     def _ask(self, piece: _Piece, now: Timestamp) -> ToReplica:
         self._number += 1
         piece.number = self._number
+        piece.began = now
         return self._ask_again(piece, now)
 
     def _ask_again(self, piece: _Piece, now: Timestamp) -> ToReplica:
@@ -227,7 +236,8 @@ class Reader:
         if not self._is_scan:
             return ToReplica(replica, Read(self.source, piece.number, ts, piece.keys))
         left = self._limit - self._taken if self._limit else 0
-        return ToReplica(replica, Scan(self.source, piece.number, ts, piece.lo, piece.hi, left, self._pushed))
+        span, pushed, reverse = (piece.lo, piece.hi), self._pushed, self._reverse
+        return ToReplica(replica, Scan(self.source, piece.number, ts, *span, left, pushed, reverse))
 
     def _refused(self, piece: _Piece, replica: int, why: Refused, now: Timestamp) -> list[ToReplica]:
         """Another replica may do; if all have refused in this round, wait as for a lost answer."""
@@ -243,12 +253,23 @@ class Reader:
             return [self._ask_again(piece, now)]
         return []
 
+    def _rows_arrived(self, piece: _Piece, message: ReadAnswer, now: Timestamp) -> list[ToReplica]:
+        """The rows of all keys, or of the first ones."""
+        self._found.update(zip(piece.keys, message.rows))
+        piece.keys = piece.keys[len(message.rows) :]
+        piece.is_done = not piece.keys
+        return [] if piece.is_done else [self._ask(piece, now)]
+
     def _arrived(self, piece: _Piece, message: ScanAnswer, now: Timestamp) -> list[ToReplica]:
         piece.rows = list(message.rows)
-        if message.following is None or message.following >= piece.hi:
+        following = message.following
+        if following is None or (following <= piece.lo if self._reverse else following >= piece.hi):
             piece.is_done = True
             return []
-        piece.lo = message.following
+        if self._reverse:
+            piece.hi = following
+        else:
+            piece.lo = following
         return [] if piece.rows else self._ask_next(now)
 
     def _fail(self, failure: Failure) -> None:

@@ -12,7 +12,7 @@ from storage.shard import Bounds, Damaged, Scan, Shard
 from tests.sim.rows import Filters
 from tests.sim.world import MS, Process
 
-BOUNDS = Bounds(wait=1000 * MS, ahead=500 * MS, retention=1500 * MS, rows=3)
+BOUNDS = Bounds(wait=1000 * MS, ahead=500 * MS, retention=1500 * MS, rows=3, answer_bytes=40)
 
 
 READ = 64

@@ -166,7 +166,8 @@ class QueryNode(Process):
         reader, now = transaction.reader, self.earliest
         transaction.rows = []
         if isinstance(request, Range):
-            asked = reader.scan(request.lo, request.hi, now, request.limit, request.pushed)
+            span, how = (request.lo, request.hi), (request.limit, request.pushed, request.reverse)
+            asked = reader.scan(*span, now, *how)
         else:
             asked = reader.get(list(request), now)
         self._reading[reader.source] = (transaction, request)

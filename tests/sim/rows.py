@@ -61,8 +61,9 @@ class MemoryRows:
     def visible(self, ts):
         return self._visible(self._keys, ts)
 
-    def scan(self, lo, hi, ts):
-        return self._visible(self._keys[bisect_left(self._keys, lo) : bisect_left(self._keys, hi)], ts)
+    def scan(self, lo, hi, ts, reverse=False):
+        keys = self._keys[bisect_left(self._keys, lo) : bisect_left(self._keys, hi)]
+        return self._visible(keys[::-1] if reverse else keys, ts)
 
     def _visible(self, keys, ts):
         for key in keys:

@@ -41,6 +41,7 @@ class Range(NamedTuple):
     hi: bytes
     limit: int = 0
     pushed: bytes = b""
+    reverse: bool = False
 
 
 class Running:
@@ -231,6 +232,9 @@ def range_reader(client, running):
     first = yield Range(*span, limit=limit)
     if first != rows[:limit]:
         client.saw("phantom", running, dict.fromkeys(each[0] for each in first))
+    last = yield Range(*span, limit=limit, reverse=True)
+    if last != rows[::-1][:limit]:
+        client.saw("phantom", running, dict.fromkeys(each[0] for each in last))
     prefix = client.chance.pick(COLOURS)
     filtered = yield Range(*span, limit=client.chance.pick((0, 1)), pushed=prefix)
     if any(row not in rows for row in filtered):

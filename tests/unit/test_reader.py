@@ -83,6 +83,46 @@ def test_a_part_is_asked_for_when_the_one_before_was_taken() -> None:
     assert mine.answer(*answer(taken[1][0], following="e"), 63) == [ToReplica(0, Scan(7, 3, 50, b"e", b"h"))]
 
 
+def test_in_reverse_order_the_last_shard_comes_first() -> None:
+    mine = reader()
+    first, second = mine.scan(b"b", b"y", 60, reverse=True)
+    assert first == ToReplica(20, Scan(7, 1, 50, b"p", b"y", reverse=True))
+    assert second == ToReplica(10, Scan(7, 2, 50, b"h", b"p", reverse=True))
+    mine.answer(*answer(second, "k", "h"), 61)
+    mine.answer(*answer(first, "w", "t", following="t"), 61)
+    rows, more = mine.take(61)
+    assert ([key for key, _ts, _value in rows], more) == (
+        [b"w", b"t"],
+        [ToReplica(20, Scan(7, 3, 50, b"p", b"t", reverse=True))],
+    )
+    mine.answer(*answer(more[0], "q", following="p"), 62)
+    rows, more = mine.take(62)
+    assert ([key for key, _ts, _value in rows], len(more)) == ([b"q", b"k", b"h"], 1)
+    mine.answer(*answer(more[0]), 63)
+    assert (mine.take(63), mine.is_exhausted) == (([], []), True)
+
+
+def test_what_an_answer_has_left_out_is_asked_for_anew() -> None:
+    mine = reader()
+    mine.get([b"b", b"c", b"d"], 60)
+    (rest,) = mine.answer(0, ReadAnswer(7, 1, (b"1", None)), 61)
+    assert rest == ToReplica(0, Read(7, 2, 50, (b"d",)))
+    assert mine.found(61) is None
+    mine.answer(0, ReadAnswer(7, 2, (b"3",)), 62)
+    assert mine.found(62) == {b"b": b"1", b"c": None, b"d": b"3"}
+
+
+def test_a_scan_that_gets_answers_may_take_longer_than_one_of_them() -> None:
+    mine = reader()
+    (first,) = mine.scan(b"a", b"h", 60)
+    mine.answer(*answer(first, "a", following="b"), 1000)
+    (second,) = mine.take(1000)[1]
+    assert len(mine.tick(1900)) == 1
+    assert mine.failure is None
+    mine.answer(*answer(second, "b"), 1950)
+    assert keys(mine.take(1950)) == "b"
+
+
 def test_a_limit_goes_along_and_later_shards_are_asked_only_when_needed() -> None:
     mine = reader()
     (first,) = mine.scan(b"a", b"z", 60, limit=3, pushed=b"f")

@@ -9,7 +9,7 @@ from storage import lmdb_engine
 from storage import replica as replica_module
 from storage.lmdb_engine import FORMAT, NoSpace, Trust, WrongFormat
 from storage.longkey import SHORT
-from storage.replica import Replica, TooOld
+from storage.replica import Replica, StoredRows, TooOld
 from tests.replicas import apply, commit
 
 SECOND = 10**9
@@ -478,3 +478,22 @@ def test_replicas_with_different_pasts_but_the_same_rows_hash_the_same(opened):
     assert (one.horizon, two.horizon) == (0, 20)
     assert one.content_hash(20) == two.content_hash(20)
     two.wipe(two._engine.path / "nothing there")
+
+
+def test_a_shards_scan_gives_both_orders_and_may_stop_among_deleted_rows(opened):
+    replica = opened()
+    keys = [b"a%04d" % number for number in range(700)]
+    apply(replica, 10, dict.fromkeys(keys, b"r"))
+    apply(replica, 20, dict.fromkeys(keys[100:600]))
+    rows = StoredRows(replica)
+    kept = [(key, 10, b"r") for key in keys[:100] + keys[600:]]
+    for reverse, expected in ((False, kept), (True, kept[::-1])):
+        found = list(rows.scan(b"a", b"b", 20, reverse))
+        assert [row for row in found if row[2]] == expected
+        places = [key for key, _ts, value in found if not value]
+        assert len(places) >= 2
+        for place in places:
+            lo, hi = (b"a", place) if reverse else (place, b"b")
+            before = [row for row in found[: found.index((place, 0, b""))] if row[2]]
+            assert before + [row for row in rows.scan(lo, hi, 20, reverse) if row[2]] == expected
+    assert list(rows.visible(20)) == kept

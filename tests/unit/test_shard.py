@@ -161,3 +161,50 @@ def test_a_scan_waits_and_is_refused_like_a_read() -> None:
     assert replica.feed([], 210) == [ScanAnswer(7, 2, ((b"a", 20, b"2"),))]
     replica.tick(130)
     assert replica.read(Scan(7, 3, 19, b"a", b"b"), 200) == ScanAnswer(7, 3, (), None, Refused.TOO_OLD)
+
+
+def test_a_scan_in_reverse_begins_at_the_end_and_says_where_to_go_on() -> None:
+    replica = Shard(MemoryRows(), b"a", b"n", Bounds(rows=3), Containing())
+    replica.feed([item(10, a="x", b="y", c="x", d="y", e="x")], 30)
+
+    def back(hi: bytes, limit: int = 0, pushed: bytes = b"") -> tuple[list[bytes], bytes | None]:
+        answer = replica.read(Scan(7, 1, 10, b"a", hi, limit, pushed, True), 100)
+        assert isinstance(answer, ScanAnswer)
+        return [key for key, _ts, _value in answer.rows], answer.following
+
+    assert back(b"n", limit=2) == ([b"e", b"d"], b"d")
+    assert back(b"n") == ([b"e", b"d", b"c"], b"c")
+    assert back(b"n", pushed=b"y") == ([b"d"], b"c")
+    assert back(b"c") == ([b"b", b"a"], None)
+
+
+def test_an_answer_ends_where_it_has_looked_at_enough_bytes() -> None:
+    replica = Shard(MemoryRows(), b"a", b"n", Bounds(answer_bytes=100), Containing())
+    replica.feed([item(10, a="x" * 60, b="y" * 60, c="z" * 600, d="x")], 30)
+    first = replica.read(read(10, b"a", b"b", b"c"), 100)
+    assert first is not None
+    assert first.rows == (b"x" * 60, b"y" * 60)
+    alone = replica.read(read(10, b"c", b"d"), 100)
+    assert alone is not None
+    assert alone.rows == (b"z" * 600,)
+    scan = scanned(replica, 10, b"a", b"n")
+    assert ([key for key, _ts, _value in scan.rows], scan.following) == ([b"a", b"b"], b"b\0")
+    assert scanned(replica, 10, b"b\0", b"n", pushed=b"q") == ScanAnswer(7, 1, (), b"c\0")
+
+
+class Sparse(MemoryRows):  # type: ignore[misc]  # the simulation is not typed
+    """Says after each row that many keys without one follow."""
+
+    def scan(self, lo: bytes, hi: bytes, ts: int, reverse: bool = False) -> Iterator[Row]:
+        for row in super().scan(lo, hi, ts, reverse):
+            yield row
+            yield (row[0] if reverse else row[0] + b"~"), 0, b""
+
+
+@pytest.mark.parametrize(("reverse", "place"), [(False, b"a~"), (True, b"c")], ids=["forward", "reverse"])
+def test_keys_without_a_row_are_looked_at_too(reverse: bool, place: bytes) -> None:
+    replica = Shard(Sparse(), b"a", b"n", Bounds(rows=50))
+    replica.feed([item(10, a="1", b="1", c="1")], 30)
+    answer = replica.read(Scan(7, 1, 10, b"a", b"n", reverse=reverse), 100)
+    assert isinstance(answer, ScanAnswer)
+    assert (len(answer.rows), answer.following) == (1, place)

@@ -13,20 +13,22 @@ class Ranges(Checker):
     def on_scan(self, name, scan, answer):
         if answer.refused is not None:
             return
-        hi = answer.following if answer.following is not None else scan.hi
-        expected = self._expected(scan.lo, hi, scan.ts, scan.pushed)
+        lo, hi, following = scan.lo, scan.hi, answer.following
+        if following is not None:
+            lo, hi = (following, hi) if scan.reverse else (lo, following)
+        expected = self._expected(lo, hi, scan.ts, scan.pushed, scan.reverse)
         if list(answer.rows) != expected:
             raise Violation("S1", f"{name} scanned {scan}: {answer.rows}, should be {expected}")
-        self._scanned[scan.lo, hi] = max(self._scanned.get((scan.lo, hi), 0), scan.ts)
+        self._scanned[lo, hi] = max(self._scanned.get((lo, hi), 0), scan.ts)
 
     def on_range(self, client, start_ts, request, rows):
-        lo, hi, limit, pushed = request
+        lo, hi, limit, pushed, reverse = request
         if pushed == b"#":
             count = sum(int(value) for _key, _ts, value in rows)
             if count != len(self.history.rows(lo, hi, start_ts)):
                 raise Violation("H1", f"{client} at {start_ts} counted {count} rows in {lo!r} to {hi!r}")
             return
-        expected = self._expected(lo, hi, start_ts, pushed)
+        expected = self._expected(lo, hi, start_ts, pushed, reverse)
         if rows != (expected[:limit] if limit else expected):
             raise Violation("H1", f"{client} at {start_ts} got {rows} of {request}, should be {expected}")
 
@@ -44,6 +46,8 @@ class Ranges(Checker):
                         )
                         raise Violation("S4", text, commit.txid)
 
-    def _expected(self, lo, hi, ts, pushed):
+    def _expected(self, lo, hi, ts, pushed, reverse):
         rows = self.history.rows(lo, hi, ts)
+        if reverse:
+            rows = rows[::-1]
         return list(Filters().run(pushed, rows)) if pushed else rows
