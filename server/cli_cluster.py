@@ -51,7 +51,21 @@ data_option = click.option(
     help="Processes per region that serve clients, beside the one that commits.",
 )
 @click.option(
-    "--metrics", metavar="HOST:PORT", help="For Prometheus: PORT of the first region's node, then the next."
+    "--journals",
+    type=click.IntRange(2, 16),
+    help="Led from the regions in turn, each an etcd cluster of three members; 2, or as many as there are.",
+)
+@click.option(
+    "--adjudicators",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 16),
+    help="Processes per region that own its journals; 0: its node does.",
+)
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    help="For Prometheus: PORT of the first region's node, then the next ones.",
 )
 @click.option(
     "--silence",
@@ -68,13 +82,25 @@ def cluster(
     port: int,
     clock_error: float,
     workers: int,
+    journals: int | None,
+    adjudicators: int,
     metrics: str | None,
     silence: float,
 ) -> None:
     """Run two regions and a witness on this machine."""
     at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
     options = local_cluster.Options(
-        data, list(local_cluster.names(regions)), witness, port, rtt, clock_error, workers, at, silence
+        data,
+        list(local_cluster.names(regions)),
+        witness,
+        port,
+        rtt,
+        clock_error,
+        workers,
+        at,
+        silence,
+        journals=journals,
+        adjudicators=adjudicators,
     )
     try:
         sys.exit(local_cluster.run(options))
@@ -137,10 +163,11 @@ def range_group() -> None:
 @range_group.command("move")
 @click.argument("name", metavar="REGION")
 @click.option("--table", help="This table's keys; without it all keys.")
+@click.option("--journal", type=int, help="One of those led from REGION; else the first.")
 @data_option
-def range_move(name: str, table: str | None, data: Path) -> None:
+def range_move(name: str, table: str | None, journal: int | None, data: Path) -> None:
     """Let the adjudicator in REGION decide on a table's commits, while they go on."""
-    _perform(data, local_cluster.MoveRange(name, table))
+    _perform(data, local_cluster.MoveRange(name, table, journal))
 
 
 COMMANDS = (cluster, region, node, range_group)
@@ -196,6 +223,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
                 f"  journal {journal['journal']} {leads}   epoch {journal['epoch']}   read {journal['read']}   "
                 f"closed {journal['closed_ahead_ms']} ms ahead   {journal['error']}"
             )
+    for each in found["parts"]:
+        lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")
     etcd = ", ".join(f"{each['node']}{'' if each['is_running'] else ' (dead)'}" for each in found["etcd"])
     lines.append(f"witness       {found['witness']}")
     lines.append(f"etcd          {etcd}")

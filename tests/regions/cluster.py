@@ -176,7 +176,7 @@ class RegionCluster:
 
     def logs(self) -> str:
         """The end of the logs of what is ours; etcd's lie beside them."""
-        files = [self._stderr, *sorted(self.data.glob("*/node.log"))]
+        files = [self._stderr, *sorted(self.data.glob("**/node.log"))]
         return "\n".join(f"--- {file}\n{_end(file)}" for file in files if file.exists())
 
 

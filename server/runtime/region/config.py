@@ -8,6 +8,7 @@ import msgspec
 from journal.record import Key
 from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
+from server.runtime.topology.model import NODE_ROLES, NodeRole
 
 PROMISE_MS = 500
 """Three to five times the longest round trip of a cluster (AR §3.6)."""
@@ -20,6 +21,12 @@ class NodeAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: str
     host: str
     port: int
+    roles: tuple[NodeRole, ...] = NODE_ROLES
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it confirms its region's membership and answers its sessions: one node of each region does."""
+        return "router" in self.roles
 
 
 class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

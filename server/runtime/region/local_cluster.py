@@ -2,7 +2,7 @@
 
     this process      supervises, holds the links between the etcd members, answers operators (data/control)
     per journal       one etcd member per region, the witness among them
-    per active region one node process (server.runtime.region.serving)
+    per active region one node process (server.runtime.region.serving), and what was asked for beside it
 
 What is killed by an operator as a region stays dead until it is healed; any other process that ends is started again.
 """
@@ -11,55 +11,31 @@ import asyncio
 import contextlib
 import datetime
 import logging
-import os
 import signal
-import sys
-import time
-import urllib.parse
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 
-from server.runtime.backend import ROOT
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.control import ControlSocket, address
 from server.runtime.net import faults as net_faults
 from server.runtime.net.faults import BadChange, Cut, Faults, Heal, SetRoundTrip
 from server.runtime.net.identity import Identity, issue
 from server.runtime.operations import Emit, Refused
-from server.runtime.region import bound, serving
-from server.runtime.region.config import PROMISE_MS, Journal, NodeAddress, NodeConfig, RoundTrip, encode
-from server.runtime.region.local_etcd import LocalEtcd, Ports, free_ports
+from server.runtime.region import local_plan, requests
+from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
+from server.runtime.region.local_etcd import LocalEtcd
+from server.runtime.region.local_plan import HOST, PLAN, Failed, Options, leader_of, names, plan_of
+from server.runtime.region.local_process import NodeProcess
 from server.runtime.stores import lock_directory
 
 log = logging.getLogger("opendsql.cluster")
 
-PLAN = "cluster.json"
-HOST = "127.0.0.1"
 READY_S = 60.0
-STOP_S = 9.0
-RESTART_S = 0.3
-RESTART_MOST_S = 5.0
 ASK_S = 5.0
-PROMISE_ROUND_TRIPS = 5
 
-
-class Plan(msgspec.Struct, forbid_unknown_fields=True):
-    """What stays the same as long as the data directory does."""
-
-    cluster: str
-    regions: list[str]
-    witness: str
-    client_ports: dict[str, int]
-    """Region -> port for clients; 0: any free one each time."""
-    node_ports: dict[str, int]
-    etcd_ports: dict[str, dict[str, Ports]]
-    """Journal -> region -> ports."""
-    promise_ms: int = PROMISE_MS
-    """Of the owners, for the longest distance that there ever was."""
+__all__ = ["PLAN", "Failed", "LocalCluster", "Options", "names", "plan_of", "run"]
 
 
 class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
@@ -91,131 +67,12 @@ class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
 
     region: str
     table: str | None = None
+    journal: int | None = None
+    """One of those led from there; None: the first."""
 
 
 Request: TypeAlias = Status | RegionChange | NodeKill | RoundTripChange | MoveRange
 decode = msgspec.json.Decoder(Request).decode
-
-
-@dataclass(slots=True)
-class Options:
-    """What the command line says."""
-
-    data: Path
-    regions: list[str] = field(default_factory=lambda: ["us-east-1", "us-west-2"])
-    witness: str = "us-east-2"
-    port: int = 5432
-    rtt_ms: float = 0.0
-    clock_error_ms: float = 0.0
-    """One region's clock is so far ahead, the other one's behind; both know that they may be."""
-    workers: int = 0
-    """Per region, beside the node's own process."""
-    metrics: tuple[str, int] | None = None
-    """Of the first region's node; the second one's is the next port."""
-    silence_s: float = 1.0
-
-
-class Failed(Exception):
-    """The cluster can't be run; the text is for the operator."""
-
-
-class NodeProcess:
-    """One region's node: started, and started again while it is wanted."""
-
-    def __init__(self, config: NodeConfig, directory: Path) -> None:
-        self.config = config
-        self.directory = directory
-        self.process: asyncio.subprocess.Process | None = None
-        self.endpoint = ""
-        self.is_wanted = True
-        self.starts = 0
-        self.ready = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.returncode is None
-
-    def start(self) -> None:
-        """Keep it running from now on."""
-        self.is_wanted = True
-        self._wake.set()
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._keep())
-
-    def kill(self) -> None:
-        """kill -9."""
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-
-    async def stop(self) -> None:
-        """SIGTERM, and -9 if that takes too long."""
-        self.is_wanted = False
-        process = self.process
-        if process is not None and process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        rest = RESTART_S
-        while True:
-            while not self.is_wanted:
-                self._wake.clear()
-                await self._wake.wait()
-            began = time.monotonic()
-            await self._run()
-            self.ready.clear()
-            if self.is_wanted:
-                rest = RESTART_S if time.monotonic() - began > 10 else min(2 * rest, RESTART_MOST_S)
-                await asyncio.sleep(rest)
-
-    async def _run(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        path = self.directory / "node.json"
-        path.write_bytes(encode(self.config))
-        path.chmod(0o600)
-        self.starts += 1
-        with (self.directory / "node.log").open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *bound.command(
-                    *(sys.executable, "-P", "-m", "server.runtime.region.node_process", str(path))
-                ),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=output,
-                env=_environment(),
-                start_new_session=True,
-            )
-        self.process = process
-        assert process.stdout is not None
-        try:
-            async for line in process.stdout:
-                text = line.decode().strip()
-                if text.startswith("ready "):
-                    self._is_ready_at(text.removeprefix("ready "))
-            code = await process.wait()
-        except asyncio.CancelledError:
-            if process.returncode is None:
-                process.kill()
-            raise
-        if self.is_wanted:
-            log.error("node ended node=%s code=%d", self.config.node, code)
-
-    def _is_ready_at(self, endpoint: str) -> None:
-        """Clients were told that address: it stays the same when the process is started again."""
-        self.endpoint = endpoint
-        port = urllib.parse.urlsplit(endpoint).port
-        assert port is not None
-        self.config = msgspec.structs.replace(self.config, port=port)
-        self.ready.set()
 
 
 class LocalCluster:
@@ -235,68 +92,83 @@ class LocalCluster:
             LocalEtcd(
                 f"journal{number}", self.data, self.plan.etcd_ports[str(number)], self.faults, self._longest()
             )
-            for number in range(len(self.plan.regions))
+            for number in range(len(self.plan.etcd_ports))
         ]
-        certificates = self.data / "certificates"
-        addresses = [
-            NodeAddress(_node(region), region, HOST, self.plan.node_ports[region])
-            for region in self.plan.regions
-        ]
+        self._certificates = self.data / "certificates"
+        addresses = local_plan.addresses(self.plan, options)
         identities = [Identity(self.plan.cluster, each.region, each.node) for each in addresses]
-        issue(certificates, identities, datetime.datetime.now(datetime.UTC))
-        journals = [
-            Journal(
-                number,
-                region,
-                {name: member.endpoint for name, member in self.etcd[number].members.items()},
-                {name: member.name for name, member in self.etcd[number].members.items()},
-            )
-            for number, region in enumerate(self.plan.regions)
-        ]
+        issue(self._certificates, identities, datetime.datetime.now(datetime.UTC))
         self.nodes = {
-            each.region: NodeProcess(
-                NodeConfig(
-                    cluster=self.plan.cluster,
-                    node=each.node,
-                    region=each.region,
-                    data=str((self.data / each.region / "node").absolute()),
-                    host=HOST,
-                    port=self.plan.client_ports[each.region],
-                    certificates=str(certificates.absolute()),
-                    nodes=addresses,
-                    regions=self.plan.regions,
-                    witness=self.plan.witness,
-                    journals=journals,
-                    clock=self._clock(each.region),
-                    promise_ms=self.plan.promise_ms,
-                    workers=options.workers,
-                    metrics=_metrics(options, each.region),
-                    silence_s=options.silence_s,
-                    round_trips=self._round_trips(),
-                ),
-                self.data / each.region,
-            )
+            each.region: NodeProcess(self._config(each, addresses), self.data / each.region)
             for each in addresses
+            if each.is_head
         }
+        self.parts = {
+            each.node: NodeProcess(self._config(each, addresses), self.data / each.region / each.node)
+            for each in addresses
+            if not each.is_head
+        }
+        """The processes beside the regions' nodes, by name."""
         self._control = ControlSocket(self.data, self, self._broken, decode)
 
+    def _config(self, address: NodeAddress, addresses: list[NodeAddress]) -> NodeConfig:
+        """What that node is told."""
+        plan, options = self.plan, self.options
+        directory = self.data / address.region / ("" if address.is_head else address.node)
+        return NodeConfig(
+            cluster=plan.cluster,
+            node=address.node,
+            region=address.region,
+            data=str((directory / "node").absolute()),
+            host=HOST,
+            port=plan.client_ports[address.region] if address.is_head else 0,
+            certificates=str(self._certificates.absolute()),
+            nodes=addresses,
+            regions=plan.regions,
+            witness=plan.witness,
+            journals=self._journals(),
+            clock=self._clock(address.region),
+            promise_ms=plan.promise_ms,
+            workers=options.workers if address.is_head else 0,
+            metrics=_metrics(options, addresses.index(address)),
+            silence_s=options.silence_s,
+            round_trips=self._round_trips(),
+        )
+
+    def _journals(self) -> list[Journal]:
+        return [
+            Journal(
+                number,
+                leader_of(self.plan, number),
+                {name: member.endpoint for name, member in each.members.items()},
+                {name: member.name for name, member in each.members.items()},
+            )
+            for number, each in enumerate(self.etcd)
+        ]
+
+    @property
+    def processes(self) -> dict[str, NodeProcess]:
+        """All of ours, by the name that status shows."""
+        return {node.config.node: node for node in [*self.nodes.values(), *self.parts.values()]}
+
     async def start(self) -> None:
-        """Returns when every region is ready. Raises OSError, `Failed`."""
+        """Returns when every process is ready. Raises OSError, `Failed`."""
         await asyncio.gather(*(each.start() for each in self.etcd))
-        for node in self.nodes.values():
+        processes = self.processes
+        for node in processes.values():
             node.start()
         try:
             async with asyncio.timeout(READY_S):
-                await asyncio.gather(*(node.ready.wait() for node in self.nodes.values()))
+                await asyncio.gather(*(node.ready.wait() for node in processes.values()))
         except TimeoutError:
-            late = [name for name, node in self.nodes.items() if not node.ready.is_set()]
+            late = [name for name, node in processes.items() if not node.ready.is_set()]
             raise Failed(f"not ready within {READY_S:.0f} s: {', '.join(late)}; see node.log there") from None
         await self._control.start()
 
     async def stop(self) -> None:
         """End every process."""
         await self._control.close()
-        await asyncio.gather(*(node.stop() for node in self.nodes.values()))
+        await asyncio.gather(*(node.stop() for node in self.processes.values()))
         await asyncio.gather(*(each.stop() for each in self.etcd))
 
     # --- what operators ask
@@ -318,18 +190,12 @@ class LocalCluster:
 
     async def status(self) -> dict[str, Any]:
         """Of every region, and of the etcd members."""
-        names = list(self.nodes)
-        answers = await asyncio.gather(*(self._ask(name, serving.Status()) for name in names))
-        regions = []
-        for name, (lines, error) in zip(names, answers):
-            state = (
-                "killed" if name in self.killed else "starting" if not self.nodes[name].is_running else error
-            )
-            shown = {"region": name, "starts": self.nodes[name].starts}
-            regions.append({**shown, **(lines[0] if lines else {"state": state or "not ready"})})
+        regions = await asyncio.gather(*(self._status_of(node) for node in self.nodes.values()))
+        parts = await asyncio.gather(*(self._status_of(node) for node in self.parts.values()))
         return {
             "cluster": self.plan.cluster,
             "regions": regions,
+            "parts": parts,
             "witness": self.plan.witness,
             "cuts": sorted(
                 f"{a}>{b}" for a in self.regions for b in self.regions if self.faults.is_cut(a, b)
@@ -340,6 +206,21 @@ class LocalCluster:
                 for region, member in each.members.items()
             ],
         }
+
+    async def _status_of(self, node: NodeProcess) -> dict[str, Any]:
+        config = node.config
+        lines, error = await self._ask(node, requests.Status())
+        state = "killed" if config.region in self.killed else "starting" if not node.is_running else error
+        shown = {
+            "node": config.node,
+            "region": config.region,
+            "roles": next(each.roles for each in config.nodes if each.node == config.node),
+            "starts": node.starts,
+        }
+        return {**shown, **(lines[0] if lines else {"state": state or "not ready"})}
+
+    def _ours_in(self, region: str) -> list[NodeProcess]:
+        return [node for node in self.processes.values() if node.config.region == region]
 
     async def _change_region(self, request: RegionChange) -> None:
         region = request.region
@@ -352,9 +233,9 @@ class LocalCluster:
             await self._tell_all(cut)
         elif request.action == "kill":
             self.killed.add(region)
-            if region in self.nodes:
-                self.nodes[region].is_wanted = False
-                self.nodes[region].kill()
+            for node in self._ours_in(region):
+                node.is_wanted = False
+                node.kill()
             await asyncio.gather(*(each.kill_member(region) for each in self.etcd))
         elif request.action == "heal":
             self.faults.apply(Heal(region))
@@ -363,50 +244,58 @@ class LocalCluster:
             for each in self.etcd:
                 if not each.members[region].is_running:
                     await each.start_member(region)
-            if region in self.nodes:
-                self.nodes[region].start()
+            for node in self._ours_in(region):
+                node.start()
         else:
             raise Refused(f"a region can be cut, killed or healed, not {request.action}")
 
     async def _kill(self, name: str) -> None:
-        for node in self.nodes.values():
-            if node.config.node == name:
-                node.kill()
-                return
+        processes = self.processes
+        if name in processes:
+            processes[name].kill()
+            return
         for each in self.etcd:
             for region, member in each.members.items():
                 if member.name == name:
                     await each.kill_member(region)
                     await each.start_member(region)
                     return
-        names = [node.config.node for node in self.nodes.values()]
-        names += [member.name for each in self.etcd for member in each.members.values()]
+        names = [*processes, *(member.name for each in self.etcd for member in each.members.values())]
         raise Refused(f"there is no node {name}: {', '.join(names)}")
 
     async def _move(self, request: MoveRange) -> None:
         if request.region not in self.plan.regions:
             raise Refused(f"there is no active region {request.region}")
-        journal = self.plan.regions.index(request.region)
+        journal = self._journal_for(request)
         errors = []
-        for name in self.nodes:
-            _lines, error = await self._ask(name, serving.MoveRange(journal, request.table))
+        for node in self.nodes.values():
+            _lines, error = await self._ask(node, requests.MoveRange(journal, request.table))
             if not error:
                 return
             errors.append(error)
         raise Refused("; ".join(dict.fromkeys(errors)))
 
+    def _journal_for(self, request: MoveRange) -> int:
+        """The first that is led from the region, or the one that was asked for. Raises `Refused`."""
+        led = [each for each in range(len(self.etcd)) if leader_of(self.plan, each) == request.region]
+        if request.journal is None:
+            return led[0]
+        if request.journal not in led:
+            raise Refused(f"journals led from {request.region}: {', '.join(map(str, led))}")
+        return request.journal
+
     async def _tell_all(self, change: net_faults.Change) -> None:
         """Every node injects the same; one that does not answer learns it when it starts."""
-        for name, node in self.nodes.items():
+        for node in self.processes.values():
             node.config = msgspec.structs.replace(node.config, round_trips=self._round_trips())
             if node.is_running:
-                await self._ask(name, serving.Fault(change))
+                await self._ask(node, requests.Fault(change))
 
-    async def _ask(self, region: str, request: serving.Request) -> tuple[list[Any], str]:
+    async def _ask(self, node: NodeProcess, request: msgspec.Struct) -> tuple[list[Any], str]:
         """A node's answer, and what went wrong."""
         try:
             async with asyncio.timeout(ASK_S):
-                return await ask_node(Path(self.nodes[region].config.data), request), ""
+                return await ask_node(Path(node.config.data), request), ""
         except (OSError, Refused) as error:
             return [], str(error) or type(error).__name__
 
@@ -443,14 +332,14 @@ class LocalCluster:
         self.stopped.set()
 
 
-def _metrics(options: Options, region: str) -> tuple[str, int] | None:
+def _metrics(options: Options, number: int) -> tuple[str, int] | None:
     if options.metrics is None:
         return None
     host, port = options.metrics
-    return host, port + options.regions.index(region)
+    return host, port + number
 
 
-async def ask_node(data: Path, request: serving.Request) -> list[Any]:
+async def ask_node(data: Path, request: msgspec.Struct) -> list[Any]:
     """What a node's control socket answers. Raises OSError, `Refused`."""
     with address(data) as path:
         reader, writer = await asyncio.open_unix_connection(path)
@@ -467,50 +356,6 @@ async def ask_node(data: Path, request: serving.Request) -> list[Any]:
         return lines
     finally:
         writer.close()
-
-
-def plan_of(options: Options) -> Plan:
-    """The data directory's plan, made at the first start. Raises `Failed`."""
-    path = options.data / PLAN
-    regions, witness = options.regions, options.witness
-    names = [*regions, witness]
-    if len(regions) != 2 or len(set(names)) != 3:
-        raise Failed("a cluster has two regions and a witness, with three names")
-    if path.exists():
-        try:
-            plan = msgspec.json.decode(path.read_bytes(), type=Plan)
-        except msgspec.DecodeError as error:
-            raise Failed(f"{path}: {error}") from error
-        if (plan.regions, plan.witness) != (regions, witness):
-            raise Failed(f"{options.data} holds the regions {', '.join([*plan.regions, plan.witness])}")
-    else:
-        ports = iter(free_ports(len(regions) + 3 * len(names) * len(regions)))
-        plan = Plan(
-            "local",
-            regions,
-            witness,
-            {},
-            {region: next(ports) for region in regions},
-            {
-                str(journal): {name: Ports(next(ports), next(ports), next(ports)) for name in names}
-                for journal in range(len(regions))
-            },
-        )
-    plan.promise_ms = max(plan.promise_ms, int(PROMISE_ROUND_TRIPS * options.rtt_ms))
-    plan.client_ports = {
-        region: options.port + number if options.port else 0 for number, region in enumerate(regions)
-    }
-    path.write_bytes(msgspec.json.encode(plan))
-    return plan
-
-
-def _node(region: str) -> str:
-    return f"{region}-node"
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 async def serve(options: Options) -> int:
@@ -544,8 +389,3 @@ def run(options: Options) -> int:
     import uvloop
 
     return uvloop.run(serve(options))
-
-
-def names(regions: str) -> Sequence[str]:
-    """Regions as the command line lists them."""
-    return [name.strip() for name in regions.split(",") if name.strip()]

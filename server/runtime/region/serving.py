@@ -33,6 +33,7 @@ from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.membership import timing_for
 from server.runtime.region.node import Place, RegionNode, initial_ranges
+from server.runtime.region.requests import Fault, MoveRange, Status
 from server.runtime.region.workers import RegionBackend
 from server.runtime.serving import address, ready_line
 from server.runtime.stores import lock_directory
@@ -44,23 +45,6 @@ from server.sql.limits import Limits
 log = logging.getLogger("opendsql.region")
 
 OPEN_RETRY_S = 0.2
-
-
-class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
-    """What this node knows."""
-
-
-class Fault(msgspec.Struct, tag="fault", forbid_unknown_fields=True):
-    """Change what is done to messages on purpose."""
-
-    change: net_faults.Change
-
-
-class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
-    """Hand a table's keys (or, without one, all keys) to another journal."""
-
-    journal: int
-    table: str | None = None
 
 
 Request: TypeAlias = Status | Fault | MoveRange | CutSnapshot

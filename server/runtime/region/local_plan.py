@@ -1,0 +1,140 @@
+"""What `opendsql cluster` is asked for, and what of it stays the same as long as its data directory does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from server.runtime.region.config import PROMISE_MS, NodeAddress
+from server.runtime.region.local_etcd import Ports, free_ports
+from server.runtime.topology.model import NodeRole
+
+PLAN = "cluster.json"
+HOST = "127.0.0.1"
+PROMISE_ROUND_TRIPS = 5
+JOURNALS = 2
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True):
+    """What stays the same."""
+
+    cluster: str
+    regions: list[str]
+    witness: str
+    client_ports: dict[str, int]
+    """Region -> port for clients; 0: any free one each time."""
+    node_ports: dict[str, int]
+    """Region -> port of its node for the other nodes."""
+    etcd_ports: dict[str, dict[str, Ports]]
+    """Journal -> region -> ports."""
+    promise_ms: int = PROMISE_MS
+    """Of the owners, for the longest distance that there ever was."""
+    part_ports: dict[str, int] = {}
+    """Node -> port, of all that are not the node of their region."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line says."""
+
+    data: Path
+    regions: list[str] = field(default_factory=lambda: ["us-east-1", "us-west-2"])
+    witness: str = "us-east-2"
+    port: int = 5432
+    rtt_ms: float = 0.0
+    clock_error_ms: float = 0.0
+    """One region's clock is so far ahead, the other one's behind; both know that they may be."""
+    workers: int = 0
+    """Per region, beside the node's own process."""
+    metrics: tuple[str, int] | None = None
+    """Of the first region's node; the second one's is the next port."""
+    silence_s: float = 1.0
+    journals: int | None = None
+    """None: as many as there are, or two."""
+    adjudicators: int = 0
+    """Per region, beside the node's own process."""
+
+
+class Failed(Exception):
+    """The cluster can't be run; the text is for the operator."""
+
+
+def plan_of(options: Options) -> Plan:
+    """The data directory's plan, made at the first start. Raises `Failed`."""
+    path = options.data / PLAN
+    regions, witness = options.regions, options.witness
+    if len(regions) != 2 or len({*regions, witness}) != 3:
+        raise Failed("a cluster has two regions and a witness, with three names")
+    if path.exists():
+        try:
+            plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+        except msgspec.DecodeError as error:
+            raise Failed(f"{path}: {error}") from error
+        if (plan.regions, plan.witness) != (regions, witness):
+            raise Failed(f"{options.data} holds the regions {', '.join([*plan.regions, plan.witness])}")
+        if options.journals not in (None, len(plan.etcd_ports)):
+            raise Failed(f"{options.data} holds {len(plan.etcd_ports)} journals, and none can be added")
+    else:
+        plan = _new_plan(regions, witness, options.journals or JOURNALS)
+    plan.promise_ms = max(plan.promise_ms, int(PROMISE_ROUND_TRIPS * options.rtt_ms))
+    plan.client_ports = {
+        region: options.port + number if options.port else 0 for number, region in enumerate(regions)
+    }
+    _add_parts(plan, [name for name, _region, _roles in parts_of(options)])
+    path.write_bytes(msgspec.json.encode(plan))
+    return plan
+
+
+def parts_of(options: Options) -> list[tuple[str, str, tuple[NodeRole, ...]]]:
+    """(node, region, roles) of the processes beside the regions' nodes."""
+    return [
+        (f"{region}-adjudicator-{number}", region, ("adjudicator",))
+        for region in options.regions
+        for number in range(1, options.adjudicators + 1)
+    ]
+
+
+def addresses(plan: Plan, options: Options) -> list[NodeAddress]:
+    """All nodes. Those of the regions come first: their numbers stay the same when others are added."""
+    heads = [NodeAddress(f"{region}-node", region, HOST, plan.node_ports[region]) for region in plan.regions]
+    parts = [
+        NodeAddress(name, region, HOST, plan.part_ports[name], roles)
+        for name, region, roles in parts_of(options)
+    ]
+    return heads + parts
+
+
+def leader_of(plan: Plan, journal: int) -> str:
+    """The region that leads it when all is well: they take turns."""
+    return plan.regions[journal % len(plan.regions)]
+
+
+def names(regions: str) -> Sequence[str]:
+    """Regions as the command line lists them."""
+    return [name.strip() for name in regions.split(",") if name.strip()]
+
+
+def _new_plan(regions: list[str], witness: str, journals: int) -> Plan:
+    sites = [*regions, witness]
+    ports = iter(free_ports(len(regions) + 3 * len(sites) * journals))
+    return Plan(
+        "local",
+        regions,
+        witness,
+        {},
+        {region: next(ports) for region in regions},
+        {
+            str(journal): {name: Ports(next(ports), next(ports), next(ports)) for name in sites}
+            for journal in range(journals)
+        },
+    )
+
+
+def _add_parts(plan: Plan, parts: Iterable[str]) -> None:
+    """Ports for those that were not there before, beside all that are planned already."""
+    wanted = [name for name in parts if name not in plan.part_ports]
+    taken = {*plan.node_ports.values(), *plan.part_ports.values()}
+    taken.update(port for members in plan.etcd_ports.values() for each in members.values() for port in each)
+    free = [port for port in free_ports(len(wanted) + len(taken)) if port not in taken]
+    plan.part_ports.update(zip(wanted, free))
