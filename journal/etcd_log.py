@@ -332,10 +332,11 @@ class EtcdLog:
         except Lost as error:
             raise Unreachable(str(error)) from error
 
-    async def defragment(self) -> None:
+    async def defragment(self, missing: int = 0) -> None:
         """Give freed space back, one member after the other, who leads last; raises `Unreachable`.
 
-        Each member serves nobody meanwhile: off-peak, and only while all members answer.
+        Each member serves nobody meanwhile: off-peak, and only while all members answer, but so many that may be
+        `missing`. They are left as they are; with one of three missing there is no quorum while another is busy.
         """
         statuses = await self._client.statuses()
         order = sorted(
@@ -343,20 +344,23 @@ class EtcdLog:
             key=lambda index: (status := statuses[index]) is not None and status.member == status.leader,
         )
         for index in order:
-            if not all(await self._client.statuses()):
+            answers = await self._client.statuses()
+            if answers.count(None) > missing:
                 raise Unreachable("a member does not answer: the others are left as they are")
+            if answers[index] is None:
+                continue
             try:
                 await self._client.defragment(index, DEFRAGMENT_S)
             except Lost as error:
                 raise Unreachable(str(error)) from error
 
-    async def relieve(self) -> Space:
-        """Compact, defragment, and take the alarm back that stopped all writes, if there is room again.
+    async def relieve(self, missing: int = 0) -> Space:
+        """Compact, `defragment`, and take the alarm back that stopped all writes, if there is room again.
 
         Raises `Unreachable`, `Unfit`.
         """
         await self.compact()
-        await self.defragment()
+        await self.defragment(missing)
         measured = space([status._replace(alarms=[]) for status in await self._statuses()], self._quota)
         if measured.pressure < Pressure.FULL:
             try:

@@ -189,7 +189,7 @@ def test_no_new_transaction_for_a_journal_that_is_nearly_full(tmp_path):
     async def work(nodes):
         east = nodes.nodes[EAST]
         nodes.logs[1].size = nodes.logs[1].in_use = 4 * nodes.logs[1].quota // 5
-        await until(lambda: east.keeping.full == {1})
+        await until(lambda: east.keeping.admission.full == {1})
         appends = nodes.logs[1].commits
         with pytest.raises(PgError) as refused:
             await commit(east, FAR + b"1", b"1")
@@ -197,7 +197,7 @@ def test_no_new_transaction_for_a_journal_that_is_nearly_full(tmp_path):
         assert nodes.logs[1].commits == appends
         await commit(east, NEAR + b"1", b"1")
         nodes.logs[1].size = nodes.logs[1].in_use = 0
-        await until(lambda: not east.keeping.full)
+        await until(lambda: not east.keeping.admission.full)
         await commit(east, FAR + b"1", b"1")
 
     run(tmp_path, work)
@@ -209,6 +209,6 @@ def test_freed_space_is_given_back_when_a_journal_is_full_of_it(tmp_path):
         log.in_use = log.quota // 10
         log.size = log.quota
         await until(lambda: log.relieved == 1)
-        await until(lambda: not nodes.nodes[EAST].keeping.full)
+        await until(lambda: not nodes.nodes[EAST].keeping.admission.full)
 
     run(tmp_path, work)

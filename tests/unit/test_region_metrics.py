@@ -54,7 +54,7 @@ def test_numbers_are_those_of_what_happened(tmp_path):
             await commit(east, NEAR + b"1", b"2", start_ts=begun)
         await cut_two(east)
         nodes.logs[1].size = nodes.logs[1].quota
-        await until(lambda: east.keeping.full)
+        await until(lambda: east.keeping.admission.full)
         with pytest.raises(PgError, match="exceeds"):
             await commit(east, FAR + b"1", b"1")
         found = found_of(east)

@@ -35,8 +35,8 @@ class Carrier(Protocol):
         `Conflict`: somebody of an epoch as high was here before.
         """
 
-    async def lead(self) -> None:
-        """The journal's owner is here now: make appends from here short, if that can be done."""
+    async def lead(self) -> bool:
+        """The journal's owner is here now: make appends from here short; False: that can't be done now."""
 
     async def give_up_lead(self) -> None:
         """This region is out of service: whoever goes on must not depend on what is here."""
@@ -59,5 +59,5 @@ class Carrier(Protocol):
     async def compact(self) -> None:
         """Let go of what was trimmed."""
 
-    async def relieve(self) -> Room:
-        """Give freed space back, though that takes a while."""
+    async def relieve(self, missing: int) -> Room:
+        """Give freed space back, though that takes a while; so many members may be missing meanwhile."""

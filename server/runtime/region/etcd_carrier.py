@@ -1,5 +1,6 @@
 """Journals and the regions' one shared value on etcd, as the shells of a region use them (AR §5.2, §3.18)."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ import msgspec
 from journal.encoding import Sealed
 from journal.etcd_client import EtcdClient, Lost, Tls
 from journal.etcd_core import Pressure, Space
-from journal.etcd_log import EtcdLog
+from journal.etcd_log import QUOTA, EtcdLog
 from journal.etcd_log import Unreachable as LogUnreachable
 from journal.etcd_wire import EQUAL, Answer, get, is_absent, put, transaction, value_is
 from journal.journal import Ambiguous, Conflict, Entry, Full, LogError, Tail, Trimmed
@@ -24,12 +25,17 @@ WAIT_S = 1.0
 class EtcdCarrier:
     """`server.runtime.region.carrier.Carrier` over one `EtcdLog`."""
 
-    def __init__(self, log: EtcdLog, journal: int, everywhere: Sequence[str], tls: Tls | None) -> None:
-        """`everywhere`: all members, for what only the one that leads can do."""
+    def __init__(
+        self, log: EtcdLog, journal: int, everywhere: Sequence[str], tls: Tls | None, quota: int = QUOTA
+    ) -> None:
+        """`everywhere`: all members, for what only the one that leads can do, and for what is true of all."""
         self.log = log
         self._journal = journal
         self._everywhere = everywhere
         self._tls = tls
+        self._quota = quota
+        self._all: EtcdLog | None = None
+        self._opening = asyncio.Lock()
         self.member = ""
         """The name of the member of this region."""
         self.others: Sequence[str] = ()
@@ -42,15 +48,22 @@ class EtcdCarrier:
         journal: int,
         tls: Tls | None = None,
         everywhere: Sequence[str] = (),
+        quota: int = QUOTA,
     ) -> "EtcdCarrier":
-        """`endpoints` (host:port), the nearest first, and those `everywhere`. Raises `Unreachable`, LogError."""
+        """`endpoints` (host:port), the nearest first, and those `everywhere`; bytes that each holds at most.
+
+        Raises `Unreachable`, LogError.
+        """
         try:
-            return cls(await EtcdLog.open(endpoints, str(journal), tls=tls), journal, everywhere, tls)
+            log = await EtcdLog.open(endpoints, str(journal), tls=tls, quota=quota)
+            return cls(log, journal, everywhere, tls, quota)
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
 
     async def close(self) -> None:
         """Give the connections back."""
+        if self._all is not None:
+            await self._all.close()
         await self.log.close()
 
     async def anchor(self) -> Tail:
@@ -68,16 +81,14 @@ class EtcdCarrier:
             raise Unreachable("no quorum answers")
         return outcome
 
-    async def lead(self) -> None:
+    async def lead(self) -> bool:
         """The owner is here now: so should be the member that leads, or each append goes round by it."""
         with contextlib.suppress(LogError):
-            if await self.log.lead(self.member) or not self._everywhere:
-                return
-            far = await EtcdLog.open(self._everywhere, str(self._journal), tls=self._tls)
-            try:
-                await far.lead(self.member)
-            finally:
-                await far.close()
+            if await self.log.lead(self.member):
+                return True
+            if self._everywhere:
+                return await (await self._of_all()).lead(self.member)
+        return False
 
     async def give_up_lead(self) -> None:
         """A member that leads by the witness's vote is of no use to a region that it can't reach itself."""
@@ -113,9 +124,9 @@ class EtcdCarrier:
             raise Unreachable(str(error)) from error
 
     async def measure(self) -> Room:
-        """Of the member of this region, which holds what the others hold."""
+        """Of all members that answer: each has a quota of its own, and one that has no room stops all of them."""
         try:
-            return _room(await self.log.measure())
+            return _room(await (await self._of_all()).measure())
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
 
@@ -126,16 +137,20 @@ class EtcdCarrier:
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
 
-    async def relieve(self) -> Room:
-        """Compact and defragment all members, one after the other, while all of them answer."""
+    async def relieve(self, missing: int) -> Room:
+        """Compact and defragment all members, one after the other, while all but `missing` of them answer."""
         try:
-            far = await EtcdLog.open(self._everywhere, str(self._journal), tls=self._tls)
-            try:
-                return _room(await far.relieve())
-            finally:
-                await far.close()
+            return _room(await (await self._of_all()).relieve(missing))
         except LogUnreachable as error:
             raise Unreachable(str(error)) from error
+
+    async def _of_all(self) -> EtcdLog:
+        """A handle on all members. Raises as `EtcdLog.open`."""
+        async with self._opening:
+            if self._all is None and self._everywhere:
+                journal = str(self._journal)
+                self._all = await EtcdLog.open(self._everywhere, journal, tls=self._tls, quota=self._quota)
+        return self._all or self.log
 
 
 def _room(space: Space) -> Room:

@@ -8,10 +8,12 @@
 
 A region that is out of service is not waited for: when it returns and what it needs was trimmed, it loads a snapshot of
 the other region (server.runtime.region.restoring). A journal of which three quarters of the quota are used takes no new
-transactions: 53100, before etcd would refuse the records that are decided already.
+transactions: 53100, before etcd would refuse the records that are decided already (server.runtime.region.admission).
+While there is such a journal everything here hurries.
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -25,6 +27,7 @@ from journal.record import Position, Timestamp
 from journal.snapshot import KEPT, Snapshot, SnapshotDamaged
 from journal.trimming import Trimming
 from server.runtime.region import snapshots
+from server.runtime.region.admission import Admission
 from server.runtime.region.carrier import Carrier, Room, Unreachable
 from server.runtime.region.following import Following
 from server.runtime.region.owning import Kept, Owning
@@ -32,6 +35,8 @@ from server.runtime.snapshots import write_in_slices
 
 log = logging.getLogger("opendsql.keeping")
 
+EVERY_PART = 8
+RELIEVE_REST = 20
 NOTHING = Mark((), (0, 0, 0, 0), ())
 """Of a node that needs everything."""
 
@@ -41,14 +46,18 @@ class KeepingSettings:
     """When a snapshot is due, and how often is looked."""
 
     every_bytes: int = 64 << 20
-    """Used in the journals since the last one."""
+    """Used in the journals since the last one; an eighth of a quota if that is less."""
     every_s: float = 600.0
     """If anything was committed since."""
     tight_s: float = 30.0
     """If a journal is half full."""
-    relieve_s: float = 120.0
-    """Between two tries to give freed space back."""
+    hurry_s: float = 2.0
+    """If transactions are refused for want of room; rest between two snapshots, and the most between two looks."""
+    relieve_s: float = 10.0
+    """Between two tries to give freed space back, and never less than `RELIEVE_REST` times what the last one took."""
     tick_s: float = 5.0
+    least_tick_s: float = 0.25
+    """If there is reason to look earlier."""
 
 
 class Keeping:
@@ -62,16 +71,18 @@ class Keeping:
         carriers: Mapping[int, Carrier],
         owners: Mapping[int, Owning],
         *,
+        nodes: int = 1,
+        largest: int = 10 << 20,
         others: Callable[[], list[str]],
         tell: Callable[[Mark], None],
         clock: Callable[[], Timestamp],
         settings: KeepingSettings | None = None,
     ) -> None:
-        """`others`: the nodes in service beside this one; `tell` sends to every node, perhaps in vain."""
+        """So many `nodes` take transactions, of at most `largest` bytes; `others` are those in service beside this one;
+        `tell` sends to every node, perhaps in vain."""
         self.settings = settings or KeepingSettings()
         self.rooms: dict[int, Room] = {}
-        self.full: set[int] = set()
-        """Journals that take no new transactions."""
+        self.admission = Admission(nodes, largest, self._look_soon)
         self.first: dict[int, Position] = {}
         """Per journal the oldest position kept, as far as is known."""
         self.cut = 0
@@ -80,6 +91,8 @@ class Keeping:
         self.rounds = 0
         self.trimmed = 0
         """Records that this process let go."""
+        self.relieved = 0
+        """How often this process had the members give freed space back."""
         self._directory = directory
         self._journals = journals
         self._following = following
@@ -94,7 +107,10 @@ class Keeping:
         self._cut_at = time.monotonic()
         self._cut_ts: Timestamp = self._found[0].place.complete if self._found else 0
         self._used_then: int | None = None
-        self._relieved_at = -math.inf
+        self._relieve_at = -math.inf
+        self._soon = asyncio.Event()
+        self._wants_room = False
+        """Transactions were refused since the last look."""
         self._is_cutting = False
 
     # --- what others ask
@@ -129,9 +145,13 @@ class Keeping:
 
     async def run(self) -> None:
         """May be cancelled at any moment; a snapshot that is being written is given up."""
+        settings = self.settings
         while True:
             await self.step()
-            await asyncio.sleep(self.settings.tick_s)
+            tick_s = min(settings.tick_s, settings.hurry_s) if self._is_hurried else settings.tick_s
+            await asyncio.sleep(min(settings.least_tick_s, tick_s))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), max(0.0, tick_s - settings.least_tick_s))
 
     async def step(self) -> None:
         """One round."""
@@ -146,15 +166,24 @@ class Keeping:
         except Unreachable as error:
             log.info("journals are not looked after error=%s", error)
 
+    def _look_soon(self) -> None:
+        self._soon.set()
+
+    @property
+    def _is_hurried(self) -> bool:
+        return bool(self.admission.full) or self._wants_room
+
     async def _measure(self) -> None:
+        self._soon.clear()
+        self._wants_room = self.admission.has_refused
+        self.admission.measuring()
         for journal, carrier in self._carriers.items():
             self.rooms[journal] = await carrier.measure()
             first = (await carrier.anchor()).position + 1
             self.first[journal] = first
             self._trimming.trimmed(journal, first)
-        self.full = {journal for journal, room in self.rooms.items() if room.is_full}
-        if self._used_then is None:
-            self._used_then = self._used
+        self.admission.measured(self.rooms)
+        self._used_then = self._used if self._used_then is None else min(self._used_then, self._used)
 
     @property
     def _used(self) -> int:
@@ -162,7 +191,10 @@ class Keeping:
 
     def _is_due(self) -> bool:
         settings, waited_s = self.settings, time.monotonic() - self._cut_at
-        if self._used - (self._used_then or 0) >= settings.every_bytes:
+        every_bytes = min(settings.every_bytes, *(room.quota // EVERY_PART for room in self.rooms.values()))
+        if self._used - (self._used_then or 0) >= every_bytes:
+            return True
+        if self._is_hurried and waited_s >= settings.hurry_s:
             return True
         if waited_s >= settings.tight_s and any(room.is_tight for room in self.rooms.values()):
             return True
@@ -179,7 +211,6 @@ class Keeping:
             self.last_error = "a range is on its way, or nothing was applied yet"
             return None
         place = snapshots.Place(following.shard.complete, mark)
-        self._cut_at = time.monotonic()
         self._is_cutting = True
         try:
             writer, items = snapshots.begin(self._directory, following.replica, place, self._clock())
@@ -196,6 +227,7 @@ class Keeping:
             return None
         finally:
             self._is_cutting = False
+            self._cut_at = time.monotonic()
         self.last_error = ""
         self.cut += 1
         self._cut_ts = place.complete
@@ -228,13 +260,25 @@ class Keeping:
         await self._relieve(journal)
 
     async def _relieve(self, journal: int) -> None:
-        """Freed pages count against etcd's quota until they are given back, which stops a member for a moment."""
+        """Freed pages count against etcd's quota until they are given back, which stops a member for a moment.
+
+        So it is done where transactions are refused, and if it helps. A journal that is full takes none anyway: then
+        also while a member is missing, though the others have no majority for that moment.
+        """
         room = self.rooms[journal]
-        now = time.monotonic()
-        if (
-            room.is_full
-            and room.in_use * 2 < room.quota
-            and now - self._relieved_at > self.settings.relieve_s
-        ):
-            self._relieved_at = now
-            self.rooms[journal] = await self._carriers[journal].relieve()
+        begun = time.monotonic()
+        helps = room.in_use * 2 < room.quota and room.size - room.in_use > room.quota // EVERY_PART
+        if begun < self._relieve_at or not self._is_hurried or not helps:
+            return
+        try:
+            self.rooms[journal] = await self._carriers[journal].relieve(
+                1 if journal in self.admission.full else 0
+            )
+            self.relieved += 1
+            log.info(
+                "journal relieved journal=%d before=%d after=%s", journal, room.size, self.rooms[journal]
+            )
+        finally:
+            took_s = time.monotonic() - begun
+            self._relieve_at = begun + took_s + max(self.settings.relieve_s, RELIEVE_REST * took_s)
+            self._look_soon()

@@ -119,7 +119,7 @@ def _room(node: RegionNode, numbers: list[int]) -> Iterator[Metric]:
             for journal, room in rooms
         }
         yield labelled(GaugeMetricFamily, f"journal_{name}_bytes", text, ["journal"], values)
-    full = {str(journal): float(journal in keeping.full) for journal in numbers}
+    full = {str(journal): float(journal in keeping.admission.full) for journal in numbers}
     yield labelled(
         GaugeMetricFamily, "journal_full", "1 while it takes no new transactions (53100).", ["journal"], full
     )
@@ -135,6 +135,8 @@ def storage(node: RegionNode) -> Iterator[Metric]:
     free = {"storage_map": space.map_bytes, "disk": space.disk_bytes}
     yield labelled(GaugeMetricFamily, "free_bytes", "Room that is left.", ["where"], free)
     yield gauge("apply_waits_for_space", "1 while applying waits for space.", following.is_out_of_space)
+    yield counter("commits_without_room", "Commits refused with 53100.", keeping.admission.refused)
+    yield counter("journal_relieved", "Times that etcd's members gave space back.", keeping.relieved)
     yield counter("snapshots_cut", "Snapshots cut by this process.", keeping.cut)
     yield gauge("snapshot_failing", "1 if the last try to cut a snapshot failed.", bool(keeping.last_error))
     yield counter("journal_trimmed_records", "Records that this process let go.", keeping.trimmed)

@@ -205,6 +205,8 @@ class RegionNode(SessionHost):
             self.following,
             self._carriers,
             self.owners,
+            nodes=len(self.place.regions),
+            largest=self.limits.transaction_bytes,
             others=self._others_in_service,
             tell=lambda mark: self._post_all(wire.Needs(mark)),
             clock=self._earliest,
@@ -348,16 +350,14 @@ class RegionNode(SessionHost):
     def submit(self, txn: Transaction | CommitRequest, size: int) -> Wait[int]:
         """Commit; the Wait gives commit_ts or fails with PgError."""
         request = txn.request(rebase=self.rebase) if isinstance(txn, Transaction) else txn
-        if self.keeping.full and self._is_full(request):
-            wait: Wait[int] = Wait()
-            wait.fail(PgError("53100", "Current cluster size exceeds cluster size limit."))
-            return wait
-        return self.coordinating.submit(request)
-
-    def _is_full(self, request: CommitRequest) -> bool:
-        """Whether a journal that it concerns takes no new transactions (AR §5.2): before anything was asked."""
-        keys = [*(write.key for write in request.writes), *(lock.key for lock in request.locks)]
-        return any(self.routing.journal_of(key) in self.keeping.full for key in keys)
+        if (reason := self.refusal()) is not None:
+            return _refused(PgError("57P03", reason))  # before anything was asked: nothing was done
+        admission = self.keeping.admission
+        if not admission.may_take(size, lambda: _touched(request), self.routing.journal_of):
+            return _refused(PgError("53100", "Current cluster size exceeds cluster size limit."))
+        submitted = self.coordinating.submit(request)
+        admission.take(submitted, size)
+        return submitted
 
     def _seen(self, journal: int, entries: list[Entry]) -> None:
         self.routing.see(journal, entries)
@@ -551,3 +551,13 @@ class RegionNode(SessionHost):
 def initial_ranges(journals: Mapping[int, str]) -> tuple[tuple[Key, Key, int], ...]:
     """All keys belong to the first journal until they are moved."""
     return ((b"", b"\xff\xff", min(journals)),)
+def _touched(request: CommitRequest) -> list[Key]:
+    return [*(write.key for write in request.writes), *(lock.key for lock in request.locks)]
+
+
+def _refused(error: PgError) -> Wait[int]:
+    wait: Wait[int] = Wait()
+    wait.fail(error)
+    return wait
+
+
