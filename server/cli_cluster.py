@@ -12,6 +12,7 @@ import msgspec
 from server import cli_connect, cli_listening
 from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.stores import InUse
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
@@ -50,6 +51,7 @@ data_option = click.option(
     type=click.IntRange(0, 64),
     help="Processes per region that serve clients, beside the one that commits.",
 )
+@cli_listening.router_options
 @click.option(
     "--journals",
     type=click.IntRange(2, 16),
@@ -82,6 +84,7 @@ def cluster(
     port: int,
     clock_error: float,
     workers: int,
+    routing: Routing | None,
     journals: int | None,
     adjudicators: int,
     metrics: str | None,
@@ -101,6 +104,7 @@ def cluster(
         silence,
         journals=journals,
         adjudicators=adjudicators,
+        router=routing,
     )
     try:
         sys.exit(local_cluster.run(options))

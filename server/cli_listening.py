@@ -1,5 +1,6 @@
-"""What `opendsql serve` and `opendsql node start` share: who may connect to them, and how (DESIGN §12)."""
+"""What `opendsql serve` and `opendsql node start` share: who may connect, how, and who serves them (DESIGN §12)."""
 
+import functools
 import ipaddress
 import os
 import re
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -15,6 +16,7 @@ from server import iam_keys
 from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
+from server.runtime.router.settings import Settings as Routing
 
 EXIT_USAGE = 2
 
@@ -74,6 +76,45 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def router_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--router and how its processes come and go; the command gets them as `routing`, beside its `workers`."""
+
+    @functools.wraps(command)
+    def with_routing(
+        *,
+        router: bool,
+        suspend_seconds: float,
+        retire_seconds: float,
+        renew_seconds: float,
+        workers: int,
+        **others: Any,
+    ) -> None:
+        times = suspend_seconds, retire_seconds, renew_seconds
+        routing = Routing(max(workers, 1), *times) if router else None
+        command(**others, workers=workers, routing=routing)
+
+    for option in reversed(
+        (
+            click.option(
+                "--router",
+                is_flag=True,
+                help="Workers serve sessions, not connections: they come and go with the work.",
+            ),
+            click.option("--suspend-seconds", default=1.0, hidden=True, type=click.FloatRange(0.0)),
+            click.option("--retire-seconds", default=5.0, hidden=True, type=click.FloatRange(0.0)),
+            click.option(
+                "--renew-seconds",
+                default=300.0,
+                show_default=True,
+                type=click.FloatRange(0.1),
+                help="How long the router keeps a worker, give or take a quarter, until another one replaces it.",
+            ),
+        )
+    ):
+        with_routing = option(with_routing)
+    return with_routing
 
 
 def access(

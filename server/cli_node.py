@@ -9,6 +9,7 @@ import msgspec
 from server import cli_listening
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime.region import node_process
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
 
@@ -33,6 +34,7 @@ EXIT_USAGE = 2
     help="Further processes that accept connections.",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
+@cli_listening.router_options
 @cli_listening.options
 def start(
     file: Path,
@@ -41,6 +43,7 @@ def start(
     host: str,
     listen: str,
     workers: int,
+    routing: Routing | None,
     metrics: str | None,
     auth: str | None,
     password_file: Path | None,
@@ -61,6 +64,7 @@ def start(
     config = msgspec.structs.replace(
         config,
         workers=workers,
+        router=routing,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from server import cli_cluster, cli_listening, cli_node, cli_operate, cli_token, cli_topology
+from server import cli_backup, cli_cluster, cli_listening, cli_node, cli_operate, cli_token, cli_topology
 from server.errors import PgError
 from server.runtime import serving
-from server.runtime.router.router import Settings as Routing
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
 
@@ -51,11 +51,7 @@ def cli() -> None:
     help="Further processes that accept connections.",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
-@click.option(
-    "--router", is_flag=True, help="Workers serve sessions, not connections: they come and go with the work."
-)
-@click.option("--suspend-seconds", default=1.0, hidden=True, type=click.FloatRange(0.0))
-@click.option("--retire-seconds", default=5.0, hidden=True, type=click.FloatRange(0.0))
+@cli_listening.router_options
 @click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
 @click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
 @click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
@@ -76,9 +72,7 @@ def serve(
     snapshot_seconds: float,
     workers: int,
     metrics: str | None,
-    router: bool,
-    suspend_seconds: float,
-    retire_seconds: float,
+    routing: Routing | None,
 ) -> None:
     """Run one region on this machine."""
     iam = cli_listening.Iam(region, keys)
@@ -97,14 +91,15 @@ def serve(
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
-        router=Routing(max(workers, 1), suspend_seconds, retire_seconds) if router else None,
+        router=routing,
     )
     sys.exit(run_serve(options))
 
 
 cli_cluster.node.add_command(cli_node.start)
-for command in (*cli_operate.COMMANDS, *cli_cluster.COMMANDS, *cli_topology.COMMANDS, *cli_token.COMMANDS):
-    cli.add_command(command)
+for group in (cli_operate, cli_backup, cli_cluster, cli_topology, cli_token):
+    for command in group.COMMANDS:
+        cli.add_command(command)
 
 
 def run_serve(options: serving.Options) -> int:

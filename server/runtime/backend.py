@@ -254,7 +254,7 @@ class Backend:
             if peer is not source:
                 peer.frames.send(message)
 
-    def status(self) -> list[dict[str, int]]:
+    def status(self) -> list[dict[str, Any]]:
         """The workers: index, process id of the system, sessions."""
         return [
             {"index": index, "pid": peer.process.pid, "sessions": len(peer.sessions)}

@@ -6,7 +6,8 @@ import asyncio
 import datetime
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,8 @@ from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Limits as ListenerLimits
 from server.runtime.listener import Listener
+from server.runtime.router.relay import Relay
+from server.runtime.router.router import Router
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
 from server.sql.limits import Limits
@@ -66,6 +69,8 @@ class Endpoint:
         self.counters = Counters()
         self.mock_secret = os.urandom(32)
         self.backend: Backend | None = None
+        self.router: Router | None = None
+        """This process accepts all connections; the backend's processes serve sessions."""
         self.listener: Listener | None = None
         self.control: ControlSocket | None = None
         self.metrics: MetricsServer | None = None
@@ -101,15 +106,9 @@ class Endpoint:
             self.backend.abort()
         self.stopped.set()
 
-    async def listen(
-        self,
-        facing: Facing,
-        data: Path,
-        *,
-        shares_port: bool,
-        connect: Callable[..., Any] = Connection,
-    ) -> None:
-        """Accept clients, here and (`shares_port`) in the backend's processes. Raises OSError for a taken port."""
+    async def listen(self, facing: Facing, data: Path) -> None:
+        """Accept clients, here and, without a router, in the backend's processes. Raises OSError for a taken port."""
+        shares_port = self.backend is not None and self.router is None
         now = datetime.datetime.now(datetime.UTC)
         names = tls.names_of(facing.host, facing.tls_names)
         self.listener = Listener(
@@ -121,7 +120,7 @@ class Endpoint:
             tls_required=facing.tls_required,
             counters=self.counters,
             mock_secret=self.mock_secret,
-            connect=connect,
+            connect=Connection if self.router is None else partial(Relay, self.router),
         )
         if shares_port:
             await require_free(facing.host, facing.port)
@@ -140,6 +139,12 @@ class Endpoint:
                 )
             )
 
+    def processes(self) -> list[dict[str, Any]]:
+        """For `opendsql status`: those that serve clients beside this one."""
+        if self.router is not None:
+            return self.router.status()
+        return self.backend.status() if self.backend is not None else []
+
     async def publish(self, node: str, parts: Sequence[Families], host: str, port: int) -> None:
         """Serve `parts` to Prometheus. Raises OSError, naming the address."""
         # Imported here: who does not ask for metrics does not wait for their library.
@@ -155,6 +160,8 @@ class Endpoint:
 
     async def leave(self) -> None:
         """No new connections; running statements get their grace; operators and Prometheus are cut off."""
+        if self.router is not None:
+            self.router.is_stopping = True
         if self.listener is not None and self.failure is None:
             ends = [self.listener.shutdown(STOP_GRACE_S)]
             if self.backend is not None:

@@ -144,6 +144,9 @@ class SessionHost:
         if isinstance(session, SqlSession) and session.secret == secret:
             session.cancel()
 
+    def reached(self, ts: int) -> None:
+        """A session comes that was at this time in another process: storage is one, and it is complete to there."""
+
     def told_entered(self, session: Entered) -> None:
         """Another process has a new session."""
         self.sessions[session.process_id] = session

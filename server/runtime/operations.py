@@ -79,7 +79,7 @@ class Facts:
     started: float
     counters: Any
     """Of the connections that this process itself has accepted."""
-    workers: Callable[[], list[dict[str, int]]] = list
+    workers: Callable[[], list[dict[str, Any]]] = list
 
 
 class Operations:

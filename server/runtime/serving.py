@@ -15,11 +15,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from journal.broken import Broken
-from server.pgwire.connection import Connection
 from server.pgwire.sigv4 import Trust
 from server.runtime import process
 from server.runtime.backend import Backend
@@ -29,9 +27,8 @@ from server.runtime.gate import CatalogGate
 from server.runtime.node import Node
 from server.runtime.operations import Facts, Operations
 from server.runtime.router.pool import ProcessorPool
-from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
-from server.runtime.router.router import Settings as Routing
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.session.session import SqlSession
 from server.sql.limits import Limits
@@ -87,7 +84,6 @@ class Server(Endpoint):
             options.admin_verifier,
             options.trust,
         )
-        self.router: Router | None = None
         if options.router is not None:
             pool = ProcessorPool(self.node, options.data, options.router.processors, self.cancel_here)
             self.backend = pool
@@ -107,17 +103,9 @@ class Server(Endpoint):
         """Open everything and listen; raises OSError when a port is taken."""
         begun = time.monotonic()
         await self.node.start()
-        await self.listen(
-            self.options,
-            self.options.data,
-            shares_port=self.backend is not None and self.router is None,
-            connect=Connection if self.router is None else partial(Relay, self.router),
-        )
-        facts = Facts(address(self.options.host, self.port), time.monotonic(), self.counters)
-        if self.router is not None:
-            facts.workers = self.router.status
-        elif self.backend is not None:
-            facts.workers = self.backend.status
+        await self.listen(self.options, self.options.data)
+        endpoint = address(self.options.host, self.port)
+        facts = Facts(endpoint, time.monotonic(), self.counters, self.processes)
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
         await self.control.start()
@@ -140,8 +128,6 @@ class Server(Endpoint):
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
-        if self.router is not None:
-            self.router.is_stopping = True
         await self.leave()
         await self.node.stop()
         if self.failure is None:

@@ -65,6 +65,10 @@ class Host(Protocol):
         """The newest time up to which durable records are applied (DESIGN §4): that of the last `catalog`."""
         ...
 
+    def reached(self, ts: int) -> None:
+        """A session comes that was at this time in another process of the host's node."""
+        ...
+
     def plans(self, key: object) -> Plans: ...
 
     def sleep(self, seconds: float) -> Wait[None]:

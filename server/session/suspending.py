@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -280,8 +280,24 @@ class Bereft(SqlSession):
         super().refuse_aborted(statement)
 
 
+class Kinds(NamedTuple):
+    """What the sessions of a host are; `bereft` those whose transaction was lost."""
+
+    usual: Callable[..., SqlSession]
+    bereft: Callable[..., SqlSession]
+
+
+PLAIN = Kinds(SqlSession, Bereft)
+
+
 def resume(
-    host: Host, data: bytes, out: list[bytes], kept_s: float = 0.0, *, is_bereft: bool = False
+    host: Host,
+    data: bytes,
+    out: list[bytes],
+    kept_s: float = 0.0,
+    *,
+    is_bereft: bool = False,
+    kinds: Kinds = PLAIN,
 ) -> SqlSession:
     """The session again, under its process id. `kept_s`: seconds since `suspend`. Raises `UnknownVersion`.
 
@@ -291,7 +307,8 @@ def resume(
     if data[: len(_PREFIX)] != _PREFIX:
         raise UnknownVersion(f"version {int.from_bytes(data[: len(_PREFIX)], 'big')}, not {VERSION}")
     state = _decode(memoryview(data)[len(_PREFIX) :])
-    kind = Bereft if is_bereft else SqlSession
+    host.reached(max(state.met_at, state.transaction.start_ts if state.transaction is not None else 0))
+    kind = kinds.bereft if is_bereft else kinds.usual
     session = kind(host, state.user, state.database, {}, out, (state.process_id, state.secret))
     session.cluster = state.cluster
     session.status = state.status
@@ -530,7 +547,10 @@ def _type(saved: _Kind) -> Type:
 
 
 __all__ = [
+    "PLAIN",
     "STATE_LIMIT",
+    "Bereft",
+    "Kinds",
     "TooLarge",
     "UnknownVersion",
     "is_movable",

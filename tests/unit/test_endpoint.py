@@ -20,7 +20,7 @@ class Bare(Endpoint):
 def test_the_limits_on_connections_are_the_listeners(tmp_path):
     async def work():
         endpoint = Bare(Limits(connections=7, connection_age_s=120.0))
-        await endpoint.listen(Options(port=0), tmp_path, shares_port=False)
+        await endpoint.listen(Options(port=0), tmp_path)
         assert endpoint.port > 0
         assert endpoint.listener.limits.connections == 7
         assert endpoint.listener.limits.lifetime_seconds == 120.0
@@ -32,7 +32,7 @@ def test_the_limits_on_connections_are_the_listeners(tmp_path):
 def test_a_broken_endpoint_ends_and_keeps_its_first_reason(tmp_path):
     async def work():
         endpoint = Bare(Limits())
-        await endpoint.listen(Options(port=0), tmp_path, shares_port=False)
+        await endpoint.listen(Options(port=0), tmp_path)
         first = OSError("first")
         endpoint.broken(first)
         endpoint.broken(OSError("second"))

@@ -8,6 +8,7 @@ import msgspec
 from journal.record import Key
 from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import NODE_ROLES, NodeRole
 
 PROMISE_MS = 500
@@ -77,6 +78,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long an owner is bound by its vote. Never less than it was: whoever takes over reckons with it."""
     workers: int = 0
     """Processes beside the node's own that serve clients."""
+    router: Routing | None = None
+    """The node's own process accepts all connections, and the others serve sessions while these have work."""
     metrics: tuple[str, int] | None = None
     silence_s: float = 1.0
     """After so long without a word the other region is taken for lost."""

@@ -130,6 +130,7 @@ class LocalCluster:
             clock=self._clock(address.region),
             promise_ms=plan.promise_ms,
             workers=options.workers if address.is_head else 0,
+            router=options.router if address.is_head else None,
             metrics=_metrics(options, addresses.index(address)),
             silence_s=options.silence_s,
             round_trips=self._round_trips(),

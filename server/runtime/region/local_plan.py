@@ -8,6 +8,7 @@ import msgspec
 
 from server.runtime.region.config import PROMISE_MS, NodeAddress
 from server.runtime.region.local_etcd import Ports, free_ports
+from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import NodeRole
 
 PLAN = "cluster.json"
@@ -54,6 +55,8 @@ class Options:
     """None: as many as there are, or two."""
     adjudicators: int = 0
     """Per region, beside the node's own process."""
+    router: Routing | None = None
+    """Each region's endpoint hands sessions to its workers, which come and go."""
 
 
 class Failed(Exception):

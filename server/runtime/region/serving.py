@@ -34,7 +34,8 @@ from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.membership import timing_for
 from server.runtime.region.node import Place, RegionNode, initial_ranges
 from server.runtime.region.requests import Fault, MoveRange, Status
-from server.runtime.region.workers import RegionBackend
+from server.runtime.region.workers import RegionBackend, RegionPool
+from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
 from server.runtime.stores import lock_directory
 from server.session.regional import RegionSession
@@ -235,11 +236,19 @@ class RegionServer(Endpoint):
 
     async def _listen_to_clients(self) -> None:
         config = self.config
-        if config.workers:
-            backend = RegionBackend(self._served(), config.workers, config.clock)
+        if config.router is not None or config.workers:
+            backend = self._backend()
             self._served().serving = backend.serving
             self.backend = backend
-        await self.listen(config, Path(config.data), shares_port=self.backend is not None)
+        await self.listen(config, Path(config.data))
+
+    def _backend(self) -> RegionBackend:
+        node, routing, clock = self._served(), self.config.router, self.config.clock
+        if routing is None:
+            return RegionBackend(node, self.config.workers, clock)
+        pool = RegionPool(node, routing.processors, clock)
+        self.router = Router(node, pool, routing)
+        return pool
 
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
@@ -356,7 +365,7 @@ class RegionServer(Endpoint):
             "sessions": len(node.sessions),
             "snapshots_cut": node.keeping.cut,
             "snapshot_error": node.keeping.last_error,
-            "workers": [] if self.backend is None else self.backend.status(),
+            "workers": self.processes(),
             "messages_sent": {
                 f"{flow.source}>{flow.target} {flow.name}": traffic.sent[flow].messages for flow in between
             },

@@ -82,8 +82,8 @@ class RegionWorkerNode(WorkerNode):
 
     def fresh(self) -> Wait[None] | None:
         """None, or what a transaction has to wait for before it begins. Raises PgError 57P03."""
-        reason = self.reason or self._edges.refusal()
-        if reason:
+        reason = self.refusal()
+        if reason is not None:
             raise PgError("57P03", reason)
         wanted = self._edges.latest()
         if self._passed() >= wanted:
@@ -95,6 +95,14 @@ class RegionWorkerNode(WorkerNode):
         self._waiting.append((wanted, wait))
         loop.call_later(PATIENCE_S, self._give_up, wait)
         return wait
+
+    def refusal(self) -> str | None:
+        """Why nothing may be answered here, or None: it may."""
+        return self.reason or self._edges.refusal()
+
+    def reached(self, ts: Timestamp) -> None:
+        """What one process of the node knows to have passed has passed, whatever this one's clock allows for."""
+        self._start_ts = max(self._start_ts, ts)
 
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`. Raises KeyError for a cluster that does not exist."""

@@ -9,6 +9,7 @@ from server.runtime.backend import Backend
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.region import worker
 from server.runtime.region.node import RegionNode
+from server.runtime.router.pool import ProcessorPool
 
 
 class RegionBackend(Backend):
@@ -30,3 +31,7 @@ class RegionBackend(Backend):
     def _configuration(self, index: int) -> frames.Configure:
         regional = worker.Regional(self._region, self._clock, self._reason)
         return msgspec.structs.replace(super()._configuration(index), regional=worker.encode(regional))
+
+
+class RegionPool(RegionBackend, ProcessorPool):
+    """The same for query processors that come and go, before which a router owns the clients' sockets."""

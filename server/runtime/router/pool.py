@@ -7,6 +7,7 @@ import logging
 import socket
 
 from server.runtime.backend import Backend, Front, Peer
+from server.runtime.page import MAX_PROCESSES
 from server.runtime.router.router import Launched
 
 log = logging.getLogger("opendsql.pool")
@@ -24,7 +25,9 @@ class ProcessorPool(Backend):
 
     async def launch(self) -> Launched:
         """A new query processor. Raises OSError."""
-        index = next(number for number in range(1, self._count + 2) if number not in self._peers)
+        index = next((number for number in range(1, MAX_PROCESSES) if number not in self._peers), 0)
+        if not index:
+            raise OSError(f"{MAX_PROCESSES} processes run already")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:

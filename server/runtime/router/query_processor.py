@@ -22,14 +22,14 @@ from server.pgwire import codec
 from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.startup import Policy
 from server.runtime import frames, process
+from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
 from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
-from server.runtime.hosting import Entered
 from server.runtime.listener import report_defect
 from server.runtime.page import SharedPage
-from server.runtime.router import messages
-from server.runtime.worker import Link, WorkerNode
+from server.runtime.router import hosts, messages
+from server.runtime.worker import Link
 from server.session import suspending
 from server.session.session import SqlSession
 from server.session.work import Slice, Wait
@@ -44,27 +44,6 @@ DONE_BYTES = 64 << 10
 """Input that may be done with before the router is told so, though there is nothing to answer."""
 BASE_LIMIT = 1 << 20
 """Bytes of a base above which the router is given none: the connection ends if this process dies."""
-
-
-class ProcessorNode(WorkerNode):
-    """A worker's node whose sessions come and go, under the ids that the router gave them."""
-
-    def enter(self, session: SqlSession, process_id: int | None = None) -> int:
-        """A session is here. The router has counted it."""
-        assert process_id is not None
-        self.sessions[process_id] = session
-        return process_id
-
-    def leave(self, session: SqlSession) -> None:
-        """It is here no longer; whether it still exists somewhere the node tells."""
-        application = session.settings["application_name"]
-        self.sessions[session.process_id] = Entered(
-            session.process_id, session.cluster, session.user, session.database, application
-        )
-
-    def told_entered(self, session: Entered) -> None:
-        """The node knows of a session, which may have come here already."""
-        self.sessions.setdefault(session.process_id, session)
 
 
 class Seat:
@@ -187,7 +166,7 @@ class QueryProcessor:
     """The sessions of this process. `stopped` is set when it is to end."""
 
     def __init__(self, config: frames.Configure, page: SharedPage, link: Link) -> None:
-        self.node = ProcessorNode(config, page, link)
+        self.node = hosts.make(config, page, link, self._time_lost)
         self.seats: dict[int, Seat] = {}
         self.stopped = asyncio.Event()
         self.failed = False
@@ -207,7 +186,10 @@ class QueryProcessor:
         except Broken as error:
             self.broken(error)
             return
-        if isinstance(message, frames.Stop):
+        if isinstance(message, frames.Serving):
+            assert isinstance(self.node, hosts.RegionProcessorNode)
+            self.node.reason = message.reason
+        elif isinstance(message, frames.Stop):
             self._is_stopping = True
             asyncio.get_running_loop().call_later(message.grace_s + GOODBYE_S, self.stopped.set)
             self._look()
@@ -224,6 +206,9 @@ class QueryProcessor:
         log.critical("query processor stops error=%r", error, exc_info=error)
         self.talk.close()
         self.fail("broken invariant")
+
+    def _time_lost(self, error: NoTime) -> None:
+        self.fail(f"the time is not known: {error}")
 
     def closed(self, process_id: int) -> None:
         """A session has ended."""
@@ -243,7 +228,8 @@ class QueryProcessor:
                 seat.receive(message.data)
         elif isinstance(message, messages.Enter):
             who = message.session, message.secret
-            make = partial(SqlSession, self.node, message.user, message.database, message.options, known=who)
+            known = self.node, message.user, message.database, message.options
+            make = partial(self.node.kinds.usual, *known, known=who)
             self._seat(message.session, make, message.user)
         elif isinstance(message, messages.Resume):
             make = partial(self._resumed, message)
@@ -276,7 +262,14 @@ class QueryProcessor:
                 self.talk.send(messages.Suspended(message.session, state))
 
     def _resumed(self, message: messages.Resume, out: list[bytes]) -> SqlSession:
-        return suspending.resume(self.node, message.state, out, message.kept_s, is_bereft=message.is_bereft)
+        return suspending.resume(
+            self.node,
+            message.state,
+            out,
+            message.kept_s,
+            is_bereft=message.is_bereft,
+            kinds=self.node.kinds,
+        )
 
     def _seat(self, process_id: int, make: Callable[[list[bytes]], SqlSession], greeted: str | None) -> None:
         try:
@@ -322,6 +315,8 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
         return 1
     processor = QueryProcessor(config, SharedPage(page), Link(node_frames))
     life.begin(processor.told, processor.fail)
+    if processor.node.edges is not None:
+        await processor.node.edges.start()
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
     node_frames.send(frames.Accepting())

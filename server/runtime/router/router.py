@@ -29,30 +29,13 @@ from server.pgwire import codec
 from server.runtime.framing import Messages
 from server.runtime.router import messages
 from server.runtime.router.relay import Relay
+from server.runtime.router.settings import Settings
 
 log = logging.getLogger("opendsql.router")
 
 
 START_TRIES = 3
 """Processors that end before they take sessions, one after the other, until those who wait are told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Seconds, counts and bytes."""
-
-    processors: int = 1
-    """At most so many at a time."""
-    idle_s: float = 1.0
-    """A session without input for so long is suspended."""
-    retire_s: float = 5.0
-    """A processor without sessions for so long ends."""
-    full: int = 64
-    """Sessions at every processor from which on another one is started."""
-    kept_bytes: int = 1 << 30
-    """States and bases of all sessions. Beyond it sessions stay where they are, and have no base."""
-    start_s: float = 60.0
-    """A processor that takes longer to start is given up."""
 
 
 class Place(enum.Enum):
@@ -359,7 +342,7 @@ class Router:
         if self._wanting:
             self.ready()
 
-    def status(self) -> list[dict[str, int]]:
+    def status(self) -> list[dict[str, Any]]:
         """The processors: index, process id of the system, sessions."""
         return [
             {"index": each.index, "pid": each.pid, "sessions": len(each.sessions)}
