@@ -43,7 +43,7 @@ from adjudicator.promises import Promises
 from adjudicator.window import Window
 from journal.appender import Appender
 from journal.broken import require
-from journal.record import Commit, Key, Timestamp
+from journal.record import Commit, Key, Lock, LockClass, Timestamp, Write
 
 _TOO_OLD = Aborted(Reason.TOO_OLD, b"")
 _STOPPED = Aborted(Reason.BUSY, b"")
@@ -128,7 +128,7 @@ class Adjudicator:
             return refusal
         commit_ts = self._next_time(max(now + self.settings.lead, self._not_before(after)), start_ts)
         self._give_out(commit_ts, start_ts)
-        self.window.record(request.writes, request.locks, commit_ts)
+        self.window.record(request.writes, request.locks, commit_ts, request.txid)
         return Commit(request.txid, start_ts, commit_ts, request.writes, request.locks)
 
     def _owned(self, keys: list[Key]) -> list[Range] | Aborted:
@@ -149,21 +149,30 @@ class Adjudicator:
         if asked.checks:
             key = self._changed(asked.checks, start_ts)
             if key is not None:
-                return Aborted(Reason.SCHEMA, key)
+                return self._lost(Reason.SCHEMA, key, (), start_ts)
         if asked.guards:
             key = window.written(asked.guards, start_ts)
             if key is not None:
-                return Aborted(Reason.CONFLICT, key)
+                return self._lost(Reason.CONFLICT, key, (), start_ts)
         key = window.conflict(asked.writes, start_ts)
-        if key is None and asked.locks:
-            key = window.conflict(asked.locks, start_ts)
         if key is not None:
-            return Aborted(Reason.CONFLICT, key)
+            return self._lost(Reason.CONFLICT, key, asked.writes, start_ts)
+        if asked.locks:
+            key = window.conflict(asked.locks, start_ts)
+            if key is not None:
+                return self._lost(Reason.CONFLICT, key, asked.locks, start_ts)
         if self.promises.by_candidate:
             key = self._in_doubt(asked)
             if key is not None:
                 return Aborted(Reason.BUSY, key)
         return None
+
+    def _lost(
+        self, reason: Reason, key: Key, touched: Iterable[Write | Lock], start_ts: Timestamp
+    ) -> Aborted:
+        """The refusal because of `key`, with who won it. Checks and guards are as much as a NON_KEY touch."""
+        lock = max((touch.lock for touch in touched if touch.key == key), default=LockClass.NON_KEY)
+        return Aborted(reason, key, *self.window.winner(key, lock, start_ts))
 
     def _next_time(self, earliest: Timestamp, start_ts: Timestamp) -> Timestamp:
         """A2, A3: above the start, above every time given out, above everything closed."""

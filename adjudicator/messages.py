@@ -51,6 +51,10 @@ class Aborted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="abort
     reason: Reason
     key: Key
     """The key at fault; empty for `Reason.TOO_OLD`."""
+    winner: bytes = b""
+    """Who committed on it, the last one of several; empty: not known, or nobody did yet."""
+    won_at: Timestamp = 0
+    """Its commit_ts; 0: not known exactly any more."""
 
 
 Verdict: TypeAlias = Committed | Aborted

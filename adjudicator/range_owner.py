@@ -136,7 +136,9 @@ class RangeOwner(Adjudicator):
         promise = self.promises.get(message.candidate)
         if promise is not None:
             if message.commit_ts:
-                self._learn_promised(promise.touches, promise.written, message.commit_ts)
+                self._learn_promised(
+                    promise.touches, promise.written, message.commit_ts, message.candidate.txid
+                )
             self.promises.end(message.candidate)
         return []
 
@@ -357,7 +359,7 @@ class RangeOwner(Adjudicator):
     def _commit(self, body: Prepare, commit_ts: Timestamp) -> list[Effect]:
         self._give_out(commit_ts, body.start_ts)
         markers = [marker.marker for marker in body.markers]
-        self._learn_promised(body.touches, markers, commit_ts)
+        self._learn_promised(body.touches, markers, commit_ts, body.candidate.txid)
         writes = [*body.writes, *(Write(key, b"", LockClass.EXCLUSIVE) for key in markers)]
         return self._hand_in(body, Commit(body.candidate.txid, body.start_ts, commit_ts, writes, body.locks))
 
@@ -414,7 +416,7 @@ class RangeOwner(Adjudicator):
             writes = [write for write in commit.writes if self._concerns(write.key)]
             locks = [lock for lock in commit.locks if self._concerns(lock.key)]
             if writes or locks:
-                self.window.record(writes, locks, commit.commit_ts)
+                self.window.record(writes, locks, commit.commit_ts, commit.txid)
                 self._learned_ts = max(self._learned_ts, commit.commit_ts)
         if self.promises.seen(commit.txid):
             self._learned_ts = max(self._learned_ts, commit.commit_ts)
@@ -422,8 +424,11 @@ class RangeOwner(Adjudicator):
     def _concerns(self, key: Key) -> bool:
         return key.startswith(MARKERS) or self.ranges.find(key) is not None
 
-    def _learn_promised(self, touches: list[Lock], markers: list[Key], commit_ts: Timestamp) -> None:
-        self.window.record((), [*touches, *(Lock(key, LockClass.EXCLUSIVE) for key in markers)], commit_ts)
+    def _learn_promised(
+        self, touches: list[Lock], markers: list[Key], commit_ts: Timestamp, txid: bytes
+    ) -> None:
+        marked = [Lock(key, LockClass.EXCLUSIVE) for key in markers]
+        self.window.record((), [*touches, *marked], commit_ts, txid)
         self._learned_ts = max(self._learned_ts, commit_ts)
 
     def _acquire(self, acquisitions: list[Acquire]) -> None:

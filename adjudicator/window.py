@@ -12,8 +12,11 @@ floor (A6). Only applied commits move, so that the floor never passes the time a
 """
 
 from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
+from operator import itemgetter
 from zlib import crc32
 
 from journal.broken import require
@@ -24,6 +27,10 @@ _NON_KEY = LockClass.NON_KEY.value
 _EXCLUSIVE = LockClass.EXCLUSIVE.value
 
 EXACT_NS = 60 * 10**9
+LATE_TOUCHES = 1024
+"""How far back a commit is looked for that was recorded out of order."""
+
+_time = itemgetter(0)
 
 
 class Window:
@@ -54,7 +61,8 @@ class Window:
         self._blurred: tuple[array[int], array[int], array[int]] | None = None
         self._newest: Timestamp = 0
         """No touch is above it."""
-        self._touches: deque[tuple[Timestamp, list[Key]]] = deque()
+        self._touches: deque[tuple[Timestamp, list[Key], bytes]] = deque()
+        """Per commit: its time, the keys that it touched, its transaction id."""
         self._touched = 0
         self._since_ageing = 0
 
@@ -95,10 +103,33 @@ class Window:
                 return key
         return None
 
-    def record(self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp) -> None:
+    def winner(self, key: Key, lock: int, start_ts: Timestamp) -> tuple[bytes, Timestamp]:
+        """Who last committed on `key` what conflicts with class `lock`, and when; b"" and 0: no longer known."""
+        won_at = self._exclusive.get(key, 0)
+        if lock >= _NON_KEY:
+            won_at = max(won_at, self._non_key.get(key, 0))
+        if lock == _EXCLUSIVE:
+            won_at = max(won_at, self._key_share.get(key, 0))
+        return (self._author(key, won_at), won_at) if won_at > start_ts else (b"", 0)
+
+    def _author(self, key: Key, commit_ts: Timestamp) -> bytes:
+        touches = self._touches
+        place = bisect_left(touches, commit_ts, key=_time)
+        while place < len(touches) and touches[place][0] == commit_ts:
+            if key in touches[place][1]:
+                return touches[place][2]
+            place += 1
+        for ts, keys, txid in islice(reversed(touches), LATE_TOUCHES):
+            if ts == commit_ts and key in keys:
+                return txid
+        return b""
+
+    def record(
+        self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp, txid: bytes = b""
+    ) -> None:
         """A transaction committed at `commit_ts`, in any order: others decide too, and a replay says it again."""
         if commit_ts <= self._newest:
-            self._record_late(writes, locks, commit_ts)
+            self._record_late(writes, locks, commit_ts, txid)
             return
         self._newest = commit_ts
         keys: list[Key] = []
@@ -115,9 +146,11 @@ class Window:
                 else:
                     continue
                 keys.append(touch.key)
-        self._remember(keys, commit_ts)
+        self._remember(keys, commit_ts, txid)
 
-    def _record_late(self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp) -> None:
+    def _record_late(
+        self, writes: Iterable[Write], locks: Iterable[Lock], commit_ts: Timestamp, txid: bytes
+    ) -> None:
         tables = (None, self._key_share, self._non_key, self._exclusive)
         keys: list[Key] = []
         for touches in (writes, locks):
@@ -126,11 +159,11 @@ class Window:
                 if table is not None and commit_ts > table.get(touch.key, 0):
                     table[touch.key] = commit_ts
                     keys.append(touch.key)
-        self._remember(keys, commit_ts)
+        self._remember(keys, commit_ts, txid)
 
-    def _remember(self, keys: list[Key], commit_ts: Timestamp) -> None:
+    def _remember(self, keys: list[Key], commit_ts: Timestamp, txid: bytes) -> None:
         if keys:
-            self._touches.append((commit_ts, keys))
+            self._touches.append((commit_ts, keys, txid))
             self._touched += len(keys)
             self._since_ageing += len(keys)
 
@@ -144,7 +177,7 @@ class Window:
         touches = self._touches
         old = applied_ts - self._exact_ns
         while touches and budget > 0:
-            commit_ts, keys = touches[0]
+            commit_ts, keys, _txid = touches[0]
             if commit_ts > applied_ts or (commit_ts > old and self._touched <= self._exact_keys):
                 return
             touches.popleft()

@@ -1,5 +1,6 @@
 """A stage for directed schedules: real cores, no network; the script says what is delivered and when."""
 
+from adjudicator.messages import Aborted
 from adjudicator.ownership import covers
 from adjudicator.protocol import (
     Announce,
@@ -274,8 +275,9 @@ class Stage:
         return self.verdict(name)
 
     def verdict(self, name):
-        """The decider's answer, or None."""
-        return self.answers.get(name.encode().rjust(16, b"\0"))
+        """The decider's answer, or None; without who won (`answers` has it)."""
+        found = self.answers.get(name.encode().rjust(16, b"\0"))
+        return Aborted(found.reason, found.key) if isinstance(found, Aborted) else found
 
     def _answered(self, answer: Answer):
         self.answers[answer.candidate.txid] = answer.verdict

@@ -202,6 +202,15 @@ def test_a11_too_old_and_schema_have_reasons_too(seen):
     seen("on_judgement", owner(), changed, Aborted(Reason.SCHEMA, marker))
 
 
+def test_a11_a_winner_that_did_not_win(seen):
+    seen.record(0, commit("x", 10, 20, (b"a", b"1", N)))
+    lost = asked("y", 15, (b"a", N))
+    seen("on_judgement", owner(), lost, Aborted(Reason.CONFLICT, b"a", txid("x"), 20))
+    for winner, won_at in (("y", 20), ("x", 21)):
+        with found("A11"):
+            seen("on_judgement", owner(), lost, Aborted(Reason.CONFLICT, b"a", txid(winner), won_at))
+
+
 def test_a11_false_conflicts_are_counted_and_bounded(seen):
     for number in range(28):
         seen("on_commit", WriteSet(txid(str(number)), 10, [Write(b"a", b"", N)]))

@@ -34,6 +34,9 @@ def test_a_range_is_split_moved_and_merged_while_commits_go_on():
     stage.advance(at(2300))
     stage.settle()
     assert stage.commit("x", 1991, {b"b": E}) == Aborted(Reason.CONFLICT, b"b")
+    lost = stage.answers[b"x".rjust(16, b"\0")]
+    assert lost.winner == b"w".rjust(16, b"\0"), "the owner that got the range has read who won"
+    assert lost.won_at == stage.answers[lost.winner].commit_ts
     assert isinstance(stage.commit("y", 2250, {b"b": E, b"d": E}), Committed)
     stage.advance(at(2500))
     stage.settle()

@@ -25,8 +25,14 @@ def asked(
     )
 
 
+def judged(adjudicator: Adjudicator, request: CommitRequest, now: int) -> Verdict:
+    """The verdict without its winner, which has tests of its own."""
+    verdict = adjudicator.decide(request, now)
+    return Aborted(verdict.reason, verdict.key) if isinstance(verdict, Aborted) else verdict
+
+
 def decide(adjudicator: Adjudicator, now: int, start_ts: int, *writes: tuple[bytes, int]) -> Verdict:
-    return adjudicator.decide(asked(start_ts, *writes), now)
+    return judged(adjudicator, asked(start_ts, *writes), now)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +51,10 @@ def test_the_matrix_of_classes(
 ) -> None:
     adjudicator = alone(exact_keys=0 if blurred else 100, slots=64)
     winner = asked(5, locks=((b"k", first),)) if as_lock else asked(5, (b"k", first))
-    assert adjudicator.decide(winner, 10) == Committed(10)
+    assert judged(adjudicator, winner, 10) == Committed(10)
     applied(adjudicator, 10)
     loser = asked(5, (b"k", second)) if as_lock else asked(5, locks=((b"k", second),))
-    verdict = adjudicator.decide(loser, 20)
+    verdict = judged(adjudicator, loser, 20)
     assert verdict == (Aborted(Reason.CONFLICT, b"k") if conflicts else Committed(20))
 
 
@@ -71,16 +77,16 @@ def test_write_skew_passes_and_a_lock_prevents_it() -> None:
     adjudicator = alone()
     decide(adjudicator, 10, 5, (b"a", N))
     assert isinstance(decide(adjudicator, 11, 5, (b"b", N)), Committed)
-    adjudicator.decide(asked(20, (b"a", N), locks=((b"b", E),)), 30)
-    verdict = adjudicator.decide(asked(20, (b"b", N), locks=((b"a", E),)), 31)
+    judged(adjudicator, asked(20, (b"a", N), locks=((b"b", E),)), 30)
+    verdict = judged(adjudicator, asked(20, (b"b", N), locks=((b"a", E),)), 31)
     assert verdict == Aborted(Reason.CONFLICT, b"b")
 
 
 def test_a_transaction_of_locks_only_is_decided_and_remembered() -> None:
     adjudicator = alone()
-    assert adjudicator.decide(asked(5, locks=((b"k", E),)), 10) == Committed(10)
+    assert judged(adjudicator, asked(5, locks=((b"k", E),)), 10) == Committed(10)
     assert decide(adjudicator, 20, 5, (b"k", N)) == Aborted(Reason.CONFLICT, b"k")
-    assert adjudicator.decide(asked(5, locks=((b"k", E),)), 30) == Aborted(Reason.CONFLICT, b"k")
+    assert judged(adjudicator, asked(5, locks=((b"k", E),)), 30) == Aborted(Reason.CONFLICT, b"k")
 
 
 def test_commit_times_lie_above_everything_given_out_begun_and_closed() -> None:
@@ -100,20 +106,20 @@ def test_checks_and_guards_are_one_sided(field: str, blurred: bool) -> None:
     adjudicator = alone(exact_keys=0 if blurred else 100, slots=64)
     reader = asked(5, (b"row", N))
     setattr_request = CommitRequest(reader.txid, 5, reader.writes, [], **{field: [b"marker"]})
-    assert adjudicator.decide(setattr_request, 10) == Committed(10)
+    assert judged(adjudicator, setattr_request, 10) == Committed(10)
     assert decide(adjudicator, 20, 5, (b"marker", E)) == Committed(20)
     applied(adjudicator, 20)
     later = CommitRequest(b"u" * 16, 19, [Write(b"x", b"row", E)], [], **{field: [b"other", b"marker"]})
-    assert adjudicator.decide(later, 30) == Aborted(reason, b"marker")
+    assert judged(adjudicator, later, 30) == Aborted(reason, b"marker")
     since = CommitRequest(b"v" * 16, 20, [Write(b"x", b"row", E)], [], **{field: [b"marker"]})
-    assert isinstance(adjudicator.decide(since, 40), Committed)
+    assert isinstance(judged(adjudicator, since, 40), Committed)
 
 
 def test_a_schema_change_is_named_before_a_conflict() -> None:
     adjudicator = alone()
     decide(adjudicator, 10, 5, (b"version", E))
     request = CommitRequest(b"t" * 16, 5, [Write(b"version", b"2", E)], [], checks=[b"version"])
-    assert adjudicator.decide(request, 20) == Aborted(Reason.SCHEMA, b"version")
+    assert judged(adjudicator, request, 20) == Aborted(Reason.SCHEMA, b"version")
 
 
 def test_strictly_below_the_floor_is_too_old_and_equality_is_safe() -> None:
@@ -229,7 +235,7 @@ def test_what_was_committed_later_elsewhere_is_not_forgotten_for_what_commits_no
     """Two KEY SHARE locks: the owner's own commit lies below the one that it learned."""
     adjudicator = alone()
     adjudicator.window.record([], [Lock(b"k", K)], 500)
-    assert adjudicator.decide(asked(5, locks=((b"k", K),)), 400) == Committed(400)
+    assert judged(adjudicator, asked(5, locks=((b"k", K),)), 400) == Committed(400)
     assert decide(adjudicator, 600, 450, (b"k", E)) == Aborted(Reason.CONFLICT, b"k")
 
 
@@ -239,9 +245,9 @@ def test_keys_that_are_not_owned_are_refused() -> None:
     assert decide(adjudicator, 10, 5, (b"a", E), (b"x", E)) == Committed(10)
     assert decide(adjudicator, 20, 15, (b"a", E), (b"n", E)) == Aborted(Reason.MOVED, b"n")
     guarded = CommitRequest(b"g" * 16, 15, [], [Lock(b"a", E)], [], [b"o"])
-    assert adjudicator.decide(guarded, 20) == Aborted(Reason.MOVED, b"o")
+    assert judged(adjudicator, guarded, 20) == Aborted(Reason.MOVED, b"o")
     checked = CommitRequest(b"c" * 16, 15, [], [Lock(b"a", E)], [b"m"], [])
-    assert adjudicator.decide(checked, 20) == Aborted(Reason.MOVED, b"m")
+    assert judged(adjudicator, checked, 20) == Aborted(Reason.MOVED, b"m")
 
 
 def test_floors_and_times_are_those_of_the_ranges_touched() -> None:
@@ -267,7 +273,7 @@ def test_a_promise_in_doubt_blocks_who_began_before_its_end() -> None:
     assert decide(adjudicator, 50, 40, (b"k", N)) == Aborted(Reason.BUSY, b"k")
     assert decide(adjudicator, 50, 40, (b"other", N)) == Committed(50)
     request = CommitRequest(b"c" * 16, 40, [Write(b"x", b"row", E)], [], checks=[b"version"])
-    assert adjudicator.decide(request, 60) == Aborted(Reason.BUSY, b"version")
+    assert judged(adjudicator, request, 60) == Aborted(Reason.BUSY, b"version")
     assert decide(adjudicator, 110, 100, (b"k", N)) == Committed(110)
     adjudicator.promises.end(candidate)
     assert decide(adjudicator, 120, 110, (b"k", N)) == Committed(120)
@@ -300,3 +306,48 @@ def test_commits_of_a_round_are_one_record_up_to_its_bytes() -> None:
         records.append(len(adjudicator.appender.newest.record.commits))
     assert records == [3]
     assert adjudicator.appender.oldest_pending == 10
+
+
+# --- who won
+
+
+def committed(window: Window, txid: bytes, commit_ts: int, *touches: tuple[bytes, int]) -> None:
+    window.record([], [Lock(*each) for each in touches], commit_ts, txid)
+
+
+def test_a_refusal_names_the_last_one_that_conflicts() -> None:
+    adjudicator = alone()
+    committed(adjudicator.window, b"first", 10, (b"k", E))
+    committed(adjudicator.window, b"second", 20, (b"k", N), (b"l", N))
+    committed(adjudicator.window, b"third", 30, (b"k", K))
+    refused = {lock: adjudicator.decide(asked(5, (b"k", lock)), 40) for lock in (K, N, E)}
+    assert refused[K] == Aborted(Reason.CONFLICT, b"k", b"first", 10)
+    assert refused[N] == Aborted(Reason.CONFLICT, b"k", b"second", 20)
+    assert refused[E] == Aborted(Reason.CONFLICT, b"k", b"third", 30)
+
+
+def test_a_check_and_a_guard_name_who_wrote() -> None:
+    adjudicator = alone()
+    committed(adjudicator.window, b"writer", 10, (b"k", E))
+    by_check = CommitRequest(b"t" * 16, 5, [], [], [b"k"])
+    by_guard = CommitRequest(b"t" * 16, 5, [], [], [], [b"k"])
+    assert adjudicator.decide(by_check, 40) == Aborted(Reason.SCHEMA, b"k", b"writer", 10)
+    assert adjudicator.decide(by_guard, 40) == Aborted(Reason.CONFLICT, b"k", b"writer", 10)
+
+
+def test_a_winner_of_the_same_time_on_another_key_is_not_taken_for_it() -> None:
+    """Two owners may give out the same time."""
+    window = Window()
+    committed(window, b"new", 50, (b"n", N))
+    committed(window, b"late a", 20, (b"a", N))
+    committed(window, b"late b", 20, (b"b", N))
+    assert window.winner(b"a", N, 5) == (b"late a", 20)
+    assert window.winner(b"b", N, 5) == (b"late b", 20)
+    assert window.winner(b"n", N, 5) == (b"new", 50)
+
+
+def test_who_left_the_exact_tier_is_not_named() -> None:
+    adjudicator = alone(exact_keys=0, slots=64)
+    committed(adjudicator.window, b"old", 10, (b"k", N))
+    applied(adjudicator, 10)
+    assert adjudicator.decide(asked(5, (b"k", N)), 40) == Aborted(Reason.CONFLICT, b"k")

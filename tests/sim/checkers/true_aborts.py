@@ -8,6 +8,8 @@ Q5: after a 40001 no record with that transaction id ever appears. A11: an owner
     TOO_OLD    below a floor of its
     BUSY       for a promise in doubt, or without a reservation; a client whose repetitions are used up hears
                CONFLICT (false)
+
+A refusal that names a winner names a transaction that did commit what is in the way, after start_ts.
 """
 
 from zlib import crc32
@@ -51,6 +53,9 @@ class TrueAborts(Checker):
             if not is_true and not any(self._shares_slot(owner, key, lock, start_ts) for lock in locks):
                 text = f"{owner.journal}.{owner.epoch} refuses {key!r} from {start_ts} for nothing"
                 raise Violation("A11", text, txid)
+            if refusal.winner and not any(self._won(owner, refusal, lock, start_ts) for lock in locks):
+                text = f"{owner.journal}.{owner.epoch} names a winner of {key!r} that is none"
+                raise Violation("A11", text, txid)
             self._refused[txid] = self._refused.get(txid, False) or is_true
 
     def on_result(self, client, txid, result, at, is_bounded):
@@ -81,6 +86,18 @@ class TrueAborts(Checker):
         return any(
             commit_ts > start_ts and self._touches(txid, key, lock)
             for commit_ts, txid in self._decided.get((owner.journal, owner.epoch), ())
+        )
+
+    def _won(self, owner, refusal, lock, start_ts):
+        key, won_at, winner = refusal.key, refusal.won_at, refusal.winner
+        if won_at <= start_ts:
+            return False
+        decided = (won_at, winner) in self._decided.get((owner.journal, owner.epoch), ())
+        if decided and self._touches(winner, key, lock):
+            return True
+        return any(
+            (ts, txid) == (won_at, winner) and (lock, its) in CONFLICTS
+            for ts, _start, its, txid in self.history.touches.get(key, ())
         )
 
     def _touches(self, txid, key, lock):
