@@ -130,6 +130,8 @@ class Nodes:
             node.answered(message)
         elif isinstance(message, wire.Closed):
             node.closed(source, message.announcement, message.sent)
+        elif isinstance(message, wire.Recorded):
+            node.told(message)
         elif isinstance(message, wire.Alive):
             node.alive(source, message)
         elif isinstance(message, wire.Needs):

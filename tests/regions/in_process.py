@@ -80,7 +80,8 @@ class RegionLog:
         return shared.log.tail
 
     async def lead(self):
-        """Nothing to do."""
+        """Every region is as near."""
+        return True
 
     async def give_up_lead(self):
         """Nothing to do."""
@@ -202,7 +203,15 @@ class Region:
         for region in self.cluster.regions:
             self.cluster.deliver(self.name, region.name, "announced", (self.name, announcement))
 
+    def recorded(self, journal, data):
+        for region in self.cluster.regions:
+            if region.name != self.name:
+                self.cluster.deliver(self.name, region.name, "told", (journal, data))
+
     # --- receiving
+
+    def told(self, told):
+        self.tails.told(*told)
 
     def receive(self, effect):
         owning = self.owners.get(effect.journal)

@@ -6,39 +6,58 @@ import time
 import pytest
 
 from server.runtime.region import coordinating, owning
-from server.runtime.region.lead import AGE, MS, SLACK, Deliveries, Recent, lead_of
+from server.runtime.region.lead import AGE, FEW, MS, SLACK, Deliveries, Recent, lead_of
 from tests.regions.in_process import Regions
 from tests.unit.test_region import A, begin, start_of, until
 
 SECOND = 10**9
 
 
-def test_the_p90_is_of_recent_samples_and_passes_over_a_stall():
+def test_the_quartile_is_of_recent_samples_and_passes_over_a_stall():
     recent = Recent()
-    assert recent.p90(0) == 0
+    assert recent.p75(0) == 0
     for number in range(100):
-        recent.add(900 * MS if number == 50 else 30 * MS, number)
-    assert recent.p90(100) == 30 * MS
+        recent.add(900 * MS if number % 5 == 0 else 30 * MS, number)
+    assert recent.p75(100) == 30 * MS
     for number in range(10):
         recent.add(70 * MS, 2 * AGE + number)
-    assert recent.p90(2 * AGE + 10) == 70 * MS
+    assert recent.p75(2 * AGE + 10) == 70 * MS
+
+
+def test_the_slow_first_samples_of_a_cold_process_do_not_decide_alone():
+    recent = Recent()
+    recent.add(2000 * MS, 0)
+    for number in range(1, FEW):
+        recent.add(60 * MS, number)
+        assert recent.p75(number) == 60 * MS
 
 
 def test_the_last_sample_counts_until_there_is_a_younger_one():
     recent = Recent()
     recent.add(5 * MS, 0)
-    assert recent.p90(100 * AGE) == 5 * MS
+    assert recent.p75(100 * AGE) == 5 * MS
+    recent.forget()
+    assert recent.p75(100 * AGE) == 0
 
 
 def test_a_closed_time_is_delivered_when_its_position_was_read():
     deliveries = Deliveries()
     deliveries.announced(0, 7, SECOND, 7, SECOND + 3 * MS)
-    assert deliveries.p90(SECOND) == {0: 3 * MS}
+    assert deliveries.p75(SECOND) == {0: 3 * MS}
     deliveries.announced(1, 8, SECOND, 7, SECOND + 3 * MS)
-    assert deliveries.p90(SECOND) == {0: 3 * MS}
+    assert deliveries.p75(SECOND) == {0: 3 * MS}
     deliveries.read(1, 8, SECOND + 40 * MS)
     deliveries.read(1, 9, SECOND + 900 * MS)
-    assert deliveries.p90(SECOND) == {0: 3 * MS, 1: 40 * MS}
+    assert deliveries.p75(SECOND) == {0: 3 * MS, 1: 40 * MS}
+
+
+def test_closed_times_without_a_record_of_their_own_are_no_deliveries():
+    deliveries = Deliveries()
+    deliveries.announced(0, 8, SECOND, 7, SECOND + MS)
+    for _tick in range(100):
+        deliveries.announced(0, 8, SECOND, 8, SECOND + MS)
+    deliveries.read(0, 8, SECOND + 9 * MS)
+    assert deliveries.p75(SECOND) == {0: 9 * MS}
 
 
 @pytest.mark.parametrize(

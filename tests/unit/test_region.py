@@ -3,11 +3,16 @@
 import asyncio
 import time
 
+import msgspec
 import pytest
 
 from journal.broken import Broken
+from journal.encoding import seal
+from journal.journal import Conflict
+from journal.record import Header
 from server.catalog.store import TABLES, object_key
 from server.errors import PgError
+from server.runtime.region import owning
 from server.runtime.region.tails import Tails
 from tests.regions.in_process import HANG_S, Regions
 
@@ -172,5 +177,74 @@ def test_what_a_reader_of_a_journal_raises_is_told():
             await until(lambda: told)
             assert told[0] is error
             await tails.stop()
+
+    asyncio.run(work())
+
+
+def test_a_refused_claim_rests_longer_each_time(monkeypatch):
+    rests = []
+
+    def rest_s(refusals):
+        rests.append(refusals)
+        return 0.0
+
+    monkeypatch.setattr(owning, "rest_s", rest_s)
+
+    async def work():
+        async with Regions() as cluster:
+            log = cluster.logs[0]
+            first = cluster.regions[0]
+            fence = first.carriers[0].fence
+            refused = []
+
+            async def refusing(epoch):
+                if len(refused) < 4:
+                    refused.append(epoch)
+                    return Conflict(log.log.tail)
+                return await fence(epoch)
+
+            first.carriers[0].fence = refusing
+            owner = first.own(0)
+            await until(lambda: owner.is_owner)
+            assert len(refused) == 4
+
+    asyncio.run(work())
+    assert rests == [0, 1, 2, 3]
+
+
+def test_rests_between_claims_grow_by_chance_and_are_bounded():
+    several = [[owning.rest_s(refusals) for _ in range(50)] for refusals in (0, 1, 100)]
+    assert all(len(set(each)) > 1 for each in several)
+    assert max(several[0]) <= owning.REST_S < min(several[2])
+    assert max(several[2]) <= owning.MOST_REST_S
+
+
+def test_a_record_told_by_its_owner_is_read_without_the_carrier():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            cluster.logs[0].cut.add("b")
+            commit_ts = await first.commit(start_of(first), (A, b"1"))
+            await second.complete_to(commit_ts)
+            assert [each.commit_ts for each in second.commits] == [commit_ts]
+
+    asyncio.run(work())
+
+
+def test_a_told_record_that_does_not_follow_what_was_read_is_left_to_the_carrier():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            await first.commit(start_of(first), (A, b"1"))
+            await until(lambda: second.tails.position(0) == first.tails.position(0))
+            cluster.logs[0].cut.add("b")
+            position = second.tails.position(0)
+            newest = cluster.logs[0].log.read(position, 1)[0]
+            ahead = Header(position + 2, 1, newest.hash)
+            other = Header(position + 1, 1, bytes(32))
+            for header in (ahead, other):
+                second.tails.told(0, seal(msgspec.structs.replace(newest.record, header=header)).data)
+            second.tails.told(0, b"no record")
+            assert second.tails.position(0) == position
 
     asyncio.run(work())

@@ -4,10 +4,12 @@
                  now           + append            └───────▶ adopted elsewhere
     commit_ts =  now + lead                                  + append + delivery <= now + lead: no read waits
 
-A commit's record and the closed times around it must be everywhere before their time comes. So the lead is the p90 of
-recent appends and that of recent deliveries (few need both), and a little for the loop's own delays. While a journal
-rests, closed times come once per tick; a tick then stands for the append. Clocks that differ make a delivery look
-longer or shorter, which is what reads see. Synchronous; `now` comes in. All times and durations in ns.
+A commit's record and the closed times around it must be everywhere before their time comes. So the lead is what three
+of four recent appends took and what three of four deliveries took, together enough for nine of ten records, and a
+little for the loop's own delays. More would delay every COMMIT for the sake of a read that happens to begin just when
+a late record is due, and waits for it. While a journal rests, closed times come once per tick; a tick then stands for
+the append. Clocks that differ make a delivery look longer or shorter, which is what reads see. Synchronous; `now`
+comes in. All times and durations in ns.
 """
 
 from collections import deque
@@ -19,7 +21,9 @@ MS = 10**6
 SAMPLES = 512
 AGE = 10 * 10**9
 """A sample counts no longer, once there are younger ones."""
-SLACK = 2 * MS
+SLACK = MS
+FEW = 8
+"""Of fewer samples one alone, perhaps the first of a cold process, would be their upper quarter: the median counts."""
 _WAITING = 64
 
 
@@ -33,29 +37,41 @@ class Recent:
         """One more."""
         self._samples.append((now, duration))
 
-    def p90(self, now: Timestamp) -> int:
-        """Nine of ten took no longer; 0 when nothing was measured."""
+    def forget(self) -> None:
+        """What was measured says nothing about what comes."""
+        self._samples.clear()
+
+    def p75(self, now: Timestamp) -> int:
+        """Three of four took no longer; 0 when nothing was measured."""
         samples = self._samples
         while len(samples) > 1 and samples[0][0] < now - AGE:
             samples.popleft()
         if not samples:
             return 0
         durations = sorted(duration for _at, duration in samples)
-        return durations[len(durations) * 9 // 10]
+        count = len(durations)
+        return durations[count * 3 // 4 if count >= FEW else (count - 1) // 2]
 
 
 class Deliveries:
-    """How long closed times take from their owners until they count here, per journal."""
+    """How long records take from being durable until they and their closed times count here, per journal.
+
+    One sample per record: the closed times in between, of which there are many more, have no record to wait for.
+    """
 
     def __init__(self) -> None:
         self._recent: dict[int, Recent] = {}
         self._waiting: dict[int, deque[tuple[Position, Timestamp]]] = {}
         """Sent for positions that were not read yet."""
+        self._newest: dict[int, Position] = {}
 
     def announced(
         self, journal: int, position: Position, sent: Timestamp, read: Position, now: Timestamp
     ) -> None:
         """A closed time came that counts once `position` was read, as `read` was."""
+        if position <= self._newest.get(journal, 0):
+            return
+        self._newest[journal] = position
         if position <= read:
             self._add(journal, now - sent, now)
         else:
@@ -67,9 +83,9 @@ class Deliveries:
         while waiting and waiting[0][0] <= position:
             self._add(journal, now - waiting.popleft()[1], now)
 
-    def p90(self, now: Timestamp) -> dict[int, int]:
+    def p75(self, now: Timestamp) -> dict[int, int]:
         """By journal."""
-        return {journal: recent.p90(now) for journal, recent in self._recent.items()}
+        return {journal: recent.p75(now) for journal, recent in self._recent.items()}
 
     def _add(self, journal: int, duration: int, now: Timestamp) -> None:
         self._recent.setdefault(journal, Recent()).add(max(0, duration), now)

@@ -155,6 +155,8 @@ class LocalCluster:
     async def start(self) -> None:
         """Returns when every process is ready. Raises OSError, `Failed`."""
         await asyncio.gather(*(each.start() for each in self.etcd))
+        leaders = (leader_of(self.plan, number) for number in range(len(self.etcd)))
+        await asyncio.gather(*(each.lead(region) for each, region in zip(self.etcd, leaders)))
         processes = self.processes
         for node in processes.values():
             node.start()

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from server.runtime.net.faults import Faults
 from server.runtime.region import bound
@@ -105,6 +106,21 @@ class LocalEtcd:
             for member in self.members.values():
                 await self._answers(member)
             await self._learn_ids()
+
+    async def lead(self, region: str) -> None:
+        """Let the member there lead before anything is written: requests on their way meanwhile would be lost.
+
+        Where that fails, the journal's owner sees to it later.
+        """
+        target = self.members[region]
+        with contextlib.suppress(OSError):
+            for member in self.members.values():
+                status = await asyncio.to_thread(_post, f"http://{member.endpoint}/v3/maintenance/status")
+                if status["leader"] == status["header"]["member_id"] and member is not target:
+                    wanted = {"targetID": str(int(target.id, 16))}
+                    url = f"http://{member.endpoint}/v3/maintenance/transfer-leadership"
+                    await asyncio.to_thread(_post, url, wanted)
+                    return
 
     async def start_member(self, region: str) -> None:
         """Start the member there, again with its data if it has any."""
@@ -200,8 +216,8 @@ def _get(url: str) -> dict[str, str]:
     return found
 
 
-def _post(url: str) -> dict[str, list[dict[str, str]]]:
-    request = urllib.request.Request(url, data=b"{}", method="POST")
+def _post(url: str, body: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    request = urllib.request.Request(url, data=json.dumps(dict(body)).encode(), method="POST")
     with urllib.request.urlopen(request, timeout=5) as answer:
-        found: dict[str, list[dict[str, str]]] = json.load(answer)
+        found: dict[str, Any] = json.load(answer)
     return found

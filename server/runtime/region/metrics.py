@@ -67,8 +67,8 @@ def journals(node: RegionNode) -> Iterator[Metric]:
     yield per_journal(
         GaugeMetricFamily,
         "journal_append_seconds",
-        "From handing a record to the carrier until it was durable, p90 of recent ones.",
-        [each.append_times.p90(monotonic) / 1e9 for each in owners],
+        "From handing a record to the carrier until it was durable, the upper quartile of recent ones.",
+        [each.append_times.p75(monotonic) / 1e9 for each in owners],
     )
     yield per_journal(
         GaugeMetricFamily,
@@ -76,11 +76,11 @@ def journals(node: RegionNode) -> Iterator[Metric]:
         "How far its owner here dates commits ahead.",
         [each.lead / 1e9 if each.is_owner else 0.0 for each in owners],
     )
-    deliveries = node.deliveries.p90(now)
+    deliveries = node.deliveries.p75(now)
     yield per_journal(
         GaugeMetricFamily,
         "journal_delivery_seconds",
-        "From the owner's announcement until it counts here, p90 of recent ones.",
+        "From a record's being durable at the owner until it counts here, the upper quartile of recent ones.",
         [deliveries.get(journal, 0) / 1e9 for journal in numbers],
     )
     yield per_journal(

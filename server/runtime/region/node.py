@@ -444,6 +444,10 @@ class RegionNode(SessionHost):
         """What another node needs of the journals."""
         self.keeping.heard(source, mark)
 
+    def told(self, message: wire.Recorded) -> None:
+        """A record, from its owner's node."""
+        self.tails.told(message.journal, message.data)
+
     def closed(self, node: str, announcement: Announcement, sent: Timestamp = 0) -> None:
         """A closed time; `sent` by the clock of its owner."""
         self.routing.announced(node, announcement)
@@ -478,6 +482,10 @@ class RegionNode(SessionHost):
         self.closed(self.place.node, announcement)
         self._post_all(wire.Closed(announcement, self._earliest()))
 
+    def recorded(self, journal: int, data: bytes) -> None:
+        """To everybody else: what an owner here knows to be durable."""
+        self._post_all(wire.Recorded(journal, data))
+
     def _post_all(self, message: object) -> None:
         for node in self.place.nodes:
             if node != self.place.node:
@@ -509,7 +517,7 @@ class RegionNode(SessionHost):
     async def _live(self) -> None:
         while True:
             is_serving = self.membership.refusal(time.monotonic()) is None
-            message = wire.Alive(is_serving, self.deliveries.p90(self._latest()))
+            message = wire.Alive(is_serving, self.deliveries.p75(self._latest()))
             self._post_all(message)
             self.serving(self.refusal())
             self._set_leads()
@@ -520,7 +528,7 @@ class RegionNode(SessionHost):
         nodes = self.place.nodes
         served = [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
         for journal, owning in self.owners.items():
-            append = owning.append_times.p90(time.monotonic_ns())
+            append = owning.append_times.p75(time.monotonic_ns())
             if owning.is_owner and append:
                 deliveries = [told.get(journal, 0) for told in served]
                 owning.set_lead(lead_of(append, deliveries, int(TICK_S * 1e9), owning.most_lead))

@@ -4,13 +4,15 @@
         ▲                          │  Prepare, Vote, Outcome, Ask  ─▶ core ─▶ Append, ToOwner, ToCoordinator, Announce
         └── refused, superseded ◀──┘
 
-Appends that are in flight are tasks, as many as the core allows at once. A durable record closes times: they are
-announced at once, and every few ms in between. A carrier that does not answer is asked
-again with the very same record until it says what became of it; meanwhile nothing is answered and nothing closed.
+Appends that are in flight are tasks, as many as the core allows at once. A durable record closes times: both are told
+the other nodes at once, which is sooner than a carrier's own news, and times every few ms in between. A carrier that
+does not answer is asked again with the very same record until it says what became of it; meanwhile nothing is answered
+and nothing closed.
 """
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -43,9 +45,22 @@ log = logging.getLogger("opendsql.owning")
 
 TICK_S = 0.005
 RETRY_S = 0.05
+REST_S = 0.05
+MOST_REST_S = 1.0
+"""Between two claims."""
+TOLD_BYTES = 64 << 10
+"""A record up to this size is told to the other nodes; what is larger they read from the journal."""
 LEAD_S = 5.0
 TAKEN = 512
 """Items of the stream that the core learns in one turn."""
+
+
+def rest_s(refusals: int) -> float:
+    """After a claim that was refused, the first after `refusals` others: longer each time, and by chance.
+
+    Of two that claim at the same time each refuses the other's; they must not go on at the same pace.
+    """
+    return min(REST_S * 2 ** min(refusals, 16), MOST_REST_S) * random.uniform(0.5, 1.0)
 
 
 class Kept(NamedTuple):
@@ -64,6 +79,8 @@ class Sending(Protocol):
     def to_coordinator(self, effect: ToCoordinator) -> None: ...
 
     def announce(self, announcement: Announcement) -> None: ...
+
+    def recorded(self, journal: int, data: bytes) -> None: ...
 
 
 class Owning:
@@ -172,8 +189,11 @@ class Owning:
 
     async def _lead(self) -> None:
         """The carrier's leader belongs where the owner is, also after it has failed and come back elsewhere."""
+        is_here = False
         while True:
-            await self._carrier.lead()
+            was_here, is_here = is_here, await self._carrier.lead()
+            if is_here and not was_here:
+                self.append_times.forget()  # they went round by another region
             await asyncio.sleep(LEAD_S)
 
     def checkpoint(self) -> None:
@@ -185,6 +205,7 @@ class Owning:
 
     async def _claim(self) -> RangeOwner | None:
         """The new owner; None when the journal has ended."""
+        refusals = 0
         while True:
             try:
                 owner = await self._try_claim()
@@ -194,6 +215,8 @@ class Owning:
                 continue
             if not isinstance(owner, Conflict):
                 return owner
+            await asyncio.sleep(rest_s(refusals))
+            refusals += 1
 
     async def _try_claim(self) -> RangeOwner | Conflict | None:
         carrier = self._carrier
@@ -291,6 +314,8 @@ class Owning:
                 self.append_times.add(now - begun, now)
                 self.appended_bytes += len(sealed.data)
                 self._tails.appended(self.journal, effect.entry)
+                if len(sealed.data) <= TOLD_BYTES:
+                    self._sending.recorded(self.journal, sealed.data)
                 self._perform(core.appended(result, self._earliest()))
                 self._announce_soon()
                 return

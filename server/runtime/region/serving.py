@@ -209,6 +209,7 @@ class RegionServer(Endpoint):
             node.closed(source.node, message.announcement, message.sent)
 
         on_post(wire.Closed, closed)
+        on_post(wire.Recorded, lambda node, _source, message: node.told(message))
         on_post(wire.Alive, lambda node, source, message: node.alive(source.node, message))
         on_post(wire.Needs, lambda node, source, message: node.needs(source.node, message.mark))
         self._answer_nodes()
@@ -345,7 +346,7 @@ class RegionServer(Endpoint):
                     "closed_ahead_ms": round((node.following.crossbar.closed(journal) - now) / 1e6, 1),
                     "claims": owning.claims,
                     "lead_ms": round(owning.lead / 1e6, 1),
-                    "append_ms": round(owning.append_times.p90(time.monotonic_ns()) / 1e6, 1),
+                    "append_ms": round(owning.append_times.p75(time.monotonic_ns()) / 1e6, 1),
                     **_kept(node, journal),
                     "error": node.tails.unreachable.get(journal, ""),
                 }
@@ -358,7 +359,7 @@ class RegionServer(Endpoint):
             "repeated": node.coordinating.repeated,
             "waited": node.waited,
             "deliveries_ms": {
-                str(journal): round(ns / 1e6, 1) for journal, ns in node.deliveries.p90(now).items()
+                str(journal): round(ns / 1e6, 1) for journal, ns in node.deliveries.p75(now).items()
             },
             "refused": node.refused,
             "applied": node.versions.applied_position,

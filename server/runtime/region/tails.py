@@ -6,11 +6,13 @@ the part before from the carrier itself, bounded by its crossbar's back-pressure
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
 from journal.crossbar import Announcement, Crossbar
+from journal.encoding import Undecodable, decode
 from journal.journal import Entry, LogError, Trimmed
 from journal.record import Position
 from server.runtime.region.carrier import Carrier, Unreachable
@@ -150,6 +152,17 @@ class Tails:
         tail = self._tails[journal]
         if entry.record.header.position == tail.next:
             self._arrived(tail, [entry])
+
+    def told(self, journal: int, data: bytes) -> None:
+        """An owner elsewhere has appended this record, with its hash: likewise, if it follows what was read.
+
+        What does not, or can't be read, is left to the carrier, which says so.
+        """
+        with contextlib.suppress(Undecodable):
+            tail, (record, digest) = self._tails[journal], decode(data)
+            last = tail.entries[-1].hash if tail.entries else None
+            if record.header.position == tail.next and record.header.previous == last:
+                self._arrived(tail, [Entry(record, digest)])
 
     def position(self, journal: int) -> Position:
         """How far `journal` was read."""

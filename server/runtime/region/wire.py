@@ -2,7 +2,7 @@
 
 query processor ── prepare, ask ─────────────▶ owner ── vote ──▶ decider ── outcome ──▶ voters
                 ◀── answer ───────────────────
-owner           ── closed ───────────────────▶ every node
+owner           ── recorded, closed ─────────▶ every node
 every node      ── alive, needs ─────────────▶ every node
 a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
 query processor ── read, scan wanted ────────▶ a storage node of its region, which answers (server.runtime.storage_node)
@@ -68,12 +68,20 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     """By the sender's clock; 0: not said."""
 
 
+class Recorded(msgspec.Struct, frozen=True, array_like=True):
+    """A record that its owner at the sender knows to be durable: it need not be asked for."""
+
+    journal: int
+    data: bytes
+    """As the journal holds it, with its hash."""
+
+
 class Alive(msgspec.Struct, frozen=True, array_like=True):
     """The sender is there and, as far as it knows, its region serves."""
 
     is_serving: bool
     deliveries: dict[int, int] = {}
-    """By journal: ns that closed times took from its owner until they counted at the sender (p90)."""
+    """By journal: ns that records took from their owner until they counted at the sender (upper quartile)."""
 
 
 class Needs(msgspec.Struct, frozen=True, array_like=True):
@@ -195,6 +203,7 @@ VOCABULARY = Vocabulary(
         "inquiry": OwnerAsk,
         "decision": Answered,
         "closed": Closed,
+        "recorded": Recorded,
         "alive": Alive,
         "needs": Needs,
         "snapshot_wanted": SnapshotWanted,
