@@ -30,7 +30,7 @@ from server.runtime.region import snapshots
 from server.runtime.region.admission import Admission
 from server.runtime.region.carrier import Carrier, Room, Unreachable
 from server.runtime.region.following import Following
-from server.runtime.region.owning import Kept, Owning
+from server.runtime.region.owning import Kept
 from server.runtime.snapshots import write_in_slices
 
 log = logging.getLogger("opendsql.keeping")
@@ -69,8 +69,9 @@ class Keeping:
         journals: list[int],
         following: Following,
         carriers: Mapping[int, Carrier],
-        owners: Mapping[int, Owning],
         *,
+        leads: Callable[[int], bool],
+        checkpoint: Callable[[int], None],
         nodes: int = 1,
         largest: int = 10 << 20,
         others: Callable[[], list[str]],
@@ -78,8 +79,9 @@ class Keeping:
         clock: Callable[[], Timestamp],
         settings: KeepingSettings | None = None,
     ) -> None:
-        """So many `nodes` take transactions, of at most `largest` bytes; `others` are those in service beside this one;
-        `tell` sends to every node, perhaps in vain."""
+        """`leads`: whether a journal's owner is in this region, which restates at `checkpoint`. So many `nodes` take
+        transactions, of at most `largest` bytes; `others` are those in service beside this one; `tell` sends to every
+        node, perhaps in vain."""
         self.settings = settings or KeepingSettings()
         self.rooms: dict[int, Room] = {}
         self.admission = Admission(nodes, largest, self._look_soon)
@@ -97,7 +99,8 @@ class Keeping:
         self._journals = journals
         self._following = following
         self._carriers = carriers
-        self._owners = owners
+        self._leads = leads
+        self._checkpoint = checkpoint
         self._others = others
         self._tell = tell
         self._clock = clock
@@ -236,14 +239,14 @@ class Keeping:
         return written
 
     async def _trim(self, journal: int) -> None:
-        owning, carrier, trimming = self._owners[journal], self._carriers[journal], self._trimming
-        if not owning.is_owner:
+        carrier, trimming = self._carriers[journal], self._trimming
+        if not self._leads(journal):
             return
         marks = [self.needed, *(self._needs.get(node, NOTHING) for node in self._others())]
         goal = min(dict(mark.positions).get(journal, 0) for mark in marks)
         first = self.first[journal]
         if goal >= first and trimming.restated(journal) <= goal:
-            owning.checkpoint()  # seen once it is durable: the next round trims
+            self._checkpoint(journal)  # seen once it is durable: the next round trims
         upto = trimming.upto(journal, marks)
         before = first
         while first <= upto:

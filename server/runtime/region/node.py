@@ -17,13 +17,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from adjudicator.messages import CommitRequest
-from adjudicator.protocol import ToCoordinator, ToOwner
-from adjudicator.range_owner import Settings
+from adjudicator.protocol import ToOwner
 from journal.crossbar import Announcement, Mark
 from journal.journal import Entry
 from journal.record import Commit, Key, Timestamp
@@ -36,17 +34,18 @@ from server.runtime.jobs import JobRunner
 from server.runtime.page import encode_catalog_versions
 from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
-from server.runtime.region.config import PROMISE_MS
 from server.runtime.region.coordinating import Coordinating
+from server.runtime.region.feeding import Feeding
 from server.runtime.region.following import Following
 from server.runtime.region.keeping import Keeping, KeepingSettings
-from server.runtime.region.lead import Deliveries, lead_of
+from server.runtime.region.lead import Deliveries
+from server.runtime.region.leasing import ALIVE_S, Leasing
 from server.runtime.region.membership import Confirmed, Membership, Timing, Value
-from server.runtime.region.owning import TICK_S, Owning
+from server.runtime.region.owners import Owners
+from server.runtime.region.place import NUMBERS_PER_NODE, Place, patience_for
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Behind, Tails
 from server.runtime.waiting import outcome
-from server.session.coordinator import Patience
 from server.session.transaction import Transaction, unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -56,13 +55,10 @@ log = logging.getLogger("opendsql.region")
 
 DEFAULT_CLUSTER = 1
 CONFIRM_S = 0.25
-ALIVE_S = 0.2
 PATIENCE_S = 4.0
 """How long a statement waits until its time is complete."""
 RETRY_S = 0.1
 LOOK_S = 0.001
-NUMBERS_PER_NODE = 1 << 40
-MS = 10**6
 
 
 class Register(Protocol):
@@ -73,44 +69,6 @@ class Register(Protocol):
 
     async def replace(self, old: Value | None, new: Value) -> None:
         """Compare and set. Raises `Unreachable`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where this node stands among the others."""
-
-    node: str
-    region: str
-    number: int
-    """Of the node, unique in the cluster; part of the numbers of its commits."""
-    regions: tuple[str, ...]
-    """The active ones, in the order of the topology."""
-    nodes: Mapping[str, str]
-    """All nodes: id -> region."""
-    journals: Mapping[int, str]
-    """Journal -> the region that leads it when all is well."""
-    initial: tuple[tuple[Key, Key, int], ...]
-    """(lo, hi, journal) before anything moved; together all keys."""
-    round_trip_s: float = 0.0
-    """The longest between two regions, as far as it is known beforehand."""
-    promise_ms: int = PROMISE_MS
-    """How long an owner is bound by its vote; a cluster's owners have the same, and had so before (AR §3.5)."""
-
-
-def settings_for(place: Place) -> Settings:
-    """Durations (AR §3.3, §3.6): promises of several round trips; the lead is what it takes until there are
-    measurements."""
-    lead = int(1500 * place.round_trip_s) * MS + 15 * MS
-    return Settings(promise=place.promise_ms * MS, reserve=max(1000, 3 * place.promise_ms) * MS, lead=lead)
-
-
-def patience_for(round_trip_s: float) -> Patience:
-    """A query processor's, for that distance."""
-    return Patience(
-        answer=int((0.4 + 3 * round_trip_s) * 1000) * MS,
-        backoff=int(8 + 200 * round_trip_s) * MS,
-        unknown=8000 * MS,
-    )
 
 
 class RegionNode(SessionHost):
@@ -153,8 +111,17 @@ class RegionNode(SessionHost):
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()
+        self._feeding: Feeding | None = None
+        self._owners = self._own()
+        self.owners = self._owners.by_journal
+        self.leasing = Leasing(
+            place,
+            self.membership,
+            post,
+            owned=lambda: self._owners.owned,
+            kept=lambda: self.keeping.kept(),
+        )
         self.coordinating = self._coordinate()
-        self.owners = {journal: self._owning(journal, carrier) for journal, carrier in carriers.items()}
         self.keeping = self._keep(keeping)
         self.jobs = JobRunner(self, broken)
         self._is_running_jobs = False
@@ -192,7 +159,7 @@ class RegionNode(SessionHost):
     def _coordinate(self) -> Coordinating:
         return Coordinating(
             self.routing,
-            self.to_owner,
+            self._owners.to_owner,
             self._earliest,
             first_number=self.place.number * NUMBERS_PER_NODE,
             patience=patience_for(self.place.round_trip_s),
@@ -204,27 +171,27 @@ class RegionNode(SessionHost):
             list(self.place.journals),
             self.following,
             self._carriers,
-            self.owners,
+            leads=self.leasing.leads,
+            checkpoint=self._checkpoint,
             nodes=len(self.place.regions),
             largest=self.limits.transaction_bytes,
             others=self._others_in_service,
-            tell=lambda mark: self._post_all(wire.Needs(mark)),
+            tell=self._tell_needs,
             clock=self._earliest,
             settings=settings,
         )
 
-    def _owning(self, journal: int, carrier: Carrier) -> Owning:
-        place = self.place
-        return Owning(
-            journal,
-            place.node,
-            carrier,
+    def _own(self) -> Owners:
+        return Owners(
+            self.place,
+            self._carriers,
             self.tails,
-            self,
-            settings=settings_for(place),
-            initial=[(lo, hi) for lo, hi, owner in place.initial if owner == journal],
+            self.routing,
+            self._post,
             kept=lambda: self.keeping.kept(),
             earliest=self._earliest,
+            answered=self.answered,
+            closed=lambda announcement: self.closed(self.place.node, announcement),
             broken=self.broken,
         )
 
@@ -236,7 +203,7 @@ class RegionNode(SessionHost):
         self.following.start()
         loop = asyncio.get_running_loop()
         loops = [self._confirm(), self._live(), self._give_leads_up(), self.keeping.run()]
-        loops += [self._own(journal) for journal in self.owners]
+        loops += [self._owners.own(journal, self.leasing.is_mine) for journal in self.owners]
         self._tasks = [loop.create_task(each) for each in loops]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -261,9 +228,19 @@ class RegionNode(SessionHost):
         self.versions.close()
 
     @property
+    def feeding(self) -> Feeding:
+        """What feeds the region's storage nodes, from the first question of one on."""
+        if self._feeding is None:
+            following = self.following
+            complete = max(following.crossbar.complete, following.shard.complete)
+            self._feeding = Feeding(following, self.tails, complete)
+            following.taken = self._feeding.taken
+        return self._feeding
+
+    @property
     def leads_catalog(self) -> bool:
-        """Whether the owner of the first journal is here: the region that makes clusters and runs jobs."""
-        return self.owners[min(self.owners)].is_owner
+        """Whether the owner of the first journal is in this region: the one that makes clusters and runs jobs."""
+        return self.leasing.leads(min(self.owners))
 
     async def _until_served(self) -> None:
         while True:
@@ -388,6 +365,8 @@ class RegionNode(SessionHost):
         self.jobs.look()
 
     def _progressed(self) -> None:
+        if self._feeding is not None:
+            self._feeding.progressed()
         if self.shared is not None:
             self.shared.page.complete = self.following.complete
         passed = min(self.following.complete, self._earliest())
@@ -420,16 +399,20 @@ class RegionNode(SessionHost):
 
     # --- what other nodes say
 
-    def heard(self, region: str) -> None:
-        """Something came from a node of that region."""
-        if region != self.place.region:
+    def heard(self, node: str) -> None:
+        """Something came from that node. A region lives as long as the node does that speaks for it."""
+        region = self.place.nodes[node]
+        if region != self.place.region and self.place.is_head(node):
             self.membership.heard(region, time.monotonic())
+        self.leasing.heard(node)
 
     def received(self, effect: ToOwner) -> None:
         """A message for an owner here."""
-        owning = self.owners[effect.journal]
-        if owning.core is not None and effect.epoch in (0, owning.core.epoch):
-            owning.receive(effect.message)
+        self._owners.received(effect)
+
+    def owns(self, source: str, message: wire.Owns) -> None:
+        """What an adjudicator of this region has."""
+        self.leasing.told(source, message)
 
     def answered(self, message: wire.Answered) -> None:
         """An owner's answer to a commit of this node."""
@@ -437,7 +420,7 @@ class RegionNode(SessionHost):
 
     def alive(self, source: str, message: wire.Alive) -> None:
         """Another node lives."""
-        self.heard(self.place.nodes[source])
+        self.heard(source)
         self._reported[source] = message.deliveries
 
     def needs(self, source: str, mark: Mark) -> None:
@@ -456,47 +439,13 @@ class RegionNode(SessionHost):
             self.deliveries.announced(journal, position, sent, self.tails.position(journal), self._latest())
         self.tails.announce(announcement)
 
-    # --- what the cores here want sent
-
-    def to_owner(self, effect: ToOwner) -> None:
-        """To wherever that owner is; lost when nobody knows."""
-        node = self.routing.node_of(effect.journal, effect.epoch)
-        if node == self.place.node:
-            asyncio.get_running_loop().call_soon(self.received, effect)
-        elif node is not None:
-            self._post(node, wire.to_owner(effect))
-
-    def to_coordinator(self, effect: ToCoordinator) -> None:
-        """To the node whose number it is."""
-        number = effect.coordinator // NUMBERS_PER_NODE
-        message = wire.answered(effect)
-        if number == self.place.number:
-            asyncio.get_running_loop().call_soon(self.answered, message)
-            return
-        names = list(self.place.nodes)
-        if number < len(names):
-            self._post(names[number], message)
-
-    def announce(self, announcement: Announcement) -> None:
-        """To everybody."""
-        self.closed(self.place.node, announcement)
-        self._post_all(wire.Closed(announcement, self._earliest()))
-
-    def recorded(self, journal: int, data: bytes) -> None:
-        """To everybody else: what an owner here knows to be durable."""
-        self._post_all(wire.Recorded(journal, data))
-
-    def _post_all(self, message: object) -> None:
-        for node in self.place.nodes:
-            if node != self.place.node:
-                self._post(node, message)
+    # --- membership and ownership
 
     def _others_in_service(self) -> list[str]:
         """A region that is out of service begins from a snapshot when it must (server.runtime.region.restoring)."""
         nodes = self.place.nodes
-        return [node for node in nodes if node != self.place.node and self.membership.is_active(nodes[node])]
-
-    # --- membership and ownership
+        heads = [node for node in nodes if node != self.place.node and self.place.is_head(node)]
+        return [node for node in heads if self.membership.is_active(nodes[node])]
 
     async def _confirm(self) -> None:
         while True:
@@ -518,20 +467,11 @@ class RegionNode(SessionHost):
         while True:
             is_serving = self.membership.refusal(time.monotonic()) is None
             message = wire.Alive(is_serving, self.deliveries.p75(self._latest()))
-            self._post_all(message)
+            self._owners.post_all(message)
+            self.leasing.renew()
             self.serving(self.refusal())
-            self._set_leads()
+            self._owners.set_leads(self._served())
             await asyncio.sleep(ALIVE_S)
-
-    def _set_leads(self) -> None:
-        """As far ahead as appends and deliveries to the nodes in service take (AR §3.3)."""
-        nodes = self.place.nodes
-        served = [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
-        for journal, owning in self.owners.items():
-            append = owning.append_times.p75(time.monotonic_ns())
-            if owning.is_owner and append:
-                deliveries = [told.get(journal, 0) for told in served]
-                owning.set_lead(lead_of(append, deliveries, int(TICK_S * 1e9), owning.most_lead))
 
     async def _give_leads_up(self) -> None:
         """While this region, which was in service, is out of it (AR §3.18).
@@ -544,21 +484,24 @@ class RegionNode(SessionHost):
                 await asyncio.gather(*(each.give_up_lead() for each in self._carriers.values()))
             await asyncio.sleep(CONFIRM_S)
 
-    async def _own(self, journal: int) -> None:
-        preferred = self.place.journals[journal]
-        while True:
-            if self._is_wanted(preferred):
-                await self.owners[journal].run()
-            await asyncio.sleep(RETRY_S)
+    def _served(self) -> list[dict[int, int]]:
+        """What the nodes in service say of deliveries."""
+        nodes = self.place.nodes
+        return [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
 
-    def _is_wanted(self, preferred: str) -> bool:
-        is_serving = self.membership.refusal(time.monotonic()) is None
-        return is_serving and self.membership.owner_of(preferred) == self.place.region
+    def _checkpoint(self, journal: int) -> None:
+        """Of the owner in this region, wherever it is."""
+        if self.owners[journal].is_owner:
+            self.owners[journal].checkpoint()
+        elif (node := self.routing.node_of(journal, 0)) is not None:
+            self._post(node, wire.CheckpointWanted(journal))
+
+    def _tell_needs(self, mark: Mark) -> None:
+        """Owners of this region are told first from where to rebuild: what lies before may go soon."""
+        self.leasing.renew()
+        self._owners.post_all(wire.Needs(mark))
 
 
-def initial_ranges(journals: Mapping[int, str]) -> tuple[tuple[Key, Key, int], ...]:
-    """All keys belong to the first journal until they are moved."""
-    return ((b"", b"\xff\xff", min(journals)),)
 def _touched(request: CommitRequest) -> list[Key]:
     return [*(write.key for write in request.writes), *(lock.key for lock in request.locks)]
 
@@ -567,5 +510,3 @@ def _refused(error: PgError) -> Wait[int]:
     wait: Wait[int] = Wait()
     wait.fail(error)
     return wait
-
-

@@ -1,10 +1,8 @@
 """`opendsql node`: one process of a region, from its configuration to the ready line and back."""
 
-import asyncio
 import importlib.metadata
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,40 +11,33 @@ from typing import Any, TypeAlias
 import msgspec
 
 from journal.broken import Broken
-from journal.etcd_client import Tls
 from journal.journal import LogError
-from server.runtime import process
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
 from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
-from server.runtime.net import faults as net_faults
-from server.runtime.net.asking import Reply
-from server.runtime.net.faults import BadChange, Faults
-from server.runtime.net.identity import Identity, load_issued
-from server.runtime.net.transport import Address, Transport
+from server.runtime.net.asking import Failure, Reply
+from server.runtime.net.faults import BadChange
+from server.runtime.net.identity import Identity
 from server.runtime.operations import CutSnapshot, Emit, Refused
-from server.runtime.region import restoring, wire
-from server.runtime.region.carrier import Unreachable
+from server.runtime.region import joining, restoring, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.membership import timing_for
-from server.runtime.region.node import Place, RegionNode, initial_ranges
+from server.runtime.region.node import RegionNode
+from server.runtime.region.place import place_of
 from server.runtime.region.requests import Fault, MoveRange, Status
 from server.runtime.region.workers import RegionBackend, RegionPool
 from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
-from server.runtime.stores import lock_directory
+from server.runtime.waiting import outcome
 from server.session.regional import RegionSession
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
-
-OPEN_RETRY_S = 0.2
-
 
 Request: TypeAlias = Status | Fault | MoveRange | CutSnapshot
 
@@ -57,24 +48,14 @@ class RegionServer(Endpoint):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(log, Limits())
         self.config = config
-        self.faults = Faults((*config.regions, config.witness))
-        for each in config.round_trips:
-            self.faults.apply(net_faults.SetRoundTrip(each.a, each.b, each.ms))
-        me = Identity(config.cluster, config.region, config.node)
-        self.transport = Transport(
-            me,
-            wire.VOCABULARY,
-            load_issued(Path(config.certificates), config.node),
-            faults=self.faults,
-            broken=self.broken,
-        )
+        self.faults = joining.faults_of(config)
+        self.transport = joining.transport_of(config, self.faults, self.broken)
         self.started = time.monotonic()
         self.ready_after_s = 0.0
         self.node: RegionNode | None = None
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
-        self._etcd_tls = _etcd_tls(config)
         self.gate = CatalogGate(
             config.auth, lambda: self._served().catalog(1), config.admin_verifier, config.trust
         )
@@ -87,14 +68,6 @@ class RegionServer(Endpoint):
         """A session of an authenticated client."""
         return RegionSession(self._served(), user, database, options, out)
 
-    def unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What a callback of the loop raised: timers and deferred calls have no task that could tell."""
-        error = context.get("exception")
-        if isinstance(error, Broken | LogError):
-            self.broken(error)
-        else:
-            loop.default_exception_handler(context)
-
     def _served(self) -> RegionNode:
         assert self.node is not None
         return self.node
@@ -104,31 +77,14 @@ class RegionServer(Endpoint):
     async def start(self) -> None:
         """Returns when everything accepts connections. Raises OSError, one of `WORLD_ERRORS`."""
         config = self.config
-        mine = next(each for each in config.nodes if each.node == config.node)
         await self.edges.start()
-        await self.transport.start(config.listen or mine.host, mine.port)
         self._listen_to_nodes()
-        self.transport.connect(
-            Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
-            for each in config.nodes
-        )
-        await self._open_journals()
+        await joining.join(self.transport, config)
+        await joining.open_journals(config, self._carriers)
+        self._register = self._open_register()
         await restoring.restore(Path(config.data), self._carriers, self)
-        assert self._register is not None
-        names = [each.node for each in config.nodes]
-        place = Place(
-            config.node,
-            config.region,
-            names.index(config.node),
-            tuple(config.regions),
-            {each.node: each.region for each in config.nodes},
-            {each.number: each.region for each in config.journals},
-            tuple(config.ranges) or initial_ranges({each.number: each.region for each in config.journals}),
-            max((each.ms for each in config.round_trips), default=0.0) / 1000,
-            config.promise_ms,
-        )
         self.node = RegionNode(
-            place,
+            place_of(config),
             Path(config.data),
             self._carriers,
             self._register,
@@ -165,26 +121,12 @@ class RegionServer(Endpoint):
         ]
         await self.publish(self.config.node, parts, host, port)
 
-    async def _open_journals(self) -> None:
+    def _open_register(self) -> EtcdRegister:
         config = self.config
-        for journal in config.journals:
-            near = [journal.members[config.region]]
-            while journal.number not in self._carriers:
-                try:
-                    carrier = await EtcdCarrier.open(
-                        near, journal.number, self._etcd_tls, everywhere=list(journal.members.values())
-                    )
-                    carrier.member = journal.names[config.region]
-                    others = [each for each in config.regions if each != config.region]
-                    carrier.others = [journal.names[each] for each in (config.witness, *others)]
-                    self._carriers[journal.number] = carrier
-                except Unreachable as error:
-                    log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
-                    await asyncio.sleep(OPEN_RETRY_S)
         first = min(config.journals, key=lambda each: each.number)
         near = [first.members[config.region]]
         others = [region for region in config.regions if region != config.region]
-        self._register = EtcdRegister(near, config.cluster, config.region, others, self._etcd_tls)
+        return EtcdRegister(near, config.cluster, config.region, others, joining.etcd_tls(config))
 
     def _listen_to_nodes(self) -> None:
         """What comes before the node is there is lost, as any message may be."""
@@ -197,7 +139,7 @@ class RegionServer(Endpoint):
             self.transport.on_post(kind, handle)
 
         def to_owner(node: RegionNode, source: Identity, message: wire.ToOwnerMessage) -> None:
-            node.heard(source.region)
+            node.heard(source.node)
             node.received(wire.from_wire(message))
 
         for kind in (wire.OwnerPrepare, wire.OwnerVote, wire.OwnerOutcome, wire.OwnerAsk):
@@ -205,13 +147,14 @@ class RegionServer(Endpoint):
         on_post(wire.Answered, lambda node, _source, message: node.answered(message))
 
         def closed(node: RegionNode, source: Identity, message: wire.Closed) -> None:
-            node.heard(source.region)
+            node.heard(source.node)
             node.closed(source.node, message.announcement, message.sent)
 
         on_post(wire.Closed, closed)
         on_post(wire.Recorded, lambda node, _source, message: node.told(message))
         on_post(wire.Alive, lambda node, source, message: node.alive(source.node, message))
         on_post(wire.Needs, lambda node, source, message: node.needs(source.node, message.mark))
+        on_post(wire.Owns, lambda node, source, message: node.owns(source.node, message))
         self._answer_nodes()
 
     def _answer_nodes(self) -> None:
@@ -228,8 +171,8 @@ class RegionServer(Endpoint):
 
     @property
     def others(self) -> list[str]:
-        """The other nodes."""
-        return [each.node for each in self.config.nodes if each.node != self.config.node]
+        """The other nodes that have snapshots of everything."""
+        return [each.node for each in self.config.nodes if each.is_head and each.node != self.config.node]
 
     def ask(self, node: str, message: object) -> Wait[Any]:
         """Ask another node; fails with a `Failure`."""
@@ -279,7 +222,7 @@ class RegionServer(Endpoint):
         elif isinstance(request, CutSnapshot):
             await emit(await self._cut_snapshot())
         else:
-            self._move(request)
+            await self._move(request)
 
     async def _cut_snapshot(self) -> dict[str, Any]:
         keeping = self._served().keeping
@@ -293,7 +236,7 @@ class RegionServer(Endpoint):
             "bytes": cut.size,
         }
 
-    def _move(self, request: MoveRange) -> None:
+    async def _move(self, request: MoveRange) -> None:
         node = self._served()
         if request.journal not in node.owners:
             raise Refused(f"there is no journal {request.journal}")
@@ -302,11 +245,25 @@ class RegionServer(Endpoint):
             lo, hi = self._span_of(request.table)
         for start, end, journal in node.routing.spans:
             if start < hi and lo < end and journal != request.journal:
-                owner = node.owners[journal]
-                if not owner.is_owner:
-                    raise Refused(f"journal {journal} is led elsewhere: ask there")
-                if not owner.release(max(lo, start), min(hi, end), request.journal):
-                    raise Refused(f"journal {journal} does not own that range as a whole")
+                await self._release(
+                    wire.ReleaseWanted(journal, max(lo, start), min(hi, end), request.journal)
+                )
+
+    async def _release(self, wanted: wire.ReleaseWanted) -> None:
+        """By the owner in this region, wherever it is."""
+        node, journal = self._served(), wanted.journal
+        if not node.leasing.leads(journal):
+            raise Refused(f"journal {journal} is led elsewhere: ask there")
+        owning, at = node.owners[journal], node.routing.node_of(journal, 0)
+        if owning.is_owner:
+            is_begun = owning.release(wanted.lo, wanted.hi, wanted.to)
+        else:
+            try:
+                is_begun = (await outcome(self.ask(at or "", wanted))).is_begun
+            except Failure as error:
+                raise Refused(f"the owner of journal {journal} does not answer: {error}") from error
+        if not is_begun:
+            raise Refused(f"journal {journal} does not own that range as a whole")
 
     def _span_of(self, name: str) -> tuple[bytes, bytes]:
         from storage import keycode
@@ -340,7 +297,8 @@ class RegionServer(Endpoint):
             "journals": [
                 {
                     "journal": journal,
-                    "leads_here": owning.is_owner,
+                    "leads_here": node.leasing.leads(journal),
+                    "owner": node.routing.node_of(journal, 0) or "",
                     "epoch": node.routing.epoch_of(journal),
                     "read": node.tails.position(journal),
                     "closed_ahead_ms": round((node.following.crossbar.closed(journal) - now) / 1e6, 1),
@@ -388,37 +346,9 @@ def _kept(node: RegionNode, journal: int) -> dict[str, Any]:
 _decode = msgspec.json.Decoder(Request).decode
 
 
-def _etcd_tls(config: NodeConfig) -> Tls | None:
-    """What the node shows to etcd's members and believes of them; None: the journals are reached in clear."""
-    if not config.etcd_tls:
-        return None
-    directory = Path(config.certificates)
-    key, certificate = (directory / "nodes" / f"{config.node}.{kind}" for kind in ("key", "pem"))
-    return Tls((directory / "ca.pem").read_bytes(), key.read_bytes(), certificate.read_bytes())
-
-
 async def serve(config: NodeConfig) -> int:
     """Run until a signal; returns the exit code."""
-    data = Path(config.data)
-    data.mkdir(parents=True, exist_ok=True)
-    with lock_directory(data):
-        server = RegionServer(config)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, server.stopped.set)
-        loop.set_exception_handler(server.unhandled)
-        starting = loop.create_task(server.start())
-        stopping = loop.create_task(server.stopped.wait())
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            process.tune()
-            print(ready_line(config.host, server.port), flush=True)  # noqa: T201 - the contract of DESIGN §12
-            await server.stopped.wait()
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        await server.stop()
-        return 0 if server.failure is None else 1
+    return await joining.serve(config, RegionServer, lambda server: ready_line(config.host, server.port))
 
 
 def run(config: NodeConfig) -> int:

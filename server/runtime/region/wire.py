@@ -4,6 +4,7 @@ query processor ── prepare, ask ─────────────▶ o
                 ◀── answer ───────────────────
 owner           ── recorded, closed ─────────▶ every node
 every node      ── alive, needs ─────────────▶ every node
+region's node   ── lease, checkpoint wanted ─▶ its adjudicators, which answer: owns
 a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
 query processor ── read, scan wanted ────────▶ a storage node of its region, which answers (server.runtime.storage_node)
 storage node    ── feed wanted ──────────────▶ its region's node, which answers when more is complete
@@ -88,6 +89,44 @@ class Needs(msgspec.Struct, frozen=True, array_like=True):
     """What lies behind the mark is needed by nobody at the sender."""
 
     mark: Mark
+
+
+class Lease(msgspec.Struct, frozen=True, array_like=True):
+    """To an adjudicator of the sender's region: what it is to own, until it is told otherwise or not at all."""
+
+    journals: tuple[int, ...]
+    active: tuple[str, ...]
+    """The regions in service."""
+    base: Timestamp = 0
+    mark: Mark | None = None
+    """From there the stream is kept, above `base`; None: from the beginning."""
+
+
+class Owns(msgspec.Struct, frozen=True, array_like=True):
+    """To the node of the sender's region: the journals whose owner is at the sender."""
+
+    journals: tuple[int, ...]
+
+
+class CheckpointWanted(msgspec.Struct, frozen=True, array_like=True):
+    """To the owner of `journal`: restate what a successor must know, so that the journal can be trimmed."""
+
+    journal: int
+
+
+class ReleaseWanted(msgspec.Struct, frozen=True, array_like=True):
+    """A question to the owner of `journal`: hand [lo, hi) to the owner of journal `to`."""
+
+    journal: int
+    lo: Key
+    hi: Key
+    to: int
+
+
+class Released(msgspec.Struct, frozen=True, array_like=True):
+    """The answer; false: that range is not owned there as a whole."""
+
+    is_begun: bool
 
 
 class SnapshotWanted(msgspec.Struct, frozen=True, array_like=True):
@@ -206,6 +245,11 @@ VOCABULARY = Vocabulary(
         "recorded": Recorded,
         "alive": Alive,
         "needs": Needs,
+        "lease": Lease,
+        "owns": Owns,
+        "checkpoint_wanted": CheckpointWanted,
+        "release_wanted": ReleaseWanted,
+        "released": Released,
         "snapshot_wanted": SnapshotWanted,
         "snapshot_offer": SnapshotOffer,
         "snapshot_piece_wanted": SnapshotPieceWanted,

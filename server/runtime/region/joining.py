@@ -1,0 +1,130 @@
+"""How a process of a region gets to the other nodes and to the journals, and how long it runs; for all roles."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from journal.broken import Broken
+from journal.etcd_client import Tls
+from journal.journal import LogError
+from server.runtime import process
+from server.runtime.net.faults import Faults, SetRoundTrip
+from server.runtime.net.identity import Identity, load_issued
+from server.runtime.net.transport import Address, Transport
+from server.runtime.region import wire
+from server.runtime.region.carrier import Unreachable
+from server.runtime.region.config import NodeConfig
+from server.runtime.region.etcd_carrier import EtcdCarrier
+from server.runtime.stores import lock_directory
+
+log = logging.getLogger("opendsql.region")
+
+OPEN_RETRY_S = 0.2
+
+
+class Server(Protocol):
+    """A process."""
+
+    stopped: asyncio.Event
+    failure: BaseException | None
+
+    async def start(self) -> None:
+        """Returns when it does what it is for."""
+
+    async def stop(self) -> None:
+        """End everything."""
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant is broken or a journal failed: end the process."""
+
+
+def faults_of(config: NodeConfig) -> Faults:
+    """What is done to messages on purpose from the start."""
+    faults = Faults((*config.regions, config.witness))
+    for each in config.round_trips:
+        faults.apply(SetRoundTrip(each.a, each.b, each.ms))
+    return faults
+
+
+def transport_of(config: NodeConfig, faults: Faults, broken: Callable[[BaseException], None]) -> Transport:
+    """To all other nodes, with the certificate of this one. Raises OSError, ValueError."""
+    me = Identity(config.cluster, config.region, config.node)
+    issued = load_issued(Path(config.certificates), config.node)
+    return Transport(me, wire.VOCABULARY, issued, faults=faults, broken=broken)
+
+
+async def join(transport: Transport, config: NodeConfig) -> None:
+    """Listen to the other nodes, and keep connections to them. Raises OSError for a taken port."""
+    mine = next(each for each in config.nodes if each.node == config.node)
+    await transport.start(config.listen or mine.host, mine.port)
+    transport.connect(
+        Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
+        for each in config.nodes
+    )
+
+
+async def open_journals(config: NodeConfig, carriers: dict[int, EtcdCarrier]) -> None:
+    """Fill `carriers`; returns when each journal's member in this region was reached."""
+    tls = etcd_tls(config)
+    for journal in config.journals:
+        near = [journal.members[config.region]]
+        while journal.number not in carriers:
+            try:
+                everywhere = list(journal.members.values())
+                carrier = await EtcdCarrier.open(near, journal.number, tls, everywhere=everywhere)
+            except Unreachable as error:
+                log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
+                await asyncio.sleep(OPEN_RETRY_S)
+                continue
+            carrier.member = journal.names[config.region]
+            others = [each for each in config.regions if each != config.region]
+            carrier.others = [journal.names[each] for each in (config.witness, *others)]
+            carriers[journal.number] = carrier
+
+
+def etcd_tls(config: NodeConfig) -> Tls | None:
+    """What the node shows to etcd's members and believes of them; None: the journals are reached in clear."""
+    if not config.etcd_tls:
+        return None
+    directory = Path(config.certificates)
+    key, certificate = (directory / "nodes" / f"{config.node}.{kind}" for kind in ("key", "pem"))
+    return Tls((directory / "ca.pem").read_bytes(), key.read_bytes(), certificate.read_bytes())
+
+
+async def serve(config: NodeConfig, make: Callable[[NodeConfig], Server], ready: Callable[[Any], str]) -> int:
+    """Run until a signal; returns the exit code. `ready` says what is printed once the process has started."""
+    data = Path(config.data)
+    data.mkdir(parents=True, exist_ok=True)
+    with lock_directory(data):
+        server = make(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.stopped.set)
+        loop.set_exception_handler(_unhandled(server))
+        starting = loop.create_task(server.start())
+        stopping = loop.create_task(server.stopped.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            process.tune()
+            print(ready(server), flush=True)  # noqa: T201 - the contract of DESIGN §12
+            await server.stopped.wait()
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await server.stop()
+        return 0 if server.failure is None else 1
+
+
+def _unhandled(server: Server) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a callback of the loop raised: timers and deferred calls have no task that could tell."""
+        error = context.get("exception")
+        if isinstance(error, Broken | LogError):
+            server.broken(error)
+        else:
+            loop.default_exception_handler(context)
+
+    return handle
