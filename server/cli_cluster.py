@@ -14,6 +14,7 @@ from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.stores import InUse
+from server.runtime.topology.model import LEAST_QUOTA_MIB, QUOTA_MIB
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
 WATCH_S = 0.5
@@ -70,6 +71,13 @@ data_option = click.option(
     help="For Prometheus: PORT of the first region's node, then the next ones.",
 )
 @click.option(
+    "--quota",
+    default=QUOTA_MIB,
+    show_default=True,
+    type=click.IntRange(LEAST_QUOTA_MIB, 8192),
+    help="MiB that each member of etcd may hold.",
+)
+@click.option(
     "--silence",
     default=1.0,
     show_default=True,
@@ -88,6 +96,7 @@ def cluster(
     journals: int | None,
     adjudicators: int,
     metrics: str | None,
+    quota: int,
     silence: float,
 ) -> None:
     """Run two regions and a witness on this machine."""
@@ -105,6 +114,7 @@ def cluster(
         journals=journals,
         adjudicators=adjudicators,
         router=routing,
+        quota_mib=quota,
     )
     try:
         sys.exit(local_cluster.run(options))

@@ -178,6 +178,7 @@ def test_a_node_has_its_own_clock_or_its_regions_or_everybodys():
         ("number = 2", "number = 1", "line 58: journal 2: number 1 is there already"),
         ("number = 2", "number = -1", "journal 2: number must be 0 or more"),
         ("number = 2\n", "", "journal 2: number is missing"),
+        ("number = 2\n", "number = 2\nquota_mib = 63\n", "journal 2: quota_mib must be 64 or more, not 63"),
         ('leader = "us-west-2"', 'leader = "us-east-2"', "journal 2: leader must be an active region"),
         ('us-east-2 = "https://wit.example.com:3379"\n', "", "journal 2: etcd has no member in region 'us-east-2'"),
         ("us-east-2 = \"https://wit.example.com:3379\"", 'eu = "http://a:1"', "etcd: there is no region 'eu'"),

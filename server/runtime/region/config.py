@@ -9,7 +9,7 @@ from journal.record import Key
 from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.router.settings import Settings as Routing
-from server.runtime.topology.model import NODE_ROLES, NodeRole
+from server.runtime.topology.model import NODE_ROLES, QUOTA_MIB, NodeRole
 
 PROMISE_MS = 500
 """Three to five times the longest round trip of a cluster (AR §3.6)."""
@@ -39,6 +39,7 @@ class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Region -> host:port of the member there."""
     names: dict[str, str]
     """Region -> the member's name."""
+    quota_mib: int = QUOTA_MIB
 
 
 class RoundTrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -74,7 +74,9 @@ async def open_journals(config: NodeConfig, carriers: dict[int, EtcdCarrier]) ->
         while journal.number not in carriers:
             try:
                 everywhere = list(journal.members.values())
-                carrier = await EtcdCarrier.open(near, journal.number, tls, everywhere=everywhere)
+                carrier = await EtcdCarrier.open(
+                    near, journal.number, tls, everywhere=everywhere, quota=journal.quota_mib << 20
+                )
             except Unreachable as error:
                 log.info("journal is not reached yet journal=%d error=%s", journal.number, error)
                 await asyncio.sleep(OPEN_RETRY_S)

@@ -90,7 +90,12 @@ class LocalCluster:
         self.killed: set[str] = set()
         self.etcd = [
             LocalEtcd(
-                f"journal{number}", self.data, self.plan.etcd_ports[str(number)], self.faults, self._longest()
+                f"journal{number}",
+                self.data,
+                self.plan.etcd_ports[str(number)],
+                self.faults,
+                self._longest(),
+                options.quota_mib,
             )
             for number in range(len(self.plan.etcd_ports))
         ]
@@ -143,6 +148,7 @@ class LocalCluster:
                 leader_of(self.plan, number),
                 {name: member.endpoint for name, member in each.members.items()},
                 {name: member.name for name, member in each.members.items()},
+                self.options.quota_mib,
             )
             for number, each in enumerate(self.etcd)
         ]

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 from server.runtime.net.faults import Faults
 from server.runtime.region import bound
 from server.runtime.region.links import PeerLink
+from server.runtime.topology.model import QUOTA_MIB
 
 log = logging.getLogger("opendsql.etcd")
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 5.0
-QUOTA_BYTES = 2 << 30
 
 
 class EtcdMissing(OSError):
@@ -78,7 +78,13 @@ class LocalEtcd:
     """One cluster of three members, each behind a link."""
 
     def __init__(
-        self, name: str, directory: Path, ports: Mapping[str, Ports], faults: Faults, heartbeat_ms: int
+        self,
+        name: str,
+        directory: Path,
+        ports: Mapping[str, Ports],
+        faults: Faults,
+        heartbeat_ms: int,
+        quota_mib: int = QUOTA_MIB,
     ) -> None:
         """`ports` per region; `heartbeat_ms`: the longest round trip, at least etcd's own 100 (AR §5.2)."""
         program = which("etcd")
@@ -87,6 +93,7 @@ class LocalEtcd:
         self.name = name
         self._program = program
         self._heartbeat_ms = max(100, heartbeat_ms)
+        self._quota_mib = quota_mib
         self.members = {
             region: Member(f"{name}-{region}", region, directory / region / name, *each)
             for region, each in ports.items()
@@ -167,7 +174,7 @@ class LocalEtcd:
             *("--initial-cluster", cluster, "--initial-cluster-token", self.name),
             *("--heartbeat-interval", str(self._heartbeat_ms)),
             *("--election-timeout", str(10 * self._heartbeat_ms)),
-            *("--quota-backend-bytes", str(QUOTA_BYTES), "--logger", "zap", "--log-level", "warn"),
+            *("--quota-backend-bytes", str(self._quota_mib << 20), "--logger", "zap", "--log-level", "warn"),
             "--pre-vote",
         ]
 

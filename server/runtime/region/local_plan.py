@@ -9,7 +9,7 @@ import msgspec
 from server.runtime.region.config import PROMISE_MS, NodeAddress
 from server.runtime.region.local_etcd import Ports, free_ports
 from server.runtime.router.settings import Settings as Routing
-from server.runtime.topology.model import NodeRole
+from server.runtime.topology.model import QUOTA_MIB, NodeRole
 
 PLAN = "cluster.json"
 HOST = "127.0.0.1"
@@ -57,6 +57,8 @@ class Options:
     """Per region, beside the node's own process."""
     router: Routing | None = None
     """Each region's endpoint hands sessions to its workers, which come and go."""
+    quota_mib: int = QUOTA_MIB
+    """Of each member of etcd."""
 
 
 class Failed(Exception):

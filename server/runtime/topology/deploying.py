@@ -41,6 +41,7 @@ def node_config(topology: Topology, name: str, data: Path, host: str, listen: st
                 each.leader,
                 {region: urlsplit(url).netloc for region, url in each.etcd.items()},
                 {region: region for region in each.etcd},
+                each.quota_mib,
             )
             for each in topology.journals
         ],

@@ -11,6 +11,8 @@ from server.runtime.net.transport import Address
 
 RegionRole: TypeAlias = Literal["active", "witness"]
 NodeRole: TypeAlias = Literal["router", "query", "adjudicator", "storage"]
+QUOTA_MIB, LEAST_QUOTA_MIB = 2048, 64
+"""Of etcd's members; two of the largest transactions have to fit in beside what is there."""
 REGION_ROLES: tuple[RegionRole, ...] = ("active", "witness")
 NODE_ROLES: tuple[NodeRole, ...] = ("router", "query", "adjudicator", "storage")
 
@@ -45,6 +47,8 @@ class Journal:
     leader: str
     etcd: Mapping[str, str]
     """Region -> URL of its member."""
+    quota_mib: int = QUOTA_MIB
+    """As each member was told (--quota-backend-bytes)."""
 
 
 @dataclass(frozen=True, slots=True)

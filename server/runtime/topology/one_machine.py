@@ -7,6 +7,7 @@ from pathlib import Path
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.topology.model import (
     NODE_ROLES,
+    QUOTA_MIB,
     Distance,
     Journal,
     Node,
@@ -102,6 +103,8 @@ def to_toml(topology: Topology) -> str:
     for journal in topology.journals:
         etcd = ", ".join(f"{_text(region)} = {_text(url)}" for region, url in journal.etcd.items())
         lines += ["", "[[journal]]", f"number = {journal.number}", f"leader = {_text(journal.leader)}"]
+        if journal.quota_mib != QUOTA_MIB:
+            lines.append(f"quota_mib = {journal.quota_mib}")
         lines.append(f"etcd = {{ {etcd} }}")
     for shard in topology.shards:
         replicas = ", ".join(f"{_text(region)} = {_texts(nodes)}" for region, nodes in shard.replicas.items())

@@ -27,6 +27,7 @@ roles = ["router", "query", "adjudicator", "storage"]
 [[journal]]
 number = 0
 leader = "us-east-1"
+quota_mib = 2048                 # of its members of etcd
 etcd = { us-east-1 = "https://db1.example.com:2379", ... }
 
 [[shard]]
@@ -45,6 +46,7 @@ from server.runtime.clocks.choice import SOURCES, ClockChoice
 from server.runtime.topology import rules
 from server.runtime.topology.model import (
     NODE_ROLES,
+    QUOTA_MIB,
     REGION_ROLES,
     Distance,
     Journal,
@@ -157,7 +159,9 @@ def _journal(table: "_Table") -> Journal:
     for region, url in etcd.items():
         if not isinstance(url, str):
             table.wrong(f"etcd.{region}", "an URL", url)
-    found = Journal(table.take("number", int), table.take("leader", str), etcd)
+    found = Journal(
+        table.take("number", int), table.take("leader", str), etcd, table.take("quota_mib", int, QUOTA_MIB)
+    )
     table.end()
     return found
 

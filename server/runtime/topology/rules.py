@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.net.faults import MAX_MS
 from server.runtime.net.identity import NAME
-from server.runtime.topology.model import NODE_ROLES, Journal, Node, Shard, Topology
+from server.runtime.topology.model import LEAST_QUOTA_MIB, NODE_ROLES, Journal, Node, Shard, Topology
 
 Place = Callable[[str, int], str]
 """Of the table of that kind and index."""
@@ -144,6 +144,8 @@ def _journals(topology: Topology, place: Place) -> Iterator[str]:
 def _journal(topology: Topology, journal: Journal) -> Iterator[str]:
     if journal.leader not in topology.active_regions:
         yield f"leader must be an active region, not {journal.leader!r}"
+    if journal.quota_mib < LEAST_QUOTA_MIB:
+        yield f"quota_mib must be {LEAST_QUOTA_MIB} or more, not {journal.quota_mib}"
     for region in topology.region_names:
         if region not in journal.etcd:
             yield f"etcd has no member in region {region!r}"
