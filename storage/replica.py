@@ -163,24 +163,28 @@ class Replica(Versions):
         self._adopt(state)
         return trimmed
 
-    def snapshot_items(self, batch: int = 256) -> Generator[SnapshotItem, None, None]:
-        """Every row visible at the applied_ts of this call, in key order, whatever is applied meanwhile.
+    def snapshot_items(
+        self, batch: int = 256, lo: bytes = b"", hi: bytes = END
+    ) -> Generator[SnapshotItem, None, None]:
+        """Every row of [lo, hi) visible at the applied_ts of this call, in key order, whatever is applied meanwhile.
 
         Each batch seeks anew; no LMDB snapshot is held between batches when the caller applies or releases.
         Trimming is held back until the iterator ends, is closed or dropped. Read position, hash and time with
         this call.
         """
-        items = self._items_at(self.applied_ts, batch)
+        items = self._items_at(self.applied_ts, batch, lo, hi)
         next(items)
         return items
 
-    def _items_at(self, ts: Timestamp, batch: int) -> Generator[SnapshotItem, None, None]:
+    def _items_at(
+        self, ts: Timestamp, batch: int, lo: bytes, hi: bytes
+    ) -> Generator[SnapshotItem, None, None]:
         self._held.append(ts)
         try:
             yield b"", 0, b""  # taken by snapshot_items: from here on the time is held
-            lo: bytes | None = b""
-            while lo is not None:
-                versions, lo = self._versions(lo, END, ts, batch, False)
+            following: bytes | None = lo
+            while following is not None:
+                versions, following = self._versions(following, hi, ts, batch, False)
                 for key, version in versions:
                     yield key, int.from_bytes(version[:8], "big"), version[8:]
         finally:

@@ -59,6 +59,8 @@ class Following:
         self.shard = Shard(StoredRows(replica), b"", MARKERS)
         self.complete: Timestamp = self.shard.complete
         self.is_out_of_space = False
+        self.taken: Callable[[Part], None] | None = None
+        """Told each part before it is applied."""
         self._tails = tails
         self._clock = clock
         self._applying = applying
@@ -85,11 +87,14 @@ class Following:
         crossbar = self.crossbar
         crossbar.take_notes()
         while items := crossbar.take(PART):
-            if not self._apply(_part_of(items, crossbar)):
+            part = part_of(items, crossbar)
+            if self.taken is not None:
+                self.taken(part)
+            if not self._apply(part):
                 return
         self._rise(crossbar.complete)
         if self._clock() - self._marked_at >= MARK_NS and crossbar.complete >= self.shard.complete:
-            self._apply(_part_of([], crossbar))
+            self._apply(part_of([], crossbar))
         self._tails.feed(self.follower)
 
     def _apply(self, part: Part) -> bool:
@@ -124,7 +129,8 @@ class Following:
             self._progressed()
 
 
-def _part_of(items: list[Item], crossbar: Crossbar) -> Part:
+def part_of(items: list[Item], crossbar: Crossbar) -> Part:
+    """What `items`, which have just been taken from `crossbar`, mean for storage."""
     kept = [item._replace(content=_own(item.content)) for item in items if isinstance(item.content, Commit)]
     commits = [item.content for item in kept if isinstance(item.content, Commit)]
     return Part(kept, commits, crossbar.complete, crossbar.mark())

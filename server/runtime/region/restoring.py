@@ -11,7 +11,7 @@ need a snapshot's mark too, once anything is trimmed. While nobody can be asked 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,20 +141,25 @@ async def _pieces(directory: Path, node: str, offer: wire.SnapshotOffer, asking:
     """Raises `Failure`, `SnapshotDamaged`."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{offer.number:020}.snapshot"
+    await receive(
+        path, offer.size, lambda offset: asking.ask(node, wire.SnapshotPieceWanted(offer.number, offset))
+    )
+    log.info("snapshot fetched node=%s bytes=%d", node, offer.size)
+    return path
+
+
+async def receive(path: Path, size: int, ask: Callable[[int], Wait[Any]]) -> None:
+    """A snapshot file of `size` bytes whose parts `ask` asks for, by offset. Raises `Failure`, `SnapshotDamaged`."""
     writing = path.with_suffix(".writing")
     with writing.open("wb") as file:
-        while (offset := file.tell()) < offer.size:
-            piece: wire.SnapshotPiece = await outcome(
-                asking.ask(node, wire.SnapshotPieceWanted(offer.number, offset))
-            )
+        while (offset := file.tell()) < size:
+            piece: wire.SnapshotPiece = await outcome(ask(offset))
             if not piece.data:
                 raise SnapshotDamaged("it is gone there")
             file.write(piece.data)
     if not await asyncio.to_thread(snapshots.is_whole, writing):
         raise SnapshotDamaged("it did not arrive whole")
     writing.rename(path)
-    log.info("snapshot fetched node=%s bytes=%d", node, offer.size)
-    return path
 
 
 def offer_of(found: snapshots.Found | None) -> wire.SnapshotOffer:

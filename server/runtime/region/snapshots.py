@@ -17,7 +17,7 @@ import msgspec
 
 from journal.crossbar import Mark
 from journal.encoding import NO_HASH
-from journal.record import Position, Timestamp
+from journal.record import Key, Position, Timestamp
 from journal.snapshot import (
     KEPT,
     Head,
@@ -28,6 +28,7 @@ from journal.snapshot import (
     read_snapshot,
     verify_snapshot,
 )
+from storage.mvcc import END
 from storage.replica import Replica, StoredRows
 from storage.shard import Row, Step
 
@@ -59,12 +60,15 @@ def number_of(mark: Mark) -> Position:
 
 
 def begin(
-    directory: Path, replica: Replica, place: Place, now: Timestamp
+    directory: Path, replica: Replica, place: Place, now: Timestamp, lo: Key = b"", hi: Key = END
 ) -> tuple[SnapshotWriter, Iterator[Item]]:
-    """A writer, and what it has to be given; `place` is where the replica stands now. Raises OSError."""
+    """A writer, and what it has to be given: the rows of [lo, hi); `place` is where the replica stands now.
+
+    Raises OSError.
+    """
     head = Head(number_of(place.mark), 0, NO_HASH, place.complete, place.complete, now)
     first: Item = (PLACE, place.complete, _pack(place))
-    return SnapshotWriter(directory, head), chain([first], replica.snapshot_items())
+    return SnapshotWriter(directory, head), chain([first], replica.snapshot_items(lo=lo, hi=hi))
 
 
 def listed(directory: Path) -> list[Found]:
@@ -100,11 +104,11 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-def load(path: Path, replica: Replica) -> None:
-    """Fill an empty replica: long work. Raises `SnapshotDamaged`, OSError."""
+def load(path: Path, replica: Replica, extra: bytes | None = None) -> None:
+    """Fill an empty replica, and what it keeps beside the rows: long work. Raises `SnapshotDamaged`, OSError."""
     _head, items = read_snapshot(path)
     place = _place(items)
-    StoredRows(replica).load(_rows(items), Step(place.complete, place.mark))
+    StoredRows(replica).load(_rows(items), Step(place.complete, place.mark, 0, extra))
 
 
 def _place(items: Iterator[Item]) -> Place:

@@ -1,0 +1,1 @@
+"""A storage node: replicas of shards in a process of their own."""

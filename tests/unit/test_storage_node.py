@@ -1,0 +1,298 @@
+"""Replicas of shards: fed by the region's crossbar, complete or waiting, killed and back, anew from a snapshot."""
+
+import asyncio
+import shutil
+import time
+
+from journal.record import MARKERS
+from server.runtime.region import feeding
+from server.runtime.region.wire import FeedWanted, ReadFound, ReadWanted, ScanFound, ScanWanted
+from server.runtime.storage_node import answering
+from server.runtime.storage_node.answering import shard_of
+from server.runtime.storage_node.digest import digest
+from server.runtime.waiting import outcome
+from storage.shard import Refused
+from tests.region_nodes import EAST, WEST, Nodes
+from tests.regions.in_process import HANG_S
+from tests.storage_nodes import MIDDLE, Reply, StorageNodes
+from tests.unit.test_keeping import FAR, NEAR, commit, trimmed, until
+
+
+def run(tmp_path, work):
+    async def all_of_it():
+        async with Nodes(tmp_path) as nodes, StorageNodes(nodes) as storage:
+            storage.offer_from_head()
+            await work(nodes, storage)
+
+    asyncio.run(all_of_it())
+
+
+async def read(replica, ts, *keys):
+    reply = Reply()
+    replica.reads.read(ReadWanted(ts, keys), reply)
+    async with asyncio.timeout(HANG_S):
+        return await outcome(reply.wait)
+
+
+async def same(nodes, storage, *names):
+    """The hash of each replica is that of the region's node for its range, at one time."""
+    east = nodes.nodes[EAST]
+    ts = east.following.complete
+    found = []
+    for name in names:
+        replica = storage.replicas[name]
+        await storage.until_complete(name, ts)
+        mine = await digest(replica.rows.replica, b"", MARKERS, ts)
+        assert mine == await digest(east.versions, replica.lo, replica.hi, ts)
+        found.append(mine)
+    return found
+
+
+def test_each_replica_has_its_range_and_what_the_node_has_of_it(tmp_path):
+    async def work(nodes, storage):
+        east, west = nodes.nodes[EAST], nodes.nodes[WEST]
+        await commit(east, NEAR + b"0", b"before")
+        storage.start("low", b"", MIDDLE)
+        storage.start("low-again", b"", MIDDLE, ["low"])
+        storage.start("high", MIDDLE, MARKERS)
+        for name in ("low", "low-again", "high"):
+            await storage.serving(name)
+        for number in range(20):
+            await commit(
+                (east, west)[number % 2], (NEAR, FAR)[number // 10] + b"%d" % number, b"x%d" % number
+            )
+        low, again, high = await same(nodes, storage, "low", "low-again", "high")
+        assert low == again
+        assert high.rows == 10
+
+    run(tmp_path, work)
+
+
+def test_a_read_of_a_later_time_waits_for_it(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        ts = await commit(east, NEAR + b"1", b"1")
+        assert (await read(replica, ts, NEAR + b"1", NEAR + b"2")).rows == (b"1", None)
+        assert (await read(replica, ts - 1, NEAR + b"1")).rows == (None,)
+        nodes.cut(EAST)
+        reply = Reply()
+        replica.reads.read(ReadWanted(time.time_ns() + 10**9, (NEAR + b"1",)), reply)
+        assert (reply.wait.done, replica.reads.waiting) == (False, 1)
+        nodes.heal(EAST)
+        async with asyncio.timeout(HANG_S):
+            assert (await outcome(reply.wait)).rows == (b"1",)
+        assert replica.reads.waiting == 0
+
+    run(tmp_path, work)
+
+
+def test_a_scan_goes_on_where_its_answer_ended(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        for number in range(4):
+            ts = await commit(east, NEAR + b"%d" % number, b"x")
+        lo, hi = NEAR, NEAR + b"\xff"
+        for is_reverse in (False, True):
+            reply, found = Reply(), []
+            replica.reads.scan(ScanWanted(ts, lo, hi, 3, is_reverse), reply)
+            first = await outcome(reply.wait)
+            reply = Reply()
+            rest = (lo, first.following) if is_reverse else (first.following, hi)
+            replica.reads.scan(ScanWanted(ts, *rest, 0, is_reverse), reply)
+            second = await outcome(reply.wait)
+            found = [key[-1:] for key, _ts, _row in (*first.rows, *second.rows)]
+            assert found == sorted([b"0", b"1", b"2", b"3"], reverse=is_reverse)
+            assert second.following is None
+
+    run(tmp_path, work)
+
+
+def test_one_that_was_killed_goes_on_from_its_own_rows(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        await commit(east, NEAR + b"1", b"1")
+        await same(nodes, storage, "low")
+        await storage.kill("low")
+        for number in range(5):
+            await commit(east, NEAR + b"%d" % number, b"2")
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        assert replica.loaded == 0
+        await same(nodes, storage, "low")
+
+    run(tmp_path, work)
+
+
+def test_what_left_the_window_is_read_from_the_journals(tmp_path, monkeypatch):
+    monkeypatch.setattr(feeding, "WINDOW_COMMITS", 2)
+    monkeypatch.setattr(feeding, "FED_COMMITS", 3)
+
+    async def work(nodes, storage):
+        east, west = nodes.nodes[EAST], nodes.nodes[WEST]
+        storage.start("low", b"", MIDDLE)
+        storage.start("other", b"", MIDDLE)
+        await storage.serving("low")
+        await storage.kill("low")
+        for number in range(30):
+            await commit((east, west)[number % 2], (NEAR, FAR)[number % 2] + b"%d" % number, b"2")
+        await same(nodes, storage, "other")
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        assert replica.loaded == 0
+        assert east.feeding.behind_answers > 0
+        await commit(east, NEAR + b"1", b"3")
+        await same(nodes, storage, "low")
+        before = east.feeding.behind_answers
+        await commit(east, NEAR + b"1", b"4")
+        await same(nodes, storage, "low")
+        assert east.feeding.behind_answers == before
+
+    run(tmp_path, work)
+
+
+def test_one_that_comes_back_too_late_begins_anew_from_a_snapshot(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        await storage.kill("low")
+        await commit(east, NEAR + b"1", b"1")
+        await trimmed(nodes, EAST, WEST)
+        await commit(east, NEAR + b"2", b"2")
+        await nodes.stop(EAST)
+        await nodes.start(EAST)
+        storage.offer_from_head()
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        assert replica.loaded == 1
+        await same(nodes, storage, "low")
+
+    run(tmp_path, work)
+
+
+def test_it_is_fed_again_by_a_node_that_was_started_again(tmp_path):
+    async def work(nodes, storage):
+        replica = storage.start("low", b"", MIDDLE)
+        await storage.serving("low")
+        await commit(nodes.nodes[EAST], NEAR + b"1", b"1")
+        await nodes.stop(EAST)
+        await until(lambda: nodes.register.value.active == (WEST,))
+        west = nodes.nodes[WEST]
+        await until(lambda: west.owners[0].is_owner)
+        await commit(west, NEAR + b"2", b"2")
+        east = await nodes.start(EAST)
+        await commit(east, NEAR + b"3", b"3")
+        await same(nodes, storage, "low")
+        assert replica.loaded == 1
+
+    run(tmp_path, work)
+
+
+def test_a_replica_begins_from_another_one(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        await commit(east, NEAR + b"1", b"1")
+        storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        await storage.offering.pop(EAST).stop()
+        storage.start("two", b"", MIDDLE, ["one"])
+        await storage.serving("two")
+        assert storage.offering["one"].written == 1
+        await same(nodes, storage, "one", "two")
+
+    run(tmp_path, work)
+
+
+def test_rows_of_another_range_are_not_taken_for_its_own(tmp_path):
+    async def work(nodes, storage):
+        await commit(nodes.nodes[EAST], FAR + b"1", b"1")
+        storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        await storage.kill("one")
+        replica = storage.start("one", MIDDLE, MARKERS)
+        await storage.serving("one")
+        assert replica.loaded == 1
+        assert (await same(nodes, storage, "one"))[0].rows == 1
+
+    run(tmp_path, work)
+
+
+def test_a_damaged_directory_is_made_again(tmp_path):
+    async def work(nodes, storage):
+        storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        await storage.kill("one")
+        (tmp_path / "one" / "storage" / "data.mdb").write_bytes(b"nothing" * 1000)
+        replica = storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        assert replica.loaded == 1
+        shutil.rmtree(tmp_path / "one-ranges", ignore_errors=True)
+
+    run(tmp_path, work)
+
+
+def test_only_so_many_reads_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(answering, "MOST_WAITING", 2)
+
+    async def work(nodes, storage):
+        replica = storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        nodes.cut(EAST)
+        later = time.time_ns() + 10**9
+        replies = [Reply() for _ in range(3)]
+        for reply in replies:
+            replica.reads.read(ReadWanted(later, (NEAR,)), reply)
+        assert [reply.wait.done for reply in replies] == [False, False, True]
+        assert replies[2].wait.result == ReadFound((), Refused.LATE)
+        at_once = Reply()
+        replica.reads.scan(ScanWanted(replica.complete, NEAR, MIDDLE), at_once)
+        assert at_once.wait.result == ScanFound((), None, None)
+        nodes.heal(EAST)
+
+    run(tmp_path, work)
+
+
+def test_nothing_is_answered_while_it_loads(tmp_path):
+    async def work(nodes, storage):
+        await storage.offering.pop(EAST).stop()
+        replica = storage.start("one", b"", MIDDLE)
+        found = await read(replica, 1, NEAR)
+        assert found == ReadFound((), Refused.LATE)
+        storage.offer_from_head()
+        await storage.serving("one")
+
+    run(tmp_path, work)
+
+
+def test_a_question_goes_to_the_shard_that_has_all_of_it():
+    low, high = (answering.Reads(lo, hi, time.time_ns) for lo, hi in ((b"", MIDDLE), (MIDDLE, MARKERS)))
+    assert shard_of([low, high], ReadWanted(1, (NEAR,))) is low
+    assert shard_of([low, high], ReadWanted(1, (NEAR, FAR))) is None
+    assert shard_of([low, high], ReadWanted(1, ())) is None
+    assert shard_of([low, high], ScanWanted(1, MIDDLE, FAR)) is high
+    assert shard_of([low, high], ScanWanted(1, NEAR, FAR)) is None
+
+
+def test_an_answer_without_rows_waits_until_it_says_enough(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        replica = storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        wanted = FeedWanted(b"", MIDDLE, replica.complete, replica.rows.mark, 10**9)
+        reply = Reply()
+        east.feeding.ask("another", wanted, reply)
+        await commit(east, FAR + b"1", b"not of the range")
+        assert not reply.wait.done
+        ts = await commit(east, NEAR + b"1", b"1")
+        async with asyncio.timeout(HANG_S):
+            fed = await outcome(reply.wait)
+        assert [commit.commit_ts for commit in fed.commits] == [ts]
+        assert fed.complete >= ts
+
+    run(tmp_path, work)
