@@ -36,7 +36,6 @@ from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.coordinating import Coordinating
 from server.runtime.region.feeding import Feeding
-from server.runtime.region.feeding import Feeding
 from server.runtime.region.following import Following
 from server.runtime.region.keeping import Keeping, KeepingSettings
 from server.runtime.region.lead import Deliveries
@@ -112,7 +111,6 @@ class RegionNode(SessionHost):
         self.versions = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()
-        self._feeding: Feeding | None = None
         self._feeding: Feeding | None = None
         self._owners = self._own()
         self.owners = self._owners.by_journal
@@ -228,16 +226,6 @@ class RegionNode(SessionHost):
     def close(self) -> None:
         """Close storage."""
         self.versions.close()
-
-    @property
-    def feeding(self) -> Feeding:
-        """What feeds the region's storage nodes, from the first question of one on."""
-        if self._feeding is None:
-            following = self.following
-            complete = max(following.crossbar.complete, following.shard.complete)
-            self._feeding = Feeding(following, self.tails, complete)
-            following.taken = self._feeding.taken
-        return self._feeding
 
     @property
     def feeding(self) -> Feeding:
@@ -377,8 +365,6 @@ class RegionNode(SessionHost):
         self.jobs.look()
 
     def _progressed(self) -> None:
-        if self._feeding is not None:
-            self._feeding.progressed()
         if self._feeding is not None:
             self._feeding.progressed()
         if self.shared is not None:
