@@ -25,8 +25,8 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 
 lock:  ## Resolve the dependencies of pyproject.toml anew: all into requirements.lock, the image's into docker/
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra regions --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra backup --extra regions --group dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
 	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra regions \
 	  --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --output-file docker/requirements.lock

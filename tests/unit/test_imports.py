@@ -31,6 +31,7 @@ THIRD_PARTY = {
     "re2": ("server/sql/regex_re2.py",),
     "greenlet": ("server/sql/turns.py",),
     "grpc": ("journal/etcd_grpc.py",),
+    "botocore": ("server/runtime/backup/s3.py",),
     "prometheus_client": ("server/runtime/metrics", "server/runtime/region/metrics"),
 }
 DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio", "prometheus_client": "prometheus-client"}

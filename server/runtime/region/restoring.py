@@ -162,6 +162,11 @@ async def receive(path: Path, size: int, ask: Callable[[int], Wait[Any]]) -> Non
     writing.rename(path)
 
 
+def newest(directory: Path) -> snapshots.Found | None:
+    """Of the snapshots there."""
+    return next(iter(snapshots.listed(directory)), None)
+
+
 def offer_of(found: snapshots.Found | None) -> wire.SnapshotOffer:
     """What a node says that is asked for its newest snapshot."""
     if found is None:

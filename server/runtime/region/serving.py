@@ -158,13 +158,15 @@ class RegionServer(Endpoint):
         self._answer_nodes()
 
     def _answer_nodes(self) -> None:
-        """Snapshots, for a region that lost what it had."""
+        """Snapshots, for a region that lost what it had; also while this node is starting itself."""
+        directory = Path(self.config.data) / "snapshots"
 
         def offer(_source: Identity, _message: wire.SnapshotWanted, reply: Reply) -> None:
-            reply.answer(restoring.offer_of(self.node.keeping.newest if self.node is not None else None))
+            newest = self.node.keeping.newest if self.node is not None else restoring.newest(directory)
+            reply.answer(restoring.offer_of(newest))
 
         def piece(_source: Identity, message: wire.SnapshotPieceWanted, reply: Reply) -> None:
-            reply.answer(restoring.piece_of(Path(self.config.data) / "snapshots", message))
+            reply.answer(restoring.piece_of(directory, message))
 
         self.transport.on_ask(wire.SnapshotWanted, offer)
         self.transport.on_ask(wire.SnapshotPieceWanted, piece)

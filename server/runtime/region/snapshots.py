@@ -50,7 +50,8 @@ class Found(NamedTuple):
     place: Place
 
 
-_pack = msgspec.msgpack.Encoder().encode
+pack = msgspec.msgpack.Encoder().encode
+"""A `Place` as the value of a snapshot's first item."""
 _unpack = msgspec.msgpack.Decoder(Place).decode
 
 
@@ -67,7 +68,7 @@ def begin(
     Raises OSError.
     """
     head = Head(number_of(place.mark), 0, NO_HASH, place.complete, place.complete, now)
-    first: Item = (PLACE, place.complete, _pack(place))
+    first: Item = (PLACE, place.complete, pack(place))
     return SnapshotWriter(directory, head), chain([first], replica.snapshot_items(lo=lo, hi=hi))
 
 
@@ -129,4 +130,15 @@ def _rows(items: Iterator[Item]) -> Iterator[Row]:
         yield key, commit_ts, row
 
 
-__all__ = ["Found", "Place", "Snapshot", "begin", "is_whole", "listed", "load", "number_of", "prune"]
+__all__ = [
+    "Found",
+    "Place",
+    "Snapshot",
+    "begin",
+    "is_whole",
+    "listed",
+    "load",
+    "number_of",
+    "pack",
+    "prune",
+]

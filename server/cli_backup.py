@@ -1,0 +1,234 @@
+"""`opendsql backup` and `restore`: snapshots kept elsewhere, and new databases begun from them (DESIGN §7, §12).
+
+A place for backups is a directory or s3://BUCKET/PREFIX. Results go to standard output, all else to standard error.
+"""
+
+import asyncio
+import importlib.metadata
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+
+from journal.journal import LogError
+from journal.snapshot import Snapshot, SnapshotDamaged
+from server import cli_cluster, cli_connect
+from server.cli_topology import load_or_exit, tell_problems
+from server.runtime.backup import founding, storing
+from server.runtime.backup.manifest import BackupDamaged, Manifest
+from server.runtime.backup.places import Place, PlaceError, open_place
+from server.runtime.operations import CutSnapshot, Refused
+from server.runtime.region.config import NodeConfig
+from server.runtime.stores import WORLD_ERRORS, InUse
+from server.runtime.topology import deploying
+from server.runtime.topology.reading import BadTopology
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+FETCHED = "fetched.snapshot"
+
+data_option = click.option(
+    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
+)
+endpoint_option = click.option(
+    "--endpoint-url", metavar="URL", help="Of an S3-compatible store; else AWS's own, or AWS_ENDPOINT_URL_S3."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per backup.")
+name_option = click.option("--backup", "name", metavar="NAME", help="As list shows it; else the newest.")
+place_argument = click.argument("place", metavar="PLACE")
+
+
+def place_options(command: Callable[..., None]) -> Callable[..., None]:
+    """PLACE and --endpoint-url."""
+    return place_argument(endpoint_option(command))
+
+
+@click.group()
+def backup() -> None:
+    """Keep snapshots in PLACE: a directory, or s3://BUCKET/PREFIX with the usual AWS credentials."""
+
+
+@backup.command()
+@place_options
+@data_option
+@click.option("--keep", type=click.IntRange(1), help="Then remove all but so many, the oldest first.")
+@json_option
+def create(place: str, endpoint_url: str | None, data: Path, keep: int | None, as_json: bool) -> None:
+    """Cut a snapshot of the server, region or cluster on --data, and store it."""
+    with _failures():
+        where = open_place(place, endpoint_url)
+        written = storing.write(where, _cut(data), importlib.metadata.version("opendsql"))
+        _show(written, as_json)
+        if keep is not None:
+            _prune(where, keep)
+
+
+@backup.command("list")
+@place_options
+@json_option
+def list_backups(place: str, endpoint_url: str | None, as_json: bool) -> None:
+    """Show what is there, newest first; exit 1 if one has a damaged manifest."""
+    with _failures():
+        found = storing.listed(open_place(place, endpoint_url))
+        for each in found.whole:
+            _show(each, as_json)
+        for name in found.unfinished:
+            click.echo(f"{name}: no manifest: not finished", err=True)
+        for _name, why in found.damaged:
+            click.echo(why, err=True)
+        if found.damaged:
+            sys.exit(EXIT_FAILURE)
+
+
+@backup.command()
+@place_options
+@click.option("--backup", "names", metavar="NAME", multiple=True, help="Only these; else all.")
+def verify(place: str, endpoint_url: str | None, names: tuple[str, ...]) -> None:
+    """Read backups in full; exit 1 if any is damaged or there is none."""
+    with _failures():
+        where = open_place(place, endpoint_url)
+        found = storing.listed(where)
+        damaged = [why for name, why in found.damaged if not names or name in names]
+        chosen = [storing.find(where, name) for name in names] if names else found.whole
+        for each in chosen:
+            try:
+                storing.verify(where, each)
+                click.echo(f"{each.name}: whole")
+            except BackupDamaged as error:
+                damaged.append(str(error))
+        for why in damaged:
+            click.echo(f"opendsql: {why}", err=True)
+        if damaged:
+            sys.exit(EXIT_FAILURE)
+        if not chosen:
+            _fail("there is no backup")
+
+
+@backup.command()
+@place_options
+@click.option("--keep", required=True, type=click.IntRange(1), help="So many of the newest stay.")
+def prune(place: str, endpoint_url: str | None, keep: int) -> None:
+    """Remove older backups, and what was begun a day ago and never finished."""
+    with _failures():
+        _prune(open_place(place, endpoint_url), keep)
+
+
+@click.command()
+@place_options
+@name_option
+@data_option
+@click.option(
+    "--topology",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Restore into this new cluster, whose journals must be empty; --node says whose --data it is.",
+)
+@click.option("--node", metavar="ID", help="The topology's node.")
+def restore(
+    place: str, endpoint_url: str | None, name: str | None, data: Path, file: Path | None, node: str | None
+) -> None:
+    """Make a new database of a backup: an empty --data for `serve`, or a region's node with new journals."""
+    if (file is None) != (node is None):
+        _fail("--topology and --node belong together", EXIT_USAGE)
+    config = None if file is None or node is None else _config(file, node, data)
+    with _failures():
+        founding.check_empty(data)
+        path = fetch_into(data, place, endpoint_url, name)
+        try:
+            made = founding.found_serve(data, path) if config is None else _found_node(config, path)
+        finally:
+            path.unlink(missing_ok=True)
+        click.echo(f"{data}: {made.items - (config is not None)} rows as of {_moment(made.head.applied_ts)}")
+
+
+COMMANDS = (backup, restore)
+
+
+def fetch_into(data: Path, place: str, endpoint_url: str | None, name: str | None) -> Path:
+    """A backup's snapshot file in `data`, whole. Raises what `_failures` turns into a line."""
+    where = open_place(place, endpoint_url)
+    found = storing.find(where, name)
+    path = data / FETCHED
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        storing.fetch(where, found, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _config(file: Path, node: str, data: Path) -> NodeConfig:
+    topology = load_or_exit(file)
+    try:
+        return deploying.node_config(topology, node, data, "127.0.0.1", "")
+    except BadTopology as error:
+        tell_problems(file, error)
+        sys.exit(EXIT_USAGE)
+
+
+def _found_node(config: NodeConfig, path: Path) -> Snapshot:
+    # Imported here: one machine needs no library for etcd.
+    from server.runtime.backup import regions
+
+    return asyncio.run(regions.found_node(config, path))
+
+
+def _cut(data: Path) -> Path:
+    """The file of a new snapshot. Raises `Refused` and what `cli_connect.perform` does."""
+    if not cli_cluster.is_cluster(data):
+        return _cut_of(data)
+    refusals = []
+    for each in sorted(path.parent for path in data.glob("*/node") if path.is_dir()):
+        try:
+            return _cut_of(each / "node")
+        except Refused as error:
+            refusals.append(f"{each.name}: {error}")
+    raise Refused("; ".join(refusals) or f"no cluster runs on {data}")
+
+
+def _cut_of(data: Path) -> Path:
+    answers: list[Any] = []
+    cli_connect.perform(data, CutSnapshot(), answers.append)
+    # The server's working directory may be another one than ours.
+    return data / "snapshots" / Path(answers[0]["path"]).name
+
+
+def _prune(place: Place, keep: int) -> None:
+    for name in storing.prune(place, keep, time.time_ns()):
+        click.echo(f"{name}: removed")
+
+
+def _show(found: Manifest, as_json: bool) -> None:
+    if as_json:
+        shown = {key: value for key, value in msgspec.to_builtins(found).items() if key != "pieces"}
+        click.echo(msgspec.json.encode(shown))
+        return
+    click.echo(
+        f"{found.name}  {found.source:6}  as of {_moment(found.complete)}  {found.rows} rows, {found.size} bytes"
+    )
+
+
+def _moment(ts: int) -> str:
+    """A timestamp for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ts // 10**9)) + f".{ts % 10**9 // 10**6:03} UTC"
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Whatever is wrong becomes one line and an exit code."""
+    try:
+        yield
+    except InUse as error:
+        _fail(f"data directory in use: {error}", EXIT_IN_USE)
+    except (PlaceError, BackupDamaged, SnapshotDamaged, Refused, *WORLD_ERRORS, LogError, OSError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
+    click.echo(f"opendsql: {message}", err=True)
+    sys.exit(code)
