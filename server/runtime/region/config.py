@@ -94,6 +94,11 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_names: list[str] = []
     """What clients may call this node beside `host`."""
 
+    @property
+    def roles(self) -> tuple[NodeRole, ...]:
+        """Of this node."""
+        return next(each.roles for each in self.nodes if each.node == self.node)
+
 
 def encode(config: NodeConfig) -> bytes:
     """As `load` reads it."""

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.runtime.metrics_families import counter, gauge, labelled
+from server.runtime.region.metrics_owners import owners
 from server.runtime.region.node import RegionNode
+from server.runtime.region.tails import Tails
 
 
-def commits(node: RegionNode) -> Iterator[Metric]:
-    """What became of COMMITs of this node, and of its statements."""
-    coordinating = node.coordinating
+def process() -> Iterator[Metric]:
+    """What this process does altogether."""
     yield labelled(
         CounterMetricFamily,
         "busy_seconds",
@@ -22,6 +23,12 @@ def commits(node: RegionNode) -> Iterator[Metric]:
         ["section"],
         {"event_loop": time.thread_time()},
     )
+
+
+def commits(node: RegionNode) -> Iterator[Metric]:
+    """What became of COMMITs of this node, and of its statements."""
+    coordinating = node.coordinating
+    yield from process()
     yield counter("transactions_begun", "Transactions begun in the node's own process.", node.begun)
     yield gauge("transactions_open", "Transactions that are open there.", node.open_transactions)
     yield counter("commits", "Transactions committed with writes or locks.", coordinating.commits)
@@ -40,42 +47,12 @@ def commits(node: RegionNode) -> Iterator[Metric]:
 def journals(node: RegionNode) -> Iterator[Metric]:
     """Owners, leads, lags and room, per journal."""
     numbers = sorted(node.owners)
-    now, monotonic = time.time_ns(), time.monotonic_ns()
+    now = time.time_ns()
 
     def per_journal(kind: type, name: str, text: str, values: list[float]) -> Metric:
         return labelled(kind, name, text, ["journal"], dict(zip(map(str, numbers), values)))
 
-    owners = [node.owners[journal] for journal in numbers]
-    yield per_journal(
-        GaugeMetricFamily,
-        "journal_owned",
-        "1 if its owner is here.",
-        [float(each.is_owner) for each in owners],
-    )
-    yield per_journal(
-        CounterMetricFamily,
-        "journal_claims",
-        "Claims by this process.",
-        [float(each.claims) for each in owners],
-    )
-    yield per_journal(
-        CounterMetricFamily,
-        "journal_appended_bytes",
-        "Bytes appended by this process.",
-        [float(each.appended_bytes) for each in owners],
-    )
-    yield per_journal(
-        GaugeMetricFamily,
-        "journal_append_seconds",
-        "From handing a record to the carrier until it was durable, the upper quartile of recent ones.",
-        [each.append_times.p75(monotonic) / 1e9 for each in owners],
-    )
-    yield per_journal(
-        GaugeMetricFamily,
-        "journal_lead_seconds",
-        "How far its owner here dates commits ahead.",
-        [each.lead / 1e9 if each.is_owner else 0.0 for each in owners],
-    )
+    yield from owners(node.owners)
     deliveries = node.deliveries.p75(now)
     yield per_journal(
         GaugeMetricFamily,
@@ -83,25 +60,24 @@ def journals(node: RegionNode) -> Iterator[Metric]:
         "From a record's being durable at the owner until it counts here, the upper quartile of recent ones.",
         [deliveries.get(journal, 0) / 1e9 for journal in numbers],
     )
-    yield per_journal(
-        GaugeMetricFamily,
-        "journal_position",
-        "The last record that was read.",
-        [float(node.tails.position(journal)) for journal in numbers],
-    )
+    yield from tails(node.tails, numbers)
     yield per_journal(
         GaugeMetricFamily,
         "journal_closed_ahead_seconds",
         "How far its closed time is ahead of the clock; negative: reads wait.",
         [(node.following.crossbar.closed(journal) - now) / 1e9 for journal in numbers],
     )
-    yield per_journal(
-        GaugeMetricFamily,
-        "journal_unreachable",
-        "1 while it cannot be read.",
-        [float(journal in node.tails.unreachable) for journal in numbers],
-    )
     yield from _room(node, numbers)
+
+
+def tails(found: Tails, numbers: list[int]) -> Iterator[Metric]:
+    """How the journals are read."""
+    read = {str(journal): float(found.position(journal)) for journal in numbers}
+    yield labelled(GaugeMetricFamily, "journal_position", "The last record that was read.", ["journal"], read)
+    silent = {str(journal): float(journal in found.unreachable) for journal in numbers}
+    yield labelled(
+        GaugeMetricFamily, "journal_unreachable", "1 while it cannot be read.", ["journal"], silent
+    )
 
 
 def _room(node: RegionNode, numbers: list[int]) -> Iterator[Metric]:

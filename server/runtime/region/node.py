@@ -444,8 +444,7 @@ class RegionNode(SessionHost):
     def _others_in_service(self) -> list[str]:
         """A region that is out of service begins from a snapshot when it must (server.runtime.region.restoring)."""
         nodes = self.place.nodes
-        heads = [node for node in nodes if node != self.place.node and self.place.is_head(node)]
-        return [node for node in heads if self.membership.is_active(nodes[node])]
+        return [node for node in self.place.other_heads if self.membership.is_active(nodes[node])]
 
     async def _confirm(self) -> None:
         while True:
@@ -499,7 +498,8 @@ class RegionNode(SessionHost):
     def _tell_needs(self, mark: Mark) -> None:
         """Owners of this region are told first from where to rebuild: what lies before may go soon."""
         self.leasing.renew()
-        self._owners.post_all(wire.Needs(mark))
+        for node in self.place.other_heads:
+            self._post(node, wire.Needs(mark))
 
 
 def _touched(request: CommitRequest) -> list[Key]:

@@ -4,9 +4,10 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from server.runtime.region import config, serving
+from server.runtime.region import config
 from server.runtime.stores import WORLD_ERRORS, InUse
 
 
@@ -28,13 +29,24 @@ def main() -> int:
 def run(node: config.NodeConfig) -> int:
     """The exit code; whatever the world did wrong is one line on stderr."""
     try:
-        return serving.run(node)
+        return _program(node)(node)
     except InUse as error:
         print(f"opendsql: data directory in use: {error}", file=sys.stderr)  # noqa: T201
         return 3
     except (*WORLD_ERRORS, OSError) as error:
         print(f"opendsql: {error}", file=sys.stderr)  # noqa: T201
         return 3 if isinstance(error, OSError) and error.errno == errno.EADDRINUSE else 1
+
+
+def _program(node: config.NodeConfig) -> Callable[[config.NodeConfig], int]:
+    """What a process of these roles runs; imported here, for each needs little of what the others need."""
+    if node.roles == ("adjudicator",):
+        from server.runtime.adjudicator_node import serving as adjudicating
+
+        return adjudicating.run
+    from server.runtime.region import serving
+
+    return serving.run
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Owners:
         """Claim the journal whenever that is wanted and it is not owned here. Ends by being cancelled."""
         while True:
             if is_wanted(journal):
-                await self.by_journal[journal].run()
+                await self.by_journal[journal].run(partial(is_wanted, journal))
             await asyncio.sleep(RETRY_S)
 
     def set_leads(self, told: Iterable[Mapping[int, int]]) -> None:

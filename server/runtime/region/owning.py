@@ -15,12 +15,13 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
+from adjudicator.messages import Aborted
 from adjudicator.protocol import (
     Announce,
     Append,
-    Ask,
     Effect,
     Message,
     Outcome,
@@ -39,6 +40,7 @@ from journal.record import Key, Timestamp
 from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.lead import Recent
 from server.runtime.region.tails import Behind, Follower, Tails
+from server.runtime.region.work import Work
 from server.session.transaction import unique_id
 
 log = logging.getLogger("opendsql.owning")
@@ -104,7 +106,7 @@ class Owning:
         self.journal = journal
         self.name = name
         self.core: RangeOwner | None = None
-        self.claims = 0
+        self.work = Work()
         self.appended_bytes = 0
         self.append_times = Recent()
         """From handing a record to the carrier until it was durable, ns."""
@@ -118,6 +120,10 @@ class Owning:
         self._broken = broken
         self._follower: Follower | None = None
         self._appends: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._flying_since = 0.0
+        self._last_owner = ""
+        """Whose record was the last that was read before the claim."""
         self._ended = asyncio.Event()
         self._least_epoch = 0
         self._is_announcing = False
@@ -126,6 +132,11 @@ class Owning:
     def is_owner(self) -> bool:
         """Whether the claim was accepted and, as far as is known here, nobody has claimed since."""
         return self.core is not None and not self.core.is_stopped
+
+    @property
+    def claims(self) -> int:
+        """Of this process, accepted ones."""
+        return self.work.claims
 
     @property
     def lead(self) -> int:
@@ -143,14 +154,15 @@ class Owning:
         if self.core is not None:
             self.core.settings = self._settings
 
-    async def run(self) -> None:
-        """Claim, and own until somebody else does; may be cancelled at any moment."""
+    async def run(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Claim while `is_wanted`, and own until somebody else does; may be cancelled at any moment."""
         self._ended.clear()
+        begun = perf_counter()
         try:
-            self.core = await self._claim()
+            self.core = await self._claim(is_wanted)
             if self.core is None:
                 return
-            self.claims += 1
+            self.work.claimed(begun, self._last_owner not in ("", self.name))
             log.info(
                 "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
             )
@@ -169,15 +181,17 @@ class Owning:
         core = self.core
         if core is None:
             return
-        now = self._earliest()
+        begun, now = perf_counter(), self._earliest()
         if isinstance(message, Prepare):
-            self._perform(core.prepare(message, now))
+            effects = core.prepare(message, now)
         elif isinstance(message, Vote):
-            self._perform(core.vote(message, now))
+            effects = core.vote(message, now)
         elif isinstance(message, Outcome):
-            self._perform(core.outcome(message))
-        elif isinstance(message, Ask):
-            self._perform(core.ask(message, now))
+            effects = core.outcome(message)
+        else:
+            effects = core.ask(message, now)
+        self.work.adjudicated(begun)
+        self._perform(effects)
 
     def release(self, lo: Key, hi: Key, to: int) -> bool:
         """Hand [lo, hi) to the owner of journal `to`; False when it is not owned here as a whole."""
@@ -203,10 +217,10 @@ class Owning:
 
     # --- claiming
 
-    async def _claim(self) -> RangeOwner | None:
-        """The new owner; None when the journal has ended."""
+    async def _claim(self, is_wanted: Callable[[], bool]) -> RangeOwner | None:
+        """The new owner; None when the journal has ended, or the claim is not wanted any more."""
         refusals = 0
-        while True:
+        while is_wanted():
             try:
                 owner = await self._try_claim()
             except Unreachable as error:
@@ -217,6 +231,7 @@ class Owning:
                 return owner
             await asyncio.sleep(rest_s(refusals))
             refusals += 1
+        return None
 
     async def _try_claim(self) -> RangeOwner | Conflict | None:
         carrier = self._carrier
@@ -251,6 +266,7 @@ class Owning:
             if not entries:
                 return True
             takeover.read(entries)
+            self._last_owner = entries[-1].record.owner
 
     async def _stored(self, sealed: Sealed) -> Tail | Conflict:
         """Append the same record until the carrier has said what became of it."""
@@ -280,7 +296,9 @@ class Owning:
         crossbar = follower.crossbar
         while True:
             items = crossbar.take(TAKEN)
+            begun = perf_counter()
             effects = core.feed(items, crossbar.take_notes(), crossbar.complete, self._earliest())
+            self.work.adjudicated(begun)
             self._perform(effects)
             if len(items) < TAKEN or follower is not self._follower:
                 break
@@ -299,6 +317,7 @@ class Owning:
             elif isinstance(effect, Replay):
                 self._replay()
             elif isinstance(effect, ToCoordinator):
+                self.work.refused += isinstance(effect.answer.verdict, Aborted)
                 self._sending.to_coordinator(effect)
             else:
                 self._sending.to_owner(effect)
@@ -308,11 +327,12 @@ class Owning:
         assert core is not None
         begun = time.monotonic_ns()
         while not core.is_stopped:
-            result = await self._stored(sealed)
+            result = await self._flown(sealed)
             if isinstance(result, Tail):
                 now = time.monotonic_ns()
                 self.append_times.add(now - begun, now)
                 self.appended_bytes += len(sealed.data)
+                self.work.committed += len(effect.entry.record.commits)
                 self._tails.appended(self.journal, effect.entry)
                 if len(sealed.data) <= TOLD_BYTES:
                     self._sending.recorded(self.journal, sealed.data)
@@ -327,6 +347,18 @@ class Owning:
                 self._ended.set()
                 return
             await asyncio.sleep(0)
+
+    async def _flown(self, sealed: Sealed) -> Tail | Conflict:
+        """`_stored`, on the clock: as long as any record is in flight, appending is busy."""
+        if not self._in_flight:
+            self._flying_since = perf_counter()
+        self._in_flight += 1
+        try:
+            return await self._stored(sealed)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self.work.append_s += perf_counter() - self._flying_since
 
     def _announce_soon(self) -> None:
         """Once for all that became durable in this turn of the loop."""

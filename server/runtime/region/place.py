@@ -60,6 +60,11 @@ class Place:
             node for node, region in self.nodes.items() if region == self.region and self.is_head(node)
         )
 
+    @property
+    def other_heads(self) -> list[str]:
+        """The nodes that speak for a region, but this one."""
+        return [node for node in self.nodes if node != self.node and self.is_head(node)]
+
     def preference(self) -> list[int]:
         """All journals, those first that are led from this region."""
         return sorted(self.journals, key=lambda each: (self.journals[each] != self.region, each))

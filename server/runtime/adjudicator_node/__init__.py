@@ -1,0 +1,1 @@
+"""An adjudicator: owners of journals in a process of their own."""
