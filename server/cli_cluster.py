@@ -78,6 +78,11 @@ data_option = click.option(
     help="MiB that each member of etcd may hold.",
 )
 @click.option(
+    "--fixed-ranges",
+    is_flag=True,
+    help="Ranges stay where they are or are moved to; else they go to the region that writes them.",
+)
+@click.option(
     "--silence",
     default=1.0,
     show_default=True,
@@ -97,6 +102,7 @@ def cluster(
     adjudicators: int,
     metrics: str | None,
     quota: int,
+    fixed_ranges: bool,
     silence: float,
 ) -> None:
     """Run two regions and a witness on this machine."""
@@ -114,6 +120,7 @@ def cluster(
         journals=journals,
         adjudicators=adjudicators,
         router=routing,
+        follows_writers=not fixed_ranges,
         quota_mib=quota,
     )
     try:

@@ -33,6 +33,11 @@ EXIT_USAGE = 2
     type=click.IntRange(0, 64),
     help="Further processes that accept connections.",
 )
+@click.option(
+    "--fixed-ranges",
+    is_flag=True,
+    help="Ranges stay where the topology has them, else they go to the region that writes them.",
+)
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @cli_listening.router_options
 @cli_listening.options
@@ -44,6 +49,7 @@ def start(
     listen: str,
     workers: int,
     routing: Routing | None,
+    fixed_ranges: bool,
     metrics: str | None,
     auth: str | None,
     password_file: Path | None,
@@ -65,6 +71,7 @@ def start(
         config,
         workers=workers,
         router=routing,
+        follows_writers=not fixed_ranges,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,

@@ -58,8 +58,9 @@ class RegionRegister:
 class Nodes:
     """One node per region, named as its region, and adjudicators if wished. An asynchronous context manager."""
 
-    def __init__(self, data, keeping=None, adjudicators=0, silence=1.0):
+    def __init__(self, data, keeping=None, adjudicators=0, silence=1.0, *, follows_writers=False):
         self.data = data
+        self.follows_writers = follows_writers
         self.logs = {0: SharedLog(), 1: SharedLog()}
         self.register = SharedValue()
         self.failures = []
@@ -119,6 +120,7 @@ class Nodes:
             {0: EAST, 1: WEST},
             ((b"", SPLIT, 0), (SPLIT, TOP, 1)),
             roles=roles,
+            follows_writers=self.follows_writers,
         )
 
     async def start_adjudicator(self, name):

@@ -34,13 +34,13 @@ COMMIT_MESSAGES = ("prepare", "vote", "outcome", "inquiry", "decision")
 class RegionCluster:
     """Two regions and a witness; a context manager that ends every process at its end."""
 
-    def __init__(self, data: Path, *options: str) -> None:
-        """The test is skipped where there is no etcd."""
+    def __init__(self, data: Path, *options: str, follows_writers: bool = False) -> None:
+        """The test is skipped where there is no etcd. Ranges stay where they are, unless `follows_writers`."""
         if shutil.which("etcd") is None:
             pytest.skip("no etcd here (Debian's etcd-server)")
         self.data = data
         self.endpoints: dict[str, str] = {}
-        self._options = options
+        self._options = options if follows_writers else (*options, "--fixed-ranges")
         self._stderr = data.parent / f"{data.name}.stderr"
 
     def __enter__(self) -> "RegionCluster":

@@ -248,3 +248,18 @@ def test_a_told_record_that_does_not_follow_what_was_read_is_left_to_the_carrier
             assert second.tails.position(0) == position
 
     asyncio.run(work())
+
+
+def test_a_release_that_waits_for_records_in_flight_is_begun():
+    async def work():
+        async with Regions() as cluster:
+            first, second = await begin(cluster)
+            cluster.logs[0].cut.add("a")
+            several = [A + bytes((number,)) for number in range(first.owners[0].core.settings.appends + 2)]
+            assert all(first.owners[0].release(lo, lo + b"\0", 1) for lo in several)
+            assert not first.owners[0].release(several[0], several[0] + b"\0", 1)
+            assert not first.owners[0].release(several[0], B, 1)
+            cluster.logs[0].cut.discard("a")
+            await until(lambda: all(second.routing.journal_of(lo) == 1 for lo in several))
+
+    asyncio.run(work())

@@ -298,6 +298,11 @@ class RegionNode(SessionHost):
         asyncio.get_running_loop().call_later(PATIENCE_S, self._give_up, wait)
         return wait
 
+    @property
+    def ranges_handed_over(self) -> int:
+        """By owners in this process, to the region that writes them."""
+        return self._owners.moving.moved
+
     def start_ts(self) -> Timestamp:
         """Everything up to it is applied here, and it has passed on every clock.
 
@@ -470,6 +475,7 @@ class RegionNode(SessionHost):
             self.leasing.renew()
             self.serving(self.refusal())
             self._owners.set_leads(self._served())
+            self._owners.moving.look(self.membership.is_active)
             await asyncio.sleep(ALIVE_S)
 
     async def _give_leads_up(self) -> None:

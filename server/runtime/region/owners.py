@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from adjudicator.protocol import ToCoordinator, ToOwner
+from adjudicator.protocol import Prepare, ToCoordinator, ToOwner
 from journal.crossbar import Announcement
 from journal.record import Timestamp
 from server.runtime.region import wire
 from server.runtime.region.carrier import Carrier
 from server.runtime.region.lead import lead_of
+from server.runtime.region.moving import Moving
 from server.runtime.region.owning import TICK_S, Kept, Owning
 from server.runtime.region.place import NUMBERS_PER_NODE, Place, settings_for
 from server.runtime.region.routing import Routing
@@ -68,6 +69,7 @@ class Owners:
             )
             for journal, carrier in carriers.items()
         }
+        self.moving = Moving(place, routing, self.by_journal)
 
     @property
     def owned(self) -> list[int]:
@@ -93,6 +95,8 @@ class Owners:
     def received(self, effect: ToOwner) -> None:
         """A message for an owner here."""
         owning = self.by_journal[effect.journal]
+        if isinstance(effect.message, Prepare):
+            self.moving.prepared(effect.message)
         if owning.core is not None and effect.epoch in (0, owning.core.epoch):
             owning.receive(effect.message)
 

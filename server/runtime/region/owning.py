@@ -195,11 +195,11 @@ class Owning:
 
     def release(self, lo: Key, hi: Key, to: int) -> bool:
         """Hand [lo, hi) to the owner of journal `to`; False when it is not owned here as a whole."""
-        if self.core is None:
+        core = self.core
+        if core is None or not core.ranges.overlapping(lo, hi):
             return False
-        effects = self.core.release(lo, hi, to)
-        self._perform(effects)
-        return bool(effects)
+        self._perform(core.release(lo, hi, to))
+        return not core.ranges.overlapping(lo, hi)  # its record may have to wait for others
 
     async def _lead(self) -> None:
         """The carrier's leader belongs where the owner is, also after it has failed and come back elsewhere."""

@@ -35,6 +35,8 @@ class Place:
     """How long an owner is bound by its vote; a cluster's owners have the same, and had so before (AR §3.5)."""
     roles: Mapping[str, tuple[NodeRole, ...]] = field(default_factory=dict)
     """Node -> its roles, if it has not all."""
+    follows_writers: bool = False
+    """Ranges go by themselves to the region that writes them."""
 
     def has(self, role: NodeRole, node: str | None = None) -> bool:
         """Whether `node` (None: this one) has the role."""
@@ -85,6 +87,7 @@ def place_of(config: NodeConfig) -> Place:
         max((each.ms for each in config.round_trips), default=0.0) / 1000,
         config.promise_ms,
         {each.node: each.roles for each in config.nodes},
+        config.follows_writers,
     )
 
 
