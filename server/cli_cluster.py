@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from server import cli_connect, cli_listening
+from server import cli_connect, cli_listening, cli_storage
+from server.cli_storage import Storing
 from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
 from server.runtime.router.settings import Settings as Routing
@@ -65,6 +66,7 @@ data_option = click.option(
     type=click.IntRange(0, 16),
     help="Processes per region that own its journals; 0: its node does.",
 )
+@cli_storage.options
 @click.option(
     "--metrics",
     metavar="HOST:PORT",
@@ -100,6 +102,7 @@ def cluster(
     routing: Routing | None,
     journals: int | None,
     adjudicators: int,
+    storing: Storing,
     metrics: str | None,
     quota: int,
     fixed_ranges: bool,
@@ -119,8 +122,10 @@ def cluster(
         silence,
         journals=journals,
         adjudicators=adjudicators,
+        shards=storing.shards,
+        replicas=storing.replicas,
+        splits=storing.splits,
         router=routing,
-        follows_writers=not fixed_ranges,
         quota_mib=quota,
     )
     try:

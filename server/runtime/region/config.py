@@ -50,6 +50,15 @@ class RoundTrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ms: float
 
 
+class ShardPlaces(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys [lo, hi), and the nodes of the region that have them."""
+
+    lo: Key
+    hi: Key | None
+    """None: all from `lo` on."""
+    replicas: tuple[str, ...]
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One node."""
 
@@ -73,6 +82,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For the other nodes; empty: at the address by which they reach this one."""
     ranges: list[tuple[Key, Key, int]] = []
     """(lo, hi, journal) before anything moved; empty: all keys belong to the first journal."""
+    shards: list[ShardPlaces] = []
+    """Of this region, in the order of their keys; empty: its node has everything and reads it itself."""
     etcd_tls: bool = False
     """etcd's members are reached by TLS, with this node's certificate."""
     promise_ms: int = PROMISE_MS
@@ -82,11 +93,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     router: Routing | None = None
     """The node's own process accepts all connections, and the others serve sessions while these have work."""
     metrics: tuple[str, int] | None = None
-    """Host and port at which Prometheus may ask."""
     silence_s: float = 1.0
     """After so long without a word the other region is taken for lost."""
-    follows_writers: bool = True
-    """Ranges go by themselves to the region that writes them (server.runtime.region.moving)."""
+    """Host and port at which Prometheus may ask."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None

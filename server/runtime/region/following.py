@@ -56,7 +56,8 @@ class Following:
         """`applying` is told the commits of a step and gives what is stored beside the rows (None: as it was);
         `applied`: they are visible; `progressed`: `complete` has risen; `lost`: what comes next was trimmed."""
         self.replica = replica
-        self.shard = Shard(StoredRows(replica), b"", MARKERS)
+        self.rows = StoredRows(replica)
+        self.shard = Shard(self.rows, b"", MARKERS)
         self.complete: Timestamp = self.shard.complete
         self.is_out_of_space = False
         self.taken: Callable[[Part], None] | None = None

@@ -132,13 +132,13 @@ class LocalCluster:
             regions=plan.regions,
             witness=plan.witness,
             journals=self._journals(),
+            shards=local_plan.shards_of(plan, options, address.region),
             clock=self._clock(address.region),
             promise_ms=plan.promise_ms,
             workers=options.workers if address.is_head else 0,
             router=options.router if address.is_head else None,
             metrics=_metrics(options, addresses.index(address)),
             silence_s=options.silence_s,
-            follows_writers=options.follows_writers,
             round_trips=self._round_trips(),
         )
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from server.runtime.region.config import PROMISE_MS, NodeAddress
+from journal.record import Key
+from server.runtime.region import local_splits
+from server.runtime.region.config import PROMISE_MS, NodeAddress, ShardPlaces
 from server.runtime.region.local_etcd import Ports, free_ports
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import QUOTA_MIB, NodeRole
@@ -31,6 +33,10 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     """Journal -> region -> ports."""
     promise_ms: int = PROMISE_MS
     """Of the owners, for the longest distance that there ever was."""
+    splits: list[Key] = []
+    """Where all shards but the first begin."""
+    are_splits_measured: bool = False
+    """They were found from rows; else they may be found at the next start."""
     part_ports: dict[str, int] = {}
     """Node -> port, of all that are not the node of their region."""
 
@@ -51,11 +57,16 @@ class Options:
     metrics: tuple[str, int] | None = None
     """Of the first region's node; the second one's is the next port."""
     silence_s: float = 1.0
-    follows_writers: bool = True
     journals: int | None = None
     """None: as many as there are, or two."""
     adjudicators: int = 0
     """Per region, beside the node's own process."""
+    shards: int = 0
+    """0: each region's node has all rows, and no other process has any."""
+    replicas: int = 2
+    """Of each shard, per region."""
+    splits: list[Key] | None = None
+    """Where all shards but the first begin; None: see server.runtime.region.local_splits."""
     router: Routing | None = None
     """Each region's endpoint hands sessions to its workers, which come and go."""
     quota_mib: int = QUOTA_MIB
@@ -87,6 +98,8 @@ def plan_of(options: Options) -> Plan:
     plan.client_ports = {
         region: options.port + number if options.port else 0 for number, region in enumerate(regions)
     }
+    if options.shards:
+        _split(plan, options)
     _add_parts(plan, [name for name, _region, _roles in parts_of(options)])
     path.write_bytes(msgspec.json.encode(plan))
     return plan
@@ -94,11 +107,45 @@ def plan_of(options: Options) -> Plan:
 
 def parts_of(options: Options) -> list[tuple[str, str, tuple[NodeRole, ...]]]:
     """(node, region, roles) of the processes beside the regions' nodes."""
-    return [
+    adjudicators: list[tuple[str, str, tuple[NodeRole, ...]]] = [
         (f"{region}-adjudicator-{number}", region, ("adjudicator",))
         for region in options.regions
         for number in range(1, options.adjudicators + 1)
     ]
+    stores: list[tuple[str, str, tuple[NodeRole, ...]]] = [
+        (name, region, ("storage",))
+        for region in options.regions
+        for shard in range(options.shards)
+        for name in _replicas(region, shard, options)
+    ]
+    return adjudicators + stores
+
+
+def shards_of(plan: Plan, options: Options, region: str) -> list[ShardPlaces]:
+    """Which of the region's processes have which keys."""
+    if not options.shards:
+        return []
+    los, his = [b"", *plan.splits], [*plan.splits, None]
+    return [
+        ShardPlaces(lo, hi, tuple(_replicas(region, shard, options)))
+        for shard, (lo, hi) in enumerate(zip(los, his, strict=True))
+    ]
+
+
+def _replicas(region: str, shard: int, options: Options) -> list[str]:
+    return [f"{region}-storage-{shard + 1}-{number}" for number in range(1, options.replicas + 1)]
+
+
+def _split(plan: Plan, options: Options) -> None:
+    """Decide on the splits: as they are wanted, else as they were, unless they can be measured only now."""
+    if options.splits is not None:
+        plan.splits, plan.are_splits_measured = options.splits, True
+        return
+    if len(plan.splits) == options.shards - 1 and plan.are_splits_measured:
+        return
+    storage = options.data / options.regions[0] / "node" / "storage"
+    found = local_splits.measured(storage, options.shards)
+    plan.splits, plan.are_splits_measured = found or local_splits.by_tables(options.shards), found is not None
 
 
 def addresses(plan: Plan, options: Options) -> list[NodeAddress]:

@@ -40,10 +40,10 @@ def run(node: config.NodeConfig) -> int:
 
 def _program(node: config.NodeConfig) -> Callable[[config.NodeConfig], int]:
     """What a process of these roles runs; imported here, for each needs little of what the others need."""
-    if node.roles == ("adjudicator",):
-        from server.runtime.adjudicator_node import serving as adjudicating
+    if node.roles == ("storage",):
+        from server.runtime.storage_node import serving as storing
 
-        return adjudicating.run
+        return storing.run
     from server.runtime.region import serving
 
     return serving.run

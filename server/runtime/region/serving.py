@@ -27,10 +27,12 @@ from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
 from server.runtime.region.membership import timing_for
 from server.runtime.region.node import RegionNode
 from server.runtime.region.place import place_of
-from server.runtime.region.requests import Fault, MoveRange, Status
+from server.runtime.region.requests import ContentHash, Fault, MoveRange, Status
+from server.runtime.region.supplying import Supplying
 from server.runtime.region.workers import RegionBackend, RegionPool
 from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
+from server.runtime.storage_node.digest import digest_when_complete
 from server.runtime.waiting import outcome
 from server.session.regional import RegionSession
 from server.session.session import SqlSession
@@ -39,7 +41,7 @@ from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
 
-Request: TypeAlias = Status | Fault | MoveRange | CutSnapshot
+Request: TypeAlias = Status | Fault | MoveRange | ContentHash | CutSnapshot
 
 
 class RegionServer(Endpoint):
@@ -54,6 +56,9 @@ class RegionServer(Endpoint):
         self.ready_after_s = 0.0
         self.node: RegionNode | None = None
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
+        self.supplying = Supplying(
+            self.transport, Path(config.data), lambda: self.node, self.edges.earliest, self.broken
+        )
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
         self.gate = CatalogGate(
@@ -199,6 +204,7 @@ class RegionServer(Endpoint):
     async def stop(self) -> None:
         """No new connections; running statements get their grace; then everything is closed."""
         await self.leave()
+        await self.supplying.stop()
         if self.node is not None:
             await self.node.stop()
         await self.transport.stop()
@@ -223,6 +229,8 @@ class RegionServer(Endpoint):
                 raise Refused(str(error)) from error
         elif isinstance(request, CutSnapshot):
             await emit(await self._cut_snapshot())
+        elif isinstance(request, ContentHash):
+            await emit(await self._hash(request))
         else:
             await self._move(request)
 
@@ -237,6 +245,12 @@ class RegionServer(Endpoint):
             "rows": cut.items - 1,
             "bytes": cut.size,
         }
+
+    async def _hash(self, request: ContentHash) -> dict[str, Any]:
+        node, low, high = self._served(), request.low, request.high
+        return await digest_when_complete(
+            node.versions, low, high, request.ts, lambda: node.following.complete
+        )
 
     async def _move(self, request: MoveRange) -> None:
         node = self._served()
@@ -312,7 +326,6 @@ class RegionServer(Endpoint):
                 }
                 for journal, owning in sorted(node.owners.items())
             ],
-            "ranges_handed_over": node.ranges_handed_over,
             "ranges": [[lo.hex(), hi.hex(), journal] for lo, hi, journal in node.routing.spans],
             "commits": node.coordinating.commits,
             "conflicts": node.coordinating.conflicts,

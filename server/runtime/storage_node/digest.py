@@ -1,10 +1,12 @@
 """Whether replicas hold the same (S3): a hash of what is visible in a range at a time, made in slices of the loop."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
 from journal.record import Key, Timestamp
+from server.runtime.operations import Refused
 from storage.mvcc import Versions
 
 SLICE = 512
@@ -16,6 +18,24 @@ class Digest(NamedTuple):
 
     rows: int
     hash: str
+
+
+WAIT_S = 10.0
+LOOK_S = 0.005
+
+
+async def digest_when_complete(
+    versions: Versions, lo: Key, hi: Key, ts: Timestamp, complete: Callable[[], Timestamp]
+) -> dict[str, object]:
+    """`digest` for operators, once `complete` has come to `ts`. Raises `Refused`, `TooOld`."""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while complete() < ts:
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise Refused(f"complete to {complete()} only") from None
+    found = await digest(versions, lo, hi, ts)
+    return {"low": lo.hex(), "high": hi.hex(), "rows": found.rows, "hash": found.hash}
 
 
 async def digest(versions: Versions, lo: Key, hi: Key, ts: Timestamp) -> Digest:
