@@ -340,3 +340,37 @@ def test_golden_scripts(path: Path, server: Workers, request: pytest.FixtureRequ
 def strict(tmp_path: Path) -> Iterator[Workers]:
     with Workers(tmp_path / "data", *SOON, "--no-rebase") as running:
         yield running
+
+
+RENEWED = ("--router", "--suspend-seconds", "1000", "--retire-seconds", "1000", "--renew-seconds", "0.5")
+
+
+def test_processors_are_renewed_and_no_client_notices(tmp_path):
+    """Under load, and for sessions that are idle inside a transaction meanwhile."""
+
+    async def work(thinking: asyncpg.Connection, *busy: asyncpg.Connection) -> None:
+        await thinking.execute("create table renewed (k int primary key, n int)")
+        await thinking.execute("insert into renewed values (0, 0), (1, 0), (2, 0)")
+        seen: set[int] = set()
+        transaction = thinking.transaction()
+        await transaction.start()
+        await thinking.execute("update renewed set n = n + 1 where k = 0")
+
+        async def transfer(number: int, connection: asyncpg.Connection) -> None:
+            increased = await connection.prepare("update renewed set n = n + 1 where k = $1 returning n")
+            count = 0
+            while len(seen) < 6:
+                async with connection.transaction():
+                    count += 1
+                    assert await increased.fetchval(number) == count
+                seen.update(server.worker_pids())
+
+        await asyncio.gather(*(transfer(number, each) for number, each in enumerate(busy, 1)))
+        await thinking.execute("update renewed set n = n + 1 where k = 0")
+        await transaction.commit()
+        assert await busy[0].fetchval("select n from renewed where k = 0") == 2
+
+    with Workers(tmp_path / "data", *RENEWED, "--workers", "2") as server:
+        talk(server, work, 3)
+        assert server.stop() == 0
+        assert server.stderr == ""

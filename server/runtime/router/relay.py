@@ -15,7 +15,8 @@ from server.pgwire.session_protocol import Session
 from server.session.work import Slice, Wait
 
 if TYPE_CHECKING:
-    from server.runtime.router.router import Routed, Router
+    from server.runtime.router.routed import Routed
+    from server.runtime.router.router import Router
 
 TERMINATE = b"X\0\0\0\4"
 
