@@ -44,13 +44,15 @@ def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
         assert running.stop() == 0
 
 
-def talk(server: Workers, work: Callable[..., Awaitable[None]], count: int = 1) -> None:
+def talk(
+    server: Workers, work: Callable[..., Awaitable[None]], count: int = 1, limit_s: float = 60.0
+) -> None:
     """`work` with connections of asyncpg."""
 
     async def main() -> None:
         connections = [await asyncpg.connect(server.dsn()) for _ in range(count)]
         try:
-            await asyncio.wait_for(work(*connections), 60)
+            await asyncio.wait_for(work(*connections), limit_s)
         finally:
             for connection in connections:
                 connection.terminate()
@@ -342,7 +344,7 @@ def strict(tmp_path: Path) -> Iterator[Workers]:
         yield running
 
 
-RENEWED = ("--router", "--suspend-seconds", "1000", "--retire-seconds", "1000", "--renew-seconds", "0.5")
+RENEWED = ("--router", "--suspend-seconds", "1000", "--retire-seconds", "1000", "--renew-seconds", "0.2")
 
 
 def test_processors_are_renewed_and_no_client_notices(tmp_path):
@@ -359,7 +361,7 @@ def test_processors_are_renewed_and_no_client_notices(tmp_path):
         async def transfer(number: int, connection: asyncpg.Connection) -> None:
             increased = await connection.prepare("update renewed set n = n + 1 where k = $1 returning n")
             count = 0
-            while len(seen) < 6:
+            while len(seen) < 3:
                 async with connection.transaction():
                     count += 1
                     assert await increased.fetchval(number) == count
@@ -370,7 +372,7 @@ def test_processors_are_renewed_and_no_client_notices(tmp_path):
         await transaction.commit()
         assert await busy[0].fetchval("select n from renewed where k = 0") == 2
 
-    with Workers(tmp_path / "data", *RENEWED, "--workers", "2") as server:
-        talk(server, work, 3)
+    with Workers(tmp_path / "data", *RENEWED) as server:
+        talk(server, work, 3, 120.0)
         assert server.stop() == 0
         assert server.stderr == ""
