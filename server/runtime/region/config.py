@@ -93,9 +93,11 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     router: Routing | None = None
     """The node's own process accepts all connections, and the others serve sessions while these have work."""
     metrics: tuple[str, int] | None = None
+    """Host and port at which Prometheus may ask."""
     silence_s: float = 1.0
     """After so long without a word the other region is taken for lost."""
-    """Host and port at which Prometheus may ask."""
+    follows_writers: bool = True
+    """Ranges go by themselves to the region that writes them (server.runtime.region.moving)."""
     round_trips: list[RoundTrip] = []
     auth: str = "trust"
     admin_verifier: str | None = None

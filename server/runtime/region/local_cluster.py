@@ -139,6 +139,7 @@ class LocalCluster:
             router=options.router if address.is_head else None,
             metrics=_metrics(options, addresses.index(address)),
             silence_s=options.silence_s,
+            follows_writers=options.follows_writers,
             round_trips=self._round_trips(),
         )
 

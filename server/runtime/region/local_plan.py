@@ -57,6 +57,7 @@ class Options:
     metrics: tuple[str, int] | None = None
     """Of the first region's node; the second one's is the next port."""
     silence_s: float = 1.0
+    follows_writers: bool = True
     journals: int | None = None
     """None: as many as there are, or two."""
     adjudicators: int = 0

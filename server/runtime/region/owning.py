@@ -62,7 +62,7 @@ def rest_s(refusals: int) -> float:
 
     Of two that claim at the same time each refuses the other's; they must not go on at the same pace.
     """
-    return min(REST_S * 2 ** min(refusals, 16), MOST_REST_S) * random.uniform(0.5, 1.0)
+    return min(REST_S * float(1 << min(refusals, 16)), MOST_REST_S) * random.uniform(0.5, 1.0)
 
 
 class Kept(NamedTuple):

@@ -326,6 +326,7 @@ class RegionServer(Endpoint):
                 }
                 for journal, owning in sorted(node.owners.items())
             ],
+            "ranges_handed_over": node.ranges_handed_over,
             "ranges": [[lo.hex(), hi.hex(), journal] for lo, hi, journal in node.routing.spans],
             "commits": node.coordinating.commits,
             "conflicts": node.coordinating.conflicts,

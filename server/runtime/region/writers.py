@@ -108,7 +108,7 @@ class Writers:
     def leaving(self, owned: Iterable[tuple[Key, Key]], now: int) -> list[Leaving]:
         """What goes; `owned`: the ranges [lo, hi) that are owned in this process, in order."""
         owned = list(owned)
-        found = []
+        found: list[Leaving] = []
         for prefix, table in list(self._tables.items()):
             if now - table.newest > AGE:
                 del self._tables[prefix]
