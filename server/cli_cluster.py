@@ -126,6 +126,7 @@ def cluster(
         replicas=storing.replicas,
         splits=storing.splits,
         router=routing,
+        follows_writers=not fixed_ranges,
         quota_mib=quota,
     )
     try:
