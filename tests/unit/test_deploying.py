@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from server.runtime.net import identity
+from server.runtime.region.config import ShardPlaces
 from server.runtime.topology import deploying
-from server.runtime.topology.model import Distance, Passwords, Topology
+from server.runtime.topology.model import Distance, Node, NodeRole, Passwords, Topology
 from server.runtime.topology.reading import BadTopology, load, parse
 from tests.serving_process import ROOT, opendsql
 
@@ -67,14 +68,58 @@ def test_distances_are_injected(topology):
     assert (found.a, found.b, found.ms) == ("us-east-1", "us-west-2", 60.0)
 
 
+def part(topology: Topology, name: str, *roles: NodeRole) -> Node:
+    """A node of the second region beside its router."""
+    return replace(topology.nodes[1], id=name, host=name, clients=None, roles=roles)
+
+
+def stored(topology: Topology, *names: str) -> Topology:
+    """With these storage nodes in the second region, which have all of its rows."""
+    (shard,) = topology.shards
+    there = replace(shard, replicas={**shard.replicas, "us-west-2": names})
+    return replace(
+        topology,
+        nodes=(*(part(topology, name, "storage") for name in names), *topology.nodes),
+        shards=(replace(there, high=b"k"), replace(there, low=b"k")),
+    )
+
+
+def test_a_storage_node_is_told_its_shards_and_the_regions_nodes_come_first(topology):
+    several = stored(topology, "store-1", "store-2")
+    found = config(several, "store-2")
+    assert [each.node for each in found.nodes] == ["us-east-1", "us-west-2", "store-1", "store-2"]
+    assert found.roles == ("storage",)
+    assert found.shards == [
+        ShardPlaces(b"", b"k", ("store-1", "store-2")),
+        ShardPlaces(b"k", None, ("store-1", "store-2")),
+    ]
+    assert config(several, "us-west-2").shards == found.shards
+    assert config(several, "us-east-1").shards == []
+
+
+def test_a_region_has_its_rows_in_one_way(topology):
+    several = stored(topology, "store-1")
+    mixed = tuple(
+        replace(each, replicas={**each.replicas, "us-west-2": ("store-1", "us-west-2")})
+        for each in several.shards
+    )
+    assert problems(replace(several, shards=mixed)) == [
+        "shard: the replicas of region 'us-west-2' are all 'us-west-2', or storage nodes alone"
+    ]
+    both = replace(several, nodes=(*several.nodes, part(topology, "both", "storage", "adjudicator")))
+    assert problems(both) == ["node 'both': without router it is of the role storage or adjudicator alone"]
+    idle = replace(several, nodes=(*several.nodes, part(topology, "idle", "storage")))
+    assert problems(idle) == ["node 'idle' is a replica of no shard"]
+
+
 def test_what_cannot_be_run_is_told(topology):
     assert problems(topology, "west") == ["there is no node 'west': us-east-1, us-west-2"]
     first, second = topology.nodes
     assert problems(replace(topology, nodes=(first, second, replace(second, id="w2")))) == [
-        "region 'us-west-2' has several nodes, which cannot be run yet: one with all roles"
+        "region 'us-west-2' has 2 routers: one node has all roles, others may have one"
     ]
     assert problems(replace(topology, nodes=(first, replace(second, roles=("router", "query"))))) == [
-        "node 'us-west-2' lacks adjudicator, storage: a node has all roles so far"
+        "node 'us-west-2' lacks adjudicator, storage: a router has all roles"
     ]
     assert problems(replace(topology, passwords=Passwords(etcd="SECRET"))) == [
         "passwords: etcd is not used: nodes show their certificates"

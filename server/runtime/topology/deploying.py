@@ -5,10 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from adjudicator.ownership import TOP
-from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
+from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip, ShardPlaces
 from server.runtime.topology.model import NODE_ROLES, Node, Topology
 from server.runtime.topology.reading import BadTopology
 
+PARTS = (("storage",), ("adjudicator",))
+"""The roles of a process beside its region's node."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -22,7 +24,6 @@ def node_config(topology: Topology, name: str, data: Path, host: str, listen: st
     if found:
         raise BadTopology(found)
     node = topology.node(name)
-    assert node.clients is not None
     assert topology.witness is not None
     return NodeConfig(
         cluster=topology.cluster,
@@ -30,9 +31,9 @@ def node_config(topology: Topology, name: str, data: Path, host: str, listen: st
         region=node.region,
         data=str(data.absolute()),
         host=host,
-        port=node.clients,
+        port=node.clients or 0,
         certificates=str(topology.certificates),
-        nodes=[NodeAddress(each.id, each.region, each.host, each.port) for each in topology.nodes],
+        nodes=_addresses(topology),
         regions=list(topology.active_regions),
         witness=topology.witness,
         journals=[
@@ -50,9 +51,24 @@ def node_config(topology: Topology, name: str, data: Path, host: str, listen: st
         ranges=[
             (each.low, TOP if each.high is None else each.high, each.journal) for each in topology.shards
         ],
+        shards=_shards(topology, node.region),
         etcd_tls=_schemes(topology) == {"https"},
         round_trips=[RoundTrip(*each.between, each.ms) for each in topology.distances],
     )
+
+
+def _addresses(topology: Topology) -> list[NodeAddress]:
+    """The regions' nodes come first: their numbers stay the same when others are added."""
+    nodes = sorted(topology.nodes, key=lambda each: "router" not in each.roles)
+    return [NodeAddress(each.id, each.region, each.host, each.port, each.roles) for each in nodes]
+
+
+def _shards(topology: Topology, region: str) -> list[ShardPlaces]:
+    """Where the rows of a region lie, if that is not its node."""
+    head = topology.nodes_of(region, "router")[0].id
+    if any(head in shard.replicas[region] for shard in topology.shards):
+        return []
+    return [ShardPlaces(each.low, each.high, each.replicas[region]) for each in topology.shards]
 
 
 def etcd_hosts(topology: Topology) -> dict[str, tuple[str, ...]]:
@@ -74,10 +90,9 @@ def _problems(topology: Topology, name: str) -> Iterator[str]:
     if topology.witness is None:
         yield "a region alone cannot be run from a topology: two and a witness, or opendsql serve"
     for region in topology.active_regions:
-        if len([node for node in topology.nodes if node.region == region]) != 1:
-            yield f"region {region!r} has several nodes, which cannot be run yet: one with all roles"
+        yield from _region_problems(topology, region)
     for node in topology.nodes:
-        yield from _node_problems(node)
+        yield from _node_problems(topology, node)
     if topology.passwords.etcd is not None:
         yield "passwords: etcd is not used: nodes show their certificates"
     if len(_schemes(topology)) > 1:
@@ -87,7 +102,24 @@ def _problems(topology: Topology, name: str) -> Iterator[str]:
         yield "journal: http is for members on this machine alone: https"
 
 
-def _node_problems(node: Node) -> Iterator[str]:
-    missing = [role for role in NODE_ROLES if role not in node.roles]
-    if missing:
-        yield f"node {node.id!r} lacks {', '.join(missing)}: a node has all roles so far"
+def _region_problems(topology: Topology, region: str) -> Iterator[str]:
+    heads = [node.id for node in topology.nodes_of(region, "router")]
+    if len(heads) != 1:
+        yield f"region {region!r} has {len(heads)} routers: one node has all roles, others may have one"
+        return
+    places = {node for shard in topology.shards for node in shard.replicas[region]}
+    if heads[0] in places and len(places) > 1:
+        yield f"shard: the replicas of region {region!r} are all {heads[0]!r}, or storage nodes alone"
+
+
+def _node_problems(topology: Topology, node: Node) -> Iterator[str]:
+    if "router" in node.roles:
+        missing = [role for role in NODE_ROLES if role not in node.roles]
+        if missing:
+            yield f"node {node.id!r} lacks {', '.join(missing)}: a router has all roles"
+    elif node.roles not in PARTS:
+        yield f"node {node.id!r}: without router it is of the role storage or adjudicator alone"
+    elif node.roles == ("storage",) and not any(
+        node.id in shard.replicas[node.region] for shard in topology.shards
+    ):
+        yield f"node {node.id!r} is a replica of no shard"
