@@ -40,6 +40,10 @@ def run(node: config.NodeConfig) -> int:
 
 def _program(node: config.NodeConfig) -> Callable[[config.NodeConfig], int]:
     """What a process of these roles runs; imported here, for each needs little of what the others need."""
+    if node.roles == ("adjudicator",):
+        from server.runtime.adjudicator_node import serving as adjudicating
+
+        return adjudicating.run
     if node.roles == ("storage",):
         from server.runtime.storage_node import serving as storing
 
