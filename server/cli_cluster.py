@@ -248,7 +248,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             leads = "leads" if journal["leads_here"] else "reads"
             lines.append(
                 f"  journal {journal['journal']} {leads}   epoch {journal['epoch']}   read {journal['read']}   "
-                f"closed {journal['closed_ahead_ms']} ms ahead   {journal['error']}"
+                f"closed {journal['closed_ahead_ms']} ms ahead   owner {journal['owner']}   {journal['error']}"
             )
     for each in found["parts"]:
         lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")

@@ -8,6 +8,7 @@ import pytest
 
 from server.runtime.net import identity
 from server.runtime.region.config import ShardPlaces
+from server.runtime.region.place import place_of
 from server.runtime.topology import deploying
 from server.runtime.topology.model import Distance, Node, NodeRole, Passwords, Topology
 from server.runtime.topology.reading import BadTopology, load, parse
@@ -95,6 +96,17 @@ def test_a_storage_node_is_told_its_shards_and_the_regions_nodes_come_first(topo
     ]
     assert config(several, "us-west-2").shards == found.shards
     assert config(several, "us-east-1").shards == []
+
+
+def test_an_adjudicator_is_told_whom_it_hears_and_which_journals_there_are(topology):
+    several = replace(topology, nodes=(part(topology, "judge", "adjudicator"), *topology.nodes))
+    found = config(several, "judge")
+    place = place_of(found)
+    assert (place.region, place.head, place.adjudicators) == ("us-west-2", "us-west-2", ("judge",))
+    assert place_of(config(several, "us-west-2")).adjudicators == ("judge",)
+    assert place_of(config(several, "us-east-1")).adjudicators == ()
+    assert [each.region for each in found.journals] == ["us-east-1", "us-west-2"]
+    assert place.preference() == [1, 0]
 
 
 def test_a_region_has_its_rows_in_one_way(topology):
