@@ -7,12 +7,15 @@ request may have taken effect, or may yet. Nothing is repeated here.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from journal import etcd_wire as wire
 from journal.broken import require
 from journal.etcd_core import Endpoints
 from journal.journal import Full, LogError
+
+if TYPE_CHECKING:
+    from journal.etcd_grpc import Channel
 
 BATCH = 32
 """Records in one answer at most, each of at most `INLINE` bytes: 32 MiB."""
@@ -46,21 +49,33 @@ class Tls(NamedTuple):
     certificate: bytes | None = None
 
 
+TlsSource: TypeAlias = Callable[[], Tls | None]
+"""Gives the same object as long as nothing was renewed."""
+
+
 class EtcdClient:
     """Asks the members `endpoints` (host:port), the nearest first."""
 
     def __init__(
         self,
         endpoints: Sequence[str],
-        tls: Tls | None = None,
+        tls: Tls | TlsSource | None = None,
         user: tuple[str, str] | None = None,
         attempt_s: float = ATTEMPT_S,
     ) -> None:
-        """`user`: name and password. Must be called while the loop runs that will use it."""
+        """`user`: name and password. Must be called while the loop runs that will use it.
+
+        A source is asked before every request; when it gives another `Tls`, connections are made anew with it.
+        """
         from journal.etcd_grpc import Channel
 
         require(endpoints, "a cluster has members")
-        self._channels = [Channel(endpoint, tls) for endpoint in endpoints]
+        self._connect = Channel
+        self._names = list(endpoints)
+        self._source: TlsSource = tls if callable(tls) else lambda: tls
+        self._tls = self._source()
+        self._channels = [Channel(endpoint, self._tls) for endpoint in endpoints]
+        self._closing: set[asyncio.Task[None]] = set()
         self._endpoints = Endpoints(len(endpoints))
         self._user = user
         self._token = ""
@@ -75,6 +90,7 @@ class EtcdClient:
         """Give the connections back."""
         for channel in self._channels:
             await channel.close()
+        await asyncio.gather(*self._closing)
 
     async def transact(self, request: bytes) -> wire.Answer:
         """One attempt at the member that is due; raises `Lost`, `Full`, `Refused`."""
@@ -120,9 +136,7 @@ class EtcdClient:
         index = self._pick()
         metadata = (*await self._metadata(index), ("hasleader", "true"))
         try:
-            async with aclosing(
-                self._channels[index].stream(wire.WATCH, wire.watch(key), metadata)
-            ) as stream:
+            async with aclosing(self._channel(index).stream(wire.WATCH, wire.watch(key), metadata)) as stream:
                 async for data in stream:
                     news = wire.news(data)
                     if news.is_canceled:
@@ -156,18 +170,29 @@ class EtcdClient:
 
     async def _call(self, index: int, method: str, request: bytes, limit_s: float) -> bytes:
         """Ask one member, with a fresh token if the old one has run out."""
-        channel = self._channels[index]
+        channel = self._channel(index)
         try:
             return await channel.call(method, request, limit_s, await self._metadata(index))
         except TokenSpent:
             self._token = ""
         return await channel.call(method, request, limit_s, await self._metadata(index))
 
+    def _channel(self, index: int) -> "Channel":
+        tls = self._source()
+        if tls is not self._tls:
+            old, self._tls = self._channels, tls
+            self._channels = [self._connect(endpoint, tls) for endpoint in self._names]
+            for channel in old:
+                closing = asyncio.get_running_loop().create_task(channel.close(self._attempt_s))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+        return self._channels[index]
+
     async def _metadata(self, index: int) -> tuple[tuple[str, str], ...]:
         if self._user is None:
             return ()
         if not self._token:
             request = wire.credentials(*self._user)
-            data = await self._channels[index].call(wire.AUTHENTICATE, request, self._attempt_s, ())
+            data = await self._channel(index).call(wire.AUTHENTICATE, request, self._attempt_s, ())
             self._token = wire.token(data)
         return (("token", self._token),)

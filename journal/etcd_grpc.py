@@ -64,9 +64,9 @@ class Channel:
         finally:
             call.cancel()
 
-    async def close(self) -> None:
-        """Give the connection back."""
-        await self._channel.close(None)
+    async def close(self, grace_s: float | None = None) -> None:
+        """Give the connection back, once what is asked was answered or `grace_s` are over."""
+        await self._channel.close(grace_s)
 
 
 def _meaning(error: grpc.aio.AioRpcError) -> Exception:

@@ -28,7 +28,7 @@ from typing import TypeVar
 from journal.appender import claim_record
 from journal.broken import require
 from journal.encoding import Sealed
-from journal.etcd_client import ATTEMPT_S, BATCH, EtcdClient, Lost, Refused, Tls
+from journal.etcd_client import ATTEMPT_S, BATCH, EtcdClient, Lost, Refused, Tls, TlsSource
 from journal.etcd_core import (
     Doubt,
     EtcdCore,
@@ -128,7 +128,7 @@ class EtcdLog:
         endpoints: Sequence[str],
         journal: str,
         *,
-        tls: Tls | None = None,
+        tls: Tls | TlsSource | None = None,
         user: tuple[str, str] | None = None,
         quota: int = QUOTA,
         limit_s: float = LIMIT_S,

@@ -16,12 +16,13 @@ import click
 import msgspec
 
 from journal.journal import LogError
-from journal.snapshot import Snapshot, SnapshotDamaged
+from journal.snapshot import SnapshotDamaged
 from server import cli_cluster, cli_connect
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime.backup import founding, storing
 from server.runtime.backup.manifest import BackupDamaged, Manifest
 from server.runtime.backup.places import Place, PlaceError, open_place
+from server.runtime.backup.regions import BEGIN, found_node
 from server.runtime.operations import CutSnapshot, Refused
 from server.runtime.region.config import NodeConfig
 from server.runtime.stores import WORLD_ERRORS, InUse
@@ -29,7 +30,6 @@ from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
-FETCHED = "fetched.snapshot"
 
 data_option = click.option(
     "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
@@ -128,38 +128,40 @@ def prune(place: str, endpoint_url: str | None, keep: int) -> None:
     help="Restore into this new cluster, whose journals must be empty; --node says whose --data it is.",
 )
 @click.option("--node", metavar="ID", help="The topology's node.")
+@click.option("--cluster", "is_cluster", is_flag=True, help="--data is to be started by `opendsql cluster`.")
 def restore(
-    place: str, endpoint_url: str | None, name: str | None, data: Path, file: Path | None, node: str | None
+    place: str,
+    endpoint_url: str | None,
+    name: str | None,
+    data: Path,
+    file: Path | None,
+    node: str | None,
+    is_cluster: bool,
 ) -> None:
     """Make a new database of a backup: an empty --data for `serve`, or a region's node with new journals."""
-    if (file is None) != (node is None):
-        _fail("--topology and --node belong together", EXIT_USAGE)
+    if (file is None) != (node is None) or (is_cluster and file is not None):
+        _fail("--topology and --node belong together, and --cluster stands alone", EXIT_USAGE)
     config = None if file is None or node is None else _config(file, node, data)
     with _failures():
+        where = open_place(place, endpoint_url)
+        found = storing.find(where, name)
         founding.check_empty(data)
-        path = fetch_into(data, place, endpoint_url, name)
+        path = data / BEGIN
         try:
-            made = founding.found_serve(data, path) if config is None else _found_node(config, path)
-        finally:
+            storing.fetch(where, found, path)
+            if config is not None:
+                asyncio.run(found_node(config, path))
+            elif not is_cluster:
+                founding.found_serve(data, path)
+        except BaseException:
             path.unlink(missing_ok=True)
-        click.echo(f"{data}: {made.items - (config is not None)} rows as of {_moment(made.head.applied_ts)}")
+            raise
+        if not is_cluster:
+            path.unlink()
+        click.echo(f"{data}: {found.rows} rows as of {_moment(found.complete)}")
 
 
 COMMANDS = (backup, restore)
-
-
-def fetch_into(data: Path, place: str, endpoint_url: str | None, name: str | None) -> Path:
-    """A backup's snapshot file in `data`, whole. Raises what `_failures` turns into a line."""
-    where = open_place(place, endpoint_url)
-    found = storing.find(where, name)
-    path = data / FETCHED
-    data.mkdir(parents=True, exist_ok=True)
-    try:
-        storing.fetch(where, found, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _config(file: Path, node: str, data: Path) -> NodeConfig:
@@ -169,13 +171,6 @@ def _config(file: Path, node: str, data: Path) -> NodeConfig:
     except BadTopology as error:
         tell_problems(file, error)
         sys.exit(EXIT_USAGE)
-
-
-def _found_node(config: NodeConfig, path: Path) -> Snapshot:
-    # Imported here: one machine needs no library for etcd.
-    from server.runtime.backup import regions
-
-    return asyncio.run(regions.found_node(config, path))
 
 
 def _cut(data: Path) -> Path:

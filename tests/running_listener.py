@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from server.runtime.listener import Limits, Listener
-from server.runtime.tls import ServerTls
+from server.runtime.tls import Renewal, ServerTls
 from tests.canned import CannedNode
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class RunningListener:
         self,
         node: CannedNode | None = None,
         limits: Limits | None = None,
-        tls: ServerTls | None = None,
+        tls: ServerTls | Renewal | None = None,
         tls_required: bool = False,
     ) -> None:
         self.node = node or CannedNode()

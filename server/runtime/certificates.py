@@ -8,6 +8,7 @@ A directory is the only place that knows its authority's key. Everything is ECDS
 import datetime
 import ipaddress
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,6 +185,17 @@ def _store(
     (directory / f"{stem}.pem").unlink(missing_ok=True)
     write_private(directory / f"{stem}.key", private)
     write_private(directory / f"{stem}.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def is_due(path: Path, now: datetime.datetime) -> bool:
+    """Whether the certificate there is to be made again. Raises OSError, ValueError."""
+    return _is_stale(x509.load_pem_x509_certificate(path.read_bytes()), now)
+
+
+def stamp(paths: Iterable[Path]) -> tuple[tuple[int, int, int], ...]:
+    """What changes when one of the files is replaced or written. Raises OSError."""
+    found = (path.stat() for path in paths)
+    return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
 
 def write_private(path: Path, data: bytes) -> None:

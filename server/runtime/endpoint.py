@@ -116,7 +116,7 @@ class Endpoint:
             limits=ListenerLimits(
                 connections=self.limits.connections, lifetime_seconds=self.limits.connection_age_s
             ),
-            tls=tls.open_directory(data / "tls", names, now),
+            tls=tls.Renewal(data / "tls", names, now),
             tls_required=facing.tls_required,
             counters=self.counters,
             mock_secret=self.mock_secret,

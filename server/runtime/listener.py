@@ -1,6 +1,7 @@
 """The sockets: accepts clients, moves their bytes in and out of connections, times them out, shuts down."""
 
 import asyncio
+import datetime
 import hmac
 import logging
 import os
@@ -8,7 +9,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from journal.broken import Broken
@@ -16,12 +17,13 @@ from server.errors import PgError
 from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.session_protocol import Gate, SessionFactory
 from server.pgwire.startup import Policy
-from server.runtime.tls import ALPN, ServerTls, Tunnel
+from server.runtime.tls import ALPN, Renewal, ServerTls, Tunnel
 from server.session.work import Slice, Wait
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+RENEW_SECONDS = 60.0
 LINGER_SECONDS = 5.0
 """How long a connection that we close may take to read its last answer."""
 UNANSWERED_MARGIN = 1000
@@ -67,13 +69,16 @@ class Listener:
         node: Node,
         *,
         limits: Limits | None = None,
-        tls: ServerTls | None = None,
+        tls: ServerTls | Renewal | None = None,
         tls_required: bool = False,
         counters: Counters | None = None,
         mock_secret: bytes | None = None,
         connect: Callable[[Environment, str, PgError | None], Connection] = Connection,
     ) -> None:
-        """`connect` makes a client's connection: one whose session is in this process, or a relay."""
+        """`connect` makes a client's connection: one whose session is in this process, or a relay.
+
+        A `Renewal` is asked once a minute; connections that are there keep what they have.
+        """
         self.counters = counters or Counters()
         self.limits = limits or Limits()
         self.clients: set[Client] = set()
@@ -81,7 +86,9 @@ class Listener:
         self.is_broken = False
         self._node = node
         self._connect = connect
-        self._tls = tls
+        self._renewal = tls if isinstance(tls, Renewal) else None
+        self._tls = tls.first if isinstance(tls, Renewal) else tls
+        self._renew_at = 0.0
         self._sessions: dict[int, Client] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -93,7 +100,7 @@ class Listener:
             tls_required=tls_required,
             random=os.urandom,
             mock_secret=mock_secret or os.urandom(32),
-            certificate_hash=tls.certificate_hash if tls else None,
+            certificate_hash=self._tls.certificate_hash if self._tls else None,
         )
         self._environment = Environment(policy, node.open_session, report_defect, self.counters)
 
@@ -181,6 +188,15 @@ class Listener:
         if first:
             self._node.broken(error)
 
+    def renew_tls(self) -> None:
+        """Look whether new connections are to be shown another certificate."""
+        now = datetime.datetime.now(datetime.UTC)
+        found = self._renewal.renewed(now) if self._renewal is not None else None
+        if found is not None:
+            self._tls = found
+            policy = replace(self._environment.policy, certificate_hash=found.certificate_hash)
+            self._environment = replace(self._environment, policy=policy)
+
     def tunnel(self) -> Tunnel | None:
         """A new TLS tunnel, where TLS is offered."""
         return Tunnel(self._tls.context) if self._tls is not None else None
@@ -196,6 +212,9 @@ class Listener:
         now = loop.time()
         for client in list(self.clients):
             client.sweep(now, self.limits)
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW_SECONDS
+            self.renew_tls()
         self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
 

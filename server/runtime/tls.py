@@ -7,6 +7,7 @@ that the same listening port can start in clear, upgrade at SSLRequest, or begin
 import datetime
 import hashlib
 import ipaddress
+import logging
 import re
 import ssl
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.runtime import certificates
+
+log = logging.getLogger("opendsql.tls")
 
 ALPN = "postgresql"
 """PostgreSQL chapter 55.2.10."""
@@ -66,6 +69,37 @@ def open_directory(directory: Path, names: Sequence[str], now: datetime.datetime
     context.set_alpn_protocols([ALPN])
     context.load_cert_chain(directory / "server.pem", directory / "server.key")
     return ServerTls(context, hashlib.sha256(der).digest())
+
+
+class Renewal:
+    """What a listener asks now and then: whether the certificate of a data directory is another one by now."""
+
+    def __init__(
+        self, directory: Path, names: Sequence[str], now: datetime.datetime, *, makes: bool = True
+    ) -> None:
+        """As `open_directory`, whose result is `first`; `makes`: this process makes it again in time, others look."""
+        self._directory = directory
+        self._names = names
+        self._makes = makes
+        self.first = open_directory(directory, names, now)
+        self._stamp = self._stamped()
+
+    def renewed(self, now: datetime.datetime) -> ServerTls | None:
+        """What new connections get from now on; None: what they got so far."""
+        try:
+            is_due = self._makes and certificates.is_due(self._directory / "server.pem", now)
+            if self._stamped() == self._stamp and not is_due:
+                return None
+            found = open_directory(self._directory, self._names, now)
+            self._stamp = self._stamped()
+        except (OSError, ValueError) as error:
+            log.error("certificate is not renewed directory=%s error=%s", self._directory, error)
+            return None
+        log.info("certificate renewed directory=%s", self._directory)
+        return found
+
+    def _stamped(self) -> tuple[tuple[int, int, int], ...]:
+        return certificates.stamp(self._directory / name for name in ("server.pem", "server.key"))
 
 
 class Tunnel:

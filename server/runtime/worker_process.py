@@ -65,7 +65,7 @@ class Worker:
         self.listener = Listener(
             self,
             limits=Limits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
-            tls=tls.open_directory(Path(config.data) / "tls", names, now),
+            tls=tls.Renewal(Path(config.data) / "tls", names, now, makes=False),
             tls_required=config.tls_required,
             counters=Counters(),
             mock_secret=config.mock_secret,

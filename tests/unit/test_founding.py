@@ -41,18 +41,19 @@ def snapshot_of_serve(path):
     return run(path, work)
 
 
-def snapshot_of_region(tmp_path):
-    """Of a database with NEAR=1 and FAR=2."""
+@pytest.fixture(scope="module")
+def of_region(tmp_path_factory):
+    """The snapshot of a region, of a database with NEAR=1 and FAR=2."""
+    data = tmp_path_factory.mktemp("old")
 
     async def work():
-        async with Nodes(tmp_path / "old") as nodes:
+        async with Nodes(data) as nodes:
             east = nodes.nodes[EAST]
             await commit(east, NEAR, b"1")
             await commit(east, FAR, b"2")
             await cut_two(east)
             return east.keeping.newest.path
 
-    (tmp_path / "old").mkdir()
     return asyncio.run(work())
 
 
@@ -130,8 +131,8 @@ def test_a_clock_behind_the_backup_gives_later_times_all_the_same(tmp_path):
     assert run(tmp_path / "new", work, clock=Clock()) == b"2"
 
 
-def test_serve_begins_from_a_regions_snapshot(tmp_path):
-    file = snapshot_of_region(tmp_path)
+def test_serve_begins_from_a_regions_snapshot(tmp_path, of_region):
+    file = of_region
     founding.found_serve(tmp_path / "new", file)
 
     async def work(node):
@@ -191,9 +192,9 @@ def test_what_dies_half_made_starts_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["serve", "region"])
-def test_regions_begin_from_a_snapshot(tmp_path, source):
+def test_regions_begin_from_a_snapshot(tmp_path, of_region, source):
     if source == "region":
-        file = snapshot_of_region(tmp_path)
+        file = of_region
     else:
         rows = [(NEAR, START_NS - 1, b"1"), (FAR, START_NS, b"2")]
         file = write_snapshot(tmp_path, Head(9, 4, b"h" * 32, START_NS, START_NS, START_NS), rows).path
@@ -213,8 +214,8 @@ def test_regions_begin_from_a_snapshot(tmp_path, source):
     asyncio.run(work())
 
 
-def test_the_other_region_may_be_given_the_same_backup(tmp_path):
-    file = snapshot_of_region(tmp_path)
+def test_the_other_region_may_be_given_the_same_backup(tmp_path, of_region):
+    file = of_region
 
     async def work():
         nodes = Nodes(tmp_path / "new")
@@ -226,8 +227,8 @@ def test_the_other_region_may_be_given_the_same_backup(tmp_path):
     asyncio.run(work())
 
 
-def test_another_backup_is_refused_by_journals_that_have_begun(tmp_path):
-    file = snapshot_of_region(tmp_path)
+def test_another_backup_is_refused_by_journals_that_have_begun(tmp_path, of_region):
+    file = of_region
     other = write_snapshot(tmp_path, Head(9, 4, b"h" * 32, START_NS, START_NS, START_NS), []).path
 
     async def work():
@@ -240,8 +241,8 @@ def test_another_backup_is_refused_by_journals_that_have_begun(tmp_path):
     asyncio.run(work())
 
 
-def test_journals_in_use_are_refused_before_any_is_changed(tmp_path):
-    file = snapshot_of_region(tmp_path)
+def test_journals_in_use_are_refused_before_any_is_changed(tmp_path, of_region):
+    file = of_region
 
     async def work():
         logs = {0: SharedLog(), 1: SharedLog()}
@@ -255,9 +256,9 @@ def test_journals_in_use_are_refused_before_any_is_changed(tmp_path):
 
 
 @pytest.mark.parametrize("records", [1, 2])
-def test_a_restore_that_died_on_the_way_is_done_again(tmp_path, records):
+def test_a_restore_that_died_on_the_way_is_done_again(tmp_path, of_region, records):
     """Each journal's two records and the trim between them may be there or not."""
-    file = snapshot_of_region(tmp_path)
+    file = of_region
     head = read_snapshot(file)[0]
 
     async def work():
@@ -276,8 +277,8 @@ def test_a_restore_that_died_on_the_way_is_done_again(tmp_path, records):
     asyncio.run(work())
 
 
-def test_a_backup_of_the_future_is_refused_by_regions(tmp_path):
-    file = snapshot_of_region(tmp_path)
+def test_a_backup_of_the_future_is_refused_by_regions(tmp_path, of_region):
+    file = of_region
     complete = read_snapshot(file)[0].applied_ts
     logs = {0: SharedLog(), 1: SharedLog()}
     with pytest.raises(Refused, match="has not come"):
@@ -285,9 +286,9 @@ def test_a_backup_of_the_future_is_refused_by_regions(tmp_path):
     assert logs[0].log.tail.position == 0
 
 
-def test_a_node_without_the_snapshot_never_serves_an_empty_database(tmp_path):
+def test_a_node_without_the_snapshot_never_serves_an_empty_database(tmp_path, of_region):
     """The journals look trimmed: whoever has nothing waits for somebody who has it."""
-    file = snapshot_of_region(tmp_path)
+    file = of_region
 
     async def work():
         nodes = Nodes(tmp_path / "new")

@@ -13,6 +13,9 @@ from server.runtime.region.etcd_carrier import EtcdCarrier
 from server.runtime.region.joining import etcd_tls
 from server.runtime.region.place import initial_ranges
 
+BEGIN = "begin.snapshot"
+"""In the data directory of a cluster on this machine: what it begins from when it is started for the first time."""
+
 
 async def found_node(config: NodeConfig, file: Path) -> Snapshot:
     """Begin all journals of the cluster, and the empty data directory of the node, from the snapshot `file`.

@@ -12,7 +12,8 @@ from server.runtime.backup.places import Missing, PlaceError
 CONNECT_S = 10.0
 READ_S = 60.0
 ATTEMPTS = 6
-DELETE_AT_ONCE = 1000
+AT_ONCE = 1000
+"""Objects that one request lists or deletes."""
 NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 EXTRA = "backups in S3 need botocore: pip install 'opendsql[backup]'"
 
@@ -52,8 +53,8 @@ class Bucket:
         keys = []
         for page in self._pages(Prefix=self._key(folder, "")):
             keys += [{"Key": each["Key"]} for each in page.get("Contents", ())]
-        for start in range(0, len(keys), DELETE_AT_ONCE):
-            some = {"Objects": keys[start : start + DELETE_AT_ONCE], "Quiet": True}
+        for start in range(0, len(keys), AT_ONCE):
+            some = {"Objects": keys[start : start + AT_ONCE], "Quiet": True}
             refused = self._call("delete_objects", Delete=some).get("Errors", ())
             if refused:
                 raise PlaceError(f"{refused[0].get('Key')}: {refused[0].get('Message')}")
@@ -63,8 +64,8 @@ class Bucket:
 
     def _pages(self, **wanted: str) -> list[Any]:
         try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **wanted)
-            return list(pages)
+            pages = self._client.get_paginator("list_objects_v2")
+            return list(pages.paginate(Bucket=self._bucket, PaginationConfig={"PageSize": AT_ONCE}, **wanted))
         except self._errors as error:
             raise PlaceError(f"s3://{self._bucket}: {error}") from error
 

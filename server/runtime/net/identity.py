@@ -11,18 +11,21 @@ only the holder of its key is it.
 """
 
 import datetime
+import logging
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from server.runtime import certificates
 
+log = logging.getLogger("opendsql.net")
+
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """Of clusters, regions and nodes: what a label of a host name may be."""
 _SCHEME = "opendsql://"
+_SIDES = (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Identity(NamedTuple):
@@ -38,12 +41,42 @@ class Identity(NamedTuple):
         return f"{_SCHEME}{self.cluster}/{self.region}/{self.node}"
 
 
-@dataclass(frozen=True, slots=True)
 class NodeTls:
-    """A node's two ends: it accepts connections and makes some."""
+    """A node's two ends: it accepts connections and makes some. Raises OSError as `load`."""
 
-    accepting: ssl.SSLContext
-    dialing: ssl.SSLContext
+    def __init__(self, authority: Path, certificate: Path, key: Path) -> None:
+        self._files = (authority, certificate, key)
+        self._stamp = certificates.stamp(self._files)
+        self.accepting, self.dialing = (_context(side, *self._files) for side in _SIDES)
+        self.renewed = 0
+        """How often other files were taken into use."""
+        self.error = ""
+        """Why those that are there now were not."""
+
+    def refresh(self) -> None:
+        """Show what the files hold now, from the next connection on; what is not whole is not taken into use.
+
+        Connections between nodes are made anew every few minutes, and look before: so it needs no operator, and no
+        signal that a container would have to pass on.
+        """
+        try:
+            found = certificates.stamp(self._files)
+            if found == self._stamp:
+                return
+            # Tried on contexts of their own: a pair that does not match would spoil those in use.
+            for side in _SIDES:
+                _context(side, *self._files)
+            for context in (self.accepting, self.dialing):
+                _fill(context, *self._files)
+        except OSError as error:
+            if str(error) != self.error:
+                log.error("certificates are not renewed files=%s error=%s", self._files[1], error)
+            self.error = str(error)
+            return
+        self._stamp = found
+        self.renewed += 1
+        self.error = ""
+        log.info("certificates renewed file=%s", self._files[1])
 
 
 def issue(directory: Path, identities: Iterable[Identity], now: datetime.datetime) -> None:
@@ -78,18 +111,25 @@ def issue_members(
 
 def load(authority: Path, certificate: Path, key: Path) -> NodeTls:
     """The contexts of a node. Raises OSError (ssl.SSLError is one) if a file is missing or not a certificate."""
-    contexts = []
-    for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT):
-        context = ssl.SSLContext(side)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.options |= ssl.OP_NO_TICKET
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(authority)
-        context.load_cert_chain(certificate, key)
-        contexts.append(context)
-    contexts[0].num_tickets = 0
-    return NodeTls(*contexts)
+    return NodeTls(authority, certificate, key)
+
+
+def _context(side: int, authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_TICKET
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    if side == ssl.PROTOCOL_TLS_SERVER:
+        context.num_tickets = 0
+    _fill(context, authority, certificate, key)
+    return context
+
+
+def _fill(context: ssl.SSLContext, authority: Path, certificate: Path, key: Path) -> None:
+    """Believe that authority too, and show that certificate from now on."""
+    context.load_verify_locations(authority)
+    context.load_cert_chain(certificate, key)
 
 
 def load_issued(directory: Path, node: str) -> NodeTls:

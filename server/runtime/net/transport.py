@@ -117,6 +117,7 @@ class Peer:
             return None
         rtt = 2 * net.faults.delay_s(here, there)
         made = DialedLink(net, remote)
+        self._tls.refresh()
         try:
             async with asyncio.timeout(net.settings.connect_s + 3 * rtt):
                 # TCP's handshake and TLS's, which the injected delay of frames does not reach.
@@ -161,7 +162,7 @@ class Transport:
         """`changed` is told a node's id whenever a connection to it has come up (True) or ended (False)."""
         self.me = me
         self.faults = faults
-        self._tls = tls
+        self.tls = tls
         self._net = Net(me, vocabulary, faults, settings or Settings(), broken)
         self._changed = changed or _ignore
         self._peers: dict[str, Peer] = {}
@@ -191,7 +192,7 @@ class Transport:
             lambda: AcceptedLink(self._net, self._entered),
             host,
             port,
-            ssl=self._tls.accepting,
+            ssl=self.tls.accepting,
             ssl_handshake_timeout=self._net.settings.connect_s,
             ssl_shutdown_timeout=SHUTDOWN_S,
             backlog=BACKLOG,
@@ -215,7 +216,7 @@ class Transport:
             _cut([each for each in links if self._net.known.get(node) != each.remote])
         for node, address in wanted.items():
             if node not in self._peers:
-                self._peers[node] = Peer(address, self._net, self._tls, self._changed)
+                self._peers[node] = Peer(address, self._net, self.tls, self._changed)
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Take nothing new; open questions of both directions get `grace_s` seconds."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from journal.encoding import Sealed
-from journal.etcd_client import EtcdClient, Lost, Tls
+from journal.etcd_client import EtcdClient, Lost, Tls, TlsSource
 from journal.etcd_core import Pressure, Space
 from journal.etcd_log import QUOTA, EtcdLog
 from journal.etcd_log import Unreachable as LogUnreachable
@@ -26,7 +26,12 @@ class EtcdCarrier:
     """`server.runtime.region.carrier.Carrier` over one `EtcdLog`."""
 
     def __init__(
-        self, log: EtcdLog, journal: int, everywhere: Sequence[str], tls: Tls | None, quota: int = QUOTA
+        self,
+        log: EtcdLog,
+        journal: int,
+        everywhere: Sequence[str],
+        tls: Tls | TlsSource | None,
+        quota: int = QUOTA,
     ) -> None:
         """`everywhere`: all members, for what only the one that leads can do, and for what is true of all."""
         self.log = log
@@ -46,7 +51,7 @@ class EtcdCarrier:
         cls,
         endpoints: Sequence[str],
         journal: int,
-        tls: Tls | None = None,
+        tls: Tls | TlsSource | None = None,
         everywhere: Sequence[str] = (),
         quota: int = QUOTA,
     ) -> "EtcdCarrier":
@@ -167,7 +172,7 @@ class EtcdRegister:
         cluster: str,
         region: str,
         others: Sequence[str],
-        tls: Tls | None = None,
+        tls: Tls | TlsSource | None = None,
     ) -> None:
         self._client = EtcdClient(endpoints, tls)
         self._others = others

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 from journal.broken import Broken
 from journal.etcd_client import Tls
 from journal.journal import LogError
-from server.runtime import process
+from server.runtime import certificates, process
+from server.runtime.net import identity
 from server.runtime.net.faults import Faults, SetRoundTrip
 from server.runtime.net.identity import Identity, load_issued
 from server.runtime.net.transport import Address, Transport
@@ -23,6 +25,8 @@ from server.runtime.stores import lock_directory
 log = logging.getLogger("opendsql.region")
 
 OPEN_RETRY_S = 0.2
+LOOK_S = 60.0
+"""Between two looks whether the certificates were renewed."""
 
 
 class Server(Protocol):
@@ -87,13 +91,49 @@ async def open_journals(config: NodeConfig, carriers: dict[int, EtcdCarrier]) ->
             carriers[journal.number] = carrier
 
 
-def etcd_tls(config: NodeConfig) -> Tls | None:
+class EtcdTls:
+    """A `TlsSource`: what the node shows to etcd's members, from files that may be renewed."""
+
+    def __init__(self, authority: Path, certificate: Path, key: Path, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic, in seconds. Raises OSError."""
+        self._files = (authority, key, certificate)
+        self._clock = clock
+        self._looked_at = clock()
+        self._stamp = certificates.stamp(self._files)
+        self._tls = self._read()
+
+    def __call__(self) -> Tls:
+        now = self._clock()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._look()
+        return self._tls
+
+    def _look(self) -> None:
+        try:
+            found = certificates.stamp(self._files)
+            if found == self._stamp:
+                return
+            # gRPC takes what does not match without a word, and then no connection comes about.
+            identity.load(self._files[0], self._files[2], self._files[1])
+            self._tls = self._read()
+        except OSError as error:
+            log.error("certificates for etcd are not renewed error=%s", error)
+            return
+        self._stamp = found
+        log.info("certificates for etcd renewed file=%s", self._files[2])
+
+    def _read(self) -> Tls:
+        return Tls(*(path.read_bytes() for path in self._files))
+
+
+def etcd_tls(config: NodeConfig) -> EtcdTls | None:
     """What the node shows to etcd's members and believes of them; None: the journals are reached in clear."""
     if not config.etcd_tls:
         return None
     directory = Path(config.certificates)
     key, certificate = (directory / "nodes" / f"{config.node}.{kind}" for kind in ("key", "pem"))
-    return Tls((directory / "ca.pem").read_bytes(), key.read_bytes(), certificate.read_bytes())
+    return EtcdTls(directory / "ca.pem", certificate, key, time.monotonic)
 
 
 async def serve(config: NodeConfig, make: Callable[[NodeConfig], Server], ready: Callable[[Any], str]) -> int:

@@ -17,6 +17,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from journal.journal import LogError
+from journal.snapshot import SnapshotDamaged
+from server.runtime.backup.regions import BEGIN, found_node
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.control import ControlSocket, address
 from server.runtime.net import faults as net_faults
@@ -165,6 +168,7 @@ class LocalCluster:
         await asyncio.gather(*(each.start() for each in self.etcd))
         leaders = (leader_of(self.plan, number) for number in range(len(self.etcd)))
         await asyncio.gather(*(each.lead(region) for each, region in zip(self.etcd, leaders)))
+        await self._begin()
         processes = self.processes
         for node in processes.values():
             node.start()
@@ -175,6 +179,19 @@ class LocalCluster:
             late = [name for name, node in processes.items() if not node.ready.is_set()]
             raise Failed(f"not ready within {READY_S:.0f} s: {', '.join(late)}; see node.log there") from None
         await self._control.start()
+
+    async def _begin(self) -> None:
+        """From what `opendsql restore --cluster` has left, before any node reads the journals. Raises `Failed`."""
+        path = self.data / BEGIN
+        if not path.exists():
+            return
+        config = next(iter(self.nodes.values())).config
+        try:
+            if not (Path(config.data) / "snapshots").exists():
+                await found_node(config, path)
+        except (Refused, LogError, SnapshotDamaged) as error:
+            raise Failed(f"{path}: {error}") from error
+        path.unlink()
 
     async def stop(self) -> None:
         """End every process."""
