@@ -252,6 +252,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             )
     for each in found["parts"]:
         lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")
+        lines += map(cli_storage.line, each.get("shards", ()))
     etcd = ", ".join(f"{each['node']}{'' if each['is_running'] else ' (dead)'}" for each in found["etcd"])
     lines.append(f"witness       {found['witness']}")
     lines.append(f"etcd          {etcd}")

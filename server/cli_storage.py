@@ -48,6 +48,16 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(decorated)
 
 
+def line(shard: dict[str, Any]) -> str:
+    """Of `opendsql status`: a replica, from its node's answer."""
+    behind = "" if shard["behind_ms"] is None else f"behind {shard['behind_ms']} ms   "
+    return (
+        f"  shard from {shard['low'] or 'the first key'}   {shard['state']}   complete {shard['complete']}   {behind}"
+        f"horizon {shard['horizon']}   reads {shard['answered']}, waiting {shard['waiting']}, "
+        f"refused {shard['refused']}"
+    )
+
+
 def _storing(shards: int, replicas: int, split: tuple[str, ...]) -> Storing:
     if not split:
         return Storing(shards, replicas, None)

@@ -15,6 +15,10 @@ PROMISE_MS = 500
 """Three to five times the longest round trip of a cluster (AR §3.6)."""
 
 
+STORAGE_ALONE: tuple[NodeRole, ...] = ("storage",)
+"""The roles of a storage node: it speaks with nodes of its region alone, and has no part in commits."""
+
+
 class NodeAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A node, and where the others reach it."""
 

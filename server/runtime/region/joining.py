@@ -18,7 +18,7 @@ from server.runtime.net.identity import Identity, load_issued
 from server.runtime.net.transport import Address, Transport
 from server.runtime.region import wire
 from server.runtime.region.carrier import Unreachable
-from server.runtime.region.config import NodeConfig
+from server.runtime.region.config import STORAGE_ALONE, NodeAddress, NodeConfig
 from server.runtime.region.etcd_carrier import EtcdCarrier
 from server.runtime.stores import lock_directory
 
@@ -61,13 +61,27 @@ def transport_of(config: NodeConfig, faults: Faults, broken: Callable[[BaseExcep
 
 
 async def join(transport: Transport, config: NodeConfig) -> None:
-    """Listen to the other nodes, and keep connections to them. Raises OSError for a taken port."""
+    """Listen to the nodes that this one speaks with, and keep connections to them. Raises OSError for a taken port."""
     mine = next(each for each in config.nodes if each.node == config.node)
     await transport.start(config.listen or mine.host, mine.port)
     transport.connect(
         Address(Identity(config.cluster, each.region, each.node), each.host, each.port)
-        for each in config.nodes
+        for each in peers_of(config)
     )
+
+
+def peers_of(config: NodeConfig) -> list[NodeAddress]:
+    """All others; but a storage node speaks with its region's node and the replicas of its shards alone."""
+    mine = next(each for each in config.nodes if each.node == config.node)
+    sharing = {node for each in config.shards if config.node in each.replicas for node in each.replicas}
+
+    def is_peer(other: NodeAddress) -> bool:
+        if STORAGE_ALONE not in (mine.roles, other.roles):
+            return True
+        is_head = mine.is_head or other.is_head
+        return mine.region == other.region and (is_head or other.node in sharing)
+
+    return [each for each in config.nodes if each.node != config.node and is_peer(each)]
 
 
 async def open_journals(config: NodeConfig, carriers: dict[int, EtcdCarrier]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from adjudicator.range_owner import Settings
 from journal.record import Key
-from server.runtime.region.config import PROMISE_MS, NodeConfig
+from server.runtime.region.config import PROMISE_MS, STORAGE_ALONE, NodeConfig
 from server.runtime.topology.model import NODE_ROLES, NodeRole
 from server.session.coordinator import Patience
 
@@ -24,7 +24,7 @@ class Place:
     regions: tuple[str, ...]
     """The active ones, in the order of the topology."""
     nodes: Mapping[str, str]
-    """All nodes: id -> region."""
+    """Id -> region, of all that speak for regions or own journals; storage nodes speak with their region's node."""
     journals: Mapping[int, str]
     """Journal -> the region that leads it when all is well."""
     initial: tuple[tuple[Key, Key, int], ...]
@@ -75,18 +75,19 @@ class Place:
 def place_of(config: NodeConfig) -> Place:
     """Of the node that is configured so."""
     journals = {each.number: each.region for each in config.journals}
-    names = [each.node for each in config.nodes]
+    nodes = [each for each in config.nodes if each.roles != STORAGE_ALONE]
+    names = [each.node for each in nodes]
     return Place(
         config.node,
         config.region,
         names.index(config.node),
         tuple(config.regions),
-        {each.node: each.region for each in config.nodes},
+        {each.node: each.region for each in nodes},
         journals,
         tuple(config.ranges) or initial_ranges(journals),
         max((each.ms for each in config.round_trips), default=0.0) / 1000,
         config.promise_ms,
-        {each.node: each.roles for each in config.nodes},
+        {each.node: each.roles for each in nodes},
         config.follows_writers,
     )
 
