@@ -108,6 +108,8 @@ class Versions:
     applied_ts: int
     horizon: int
     complete: int
+    is_remote = False
+    """The rows are in this process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

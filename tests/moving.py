@@ -30,7 +30,7 @@ class Elsewhere(SessionHost):
         super().__init__(node.limits, index=1)
         self.default_cluster = node.default_cluster
         self.rebase = node.rebase
-        self.versions = node.versions
+        self.versions = self.reads = node.versions
         self._node = node
         self._catalogs: dict[int, Catalog] = {}
 
@@ -109,10 +109,12 @@ def play(
     limits: Limits | None = None,
     elsewhere: bool = True,
     watch: Callable[[dict[str, Client]], None] | None = None,
+    kind: Callable[[Node, str], Client] | None = None,
 ) -> list[bytes]:
     """The answers to `steps`, each by a client that logs in at its first; job ids are masked.
 
-    A client `x:bob` logs in as bob. Sessions that move do so between the node and, with `elsewhere`, another host.
+    A client `x:bob` logs in as bob. Sessions that move do so between the node and, with `elsewhere`, another host;
+    `kind` makes clients of another one.
     """
     clients: dict[str, Client] = {}
 
@@ -127,8 +129,8 @@ def play(
         jobs: dict[str, bytes] = {}
         for name, said in steps:
             if name not in clients:
-                kind = Moving if moving else Client
-                clients[name] = kind(node, name.partition(":")[2] or "admin")
+                make = kind or (Moving if moving else Client)
+                clients[name] = make(node, name.partition(":")[2] or "admin")
                 if isinstance(clients[name], Moving):
                     clients[name].hosts = hosts  # type: ignore[attr-defined]
                     clients[name].boundary()

@@ -105,6 +105,11 @@ class Reads:
         self.gets += 1
         return self.values.get(key)
 
+    is_remote = False
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        return list(map(self.get, keys))
+
     def _range(self, lo: bytes, hi: bytes, limit: int, reverse: bool) -> tuple[list[bytes], bytes | None]:
         start, end = bisect_left(self.keys, lo), bisect_left(self.keys, hi)
         if end - start <= limit:

@@ -23,11 +23,13 @@ T = TypeVar("T")
 class Client:
     """One logged-in connection. Answers are short texts: rows as tuples, the rest as in `Client.show`."""
 
-    def __init__(self, node: Node, user: str = "admin", **options: str) -> None:
+    kind: type[SqlSession] = SqlSession
+
+    def __init__(self, node: Any, user: str = "admin", **options: str) -> None:
         self.node = node
 
         def open_session(user: str, database: str, options: dict[str, str], out: list[bytes]) -> SqlSession:
-            return SqlSession(node, user, database, options, out)
+            return self.kind(node, user, database, options, out)
 
         gate = CatalogGate("trust", lambda: node.catalog(node.default_cluster))
         policy = Policy(gate, False, False, bytes, b"m" * 32, None)  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ class Node(SessionHost):
             storage_map=space.storage_map,
         )
         self.journal = self.stores.journal
-        self.versions = self.stores.replica
+        self.versions = self.reads = self.stores.replica
         self._catalogs = Catalogs(self.versions)
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
         owner, claimed = claim(self.journal, self.owner, self.stores.landmarks)

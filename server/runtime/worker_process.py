@@ -47,7 +47,7 @@ class Worker:
         self._edges: Edges | None = None
         if config.regional:
             self._edges = edges_of(config.regional, self._time_lost)
-            self.node = RegionWorkerNode(config, page, link, self._edges)
+            self.node = RegionWorkerNode(config, page, link, self._edges, self.broken)
         else:
             self.node = WorkerNode(config, page, link)
         self.gate = CatalogGate(
@@ -75,6 +75,8 @@ class Worker:
         """Serve until told to stop or main is gone; the exit code."""
         if self._edges is not None:
             await self._edges.start()
+        if isinstance(self.node, RegionWorkerNode):
+            await self.node.start()
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
         process.tune()
         self._frames.send(frames.Accepting())
@@ -84,6 +86,8 @@ class Worker:
         await self.listener.shutdown(self.grace_s)
         if self._edges is not None:
             await self._edges.stop()
+        if isinstance(self.node, RegionWorkerNode):
+            await self.node.stop()
         self.node.close()
         return 0
 
@@ -120,7 +124,7 @@ class Worker:
     ) -> SqlSession:
         """A session of an authenticated client."""
         if isinstance(self.node, RegionWorkerNode):
-            return RegionSession(self.node, user, database, options, out)
+            return self.node.kinds.usual(self.node, user, database, options, out)
         return SqlSession(self.node, user, database, options, out)
 
     def _time_lost(self, error: NoTime) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
@@ -78,6 +78,16 @@ class _CountedReads:
     def get(self, key: bytes) -> bytes | None:
         found = self._txn.get(key)
         self.read += len(found or b"")
+        return found
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        found = self._txn.get_many(keys)
+        self.read += sum(len(value) for value in found if value is not None)
+        return found
+
+    def scan_pushed(self, lo: bytes, hi: bytes, limit: int, reverse: bool, pushed: bytes) -> Any:
+        found = self._txn.scan_pushed(lo, hi, limit, reverse, pushed)
+        self.read += sum(len(value) for _key, value in found[0])
         return found
 
     def scan(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> Any:

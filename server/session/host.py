@@ -47,7 +47,14 @@ class Host(Protocol):
     """Sessions count the transactions they begin and those they have open."""
 
     @property
-    def versions(self) -> HostVersions: ...
+    def versions(self) -> HostVersions:
+        """Rows in this process; of the catalog all of them."""
+        ...
+
+    @property
+    def reads(self) -> Versions:
+        """What transactions read: `versions`, or rows in other processes."""
+        ...
 
     @property
     def jobs(self) -> Jobs: ...

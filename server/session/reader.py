@@ -199,6 +199,16 @@ class Reader:
         self._taken += len(rows)
         return rows, self._ask_next(now)
 
+    def is_ready(self, now: Timestamp) -> bool:
+        """Whether `found` or `take` have something new to say: rows, the end, or the failure that there was."""
+        if self.failure is not None:
+            return True
+        if not self._may_tell(now):
+            return False
+        if not self._is_scan:
+            return all(piece.is_done for piece in self._pieces)
+        return not self._pieces or bool(self._pieces[0].rows) or self._pieces[0].is_done
+
     @property
     def is_exhausted(self) -> bool:
         """Whether the scan has nothing more to give."""

@@ -392,7 +392,7 @@ def _transaction(txn: Transaction) -> _Transaction:
 def _restored(host: Host, saved: _Transaction, catalog: Catalog, kept_s: float) -> Transaction:
     if saved.ddl:
         catalog = store.changed(catalog, saved.writes, saved.start_ts, pending=True)
-    txn = Transaction(host.versions, catalog, saved.start_ts, host.limits)
+    txn = Transaction(host.reads, catalog, saved.start_ts, host.limits)
     txn.now = saved.now
     txn.age_s = saved.age_s + kept_s
     txn.read_only, txn.ddl, txn.dml = saved.read_only, saved.ddl, saved.dml

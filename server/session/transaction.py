@@ -27,10 +27,10 @@ import os
 import struct
 import time
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from itertools import repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 from adjudicator.messages import CommitRequest
 from journal.record import Lock, LockClass, Write
@@ -53,9 +53,15 @@ def unique_id() -> bytes:
 
 
 class Versions(Protocol):
-    """The replica's read side."""
+    """The replica's read side, here or elsewhere."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the rows are in other processes; then `scan_items` takes what is pushed down as its last argument."""
 
     def get(self, key: bytes, ts: int) -> bytes | None: ...
+
+    def get_many(self, keys: Sequence[bytes], ts: int) -> list[bytes | None]: ...
 
     def scan(self, lo: bytes, hi: bytes, ts: int, limit: int = 256, reverse: bool = False) -> Batch: ...
 
@@ -121,6 +127,11 @@ class Transaction:
 
     # --- reads: the snapshot, overlaid with the buffer ---
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the snapshot is in other processes."""
+        return self.versions.is_remote
+
     def get(self, key: bytes) -> bytes | None:
         """The row at `key`, or None."""
         if self.writes:
@@ -128,6 +139,15 @@ class Transaction:
             if found is not None:
                 return found.value
         return self.versions.get(key, self.start_ts)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """`get` of each key, all at once."""
+        writes = self.writes
+        if not writes or writes.keys().isdisjoint(keys):
+            return self.versions.get_many(keys, self.start_ts)
+        others = [key for key in keys if key not in writes]
+        found = dict(zip(others, self.versions.get_many(others, self.start_ts)))
+        return [writes[key].value if key in writes else found[key] for key in keys]
 
     def current(self, key: bytes) -> bytes | None:
         """As `get`, with what the statement at hand wrote: for uniqueness."""
@@ -147,8 +167,17 @@ class Transaction:
     def scan_items(self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False) -> Items:
         """As `scan`, with keys."""
         items, more = self.versions.scan_items(lo, hi, self.start_ts, limit, reverse)
-        if not self.writes:
-            return items, more
+        return self._overlaid(items, more, lo, hi, reverse) if self.writes else (items, more)
+
+    def scan_pushed(self, lo: bytes, hi: bytes, limit: int, reverse: bool, pushed: bytes) -> Items:
+        """As `scan_items` of what storage makes of the rows by `pushed`, with all rows that were written here."""
+        versions: Any = self.versions
+        items, more = versions.scan_items(lo, hi, self.start_ts, limit, reverse, pushed)
+        return self._overlaid(items, more, lo, hi, reverse) if self.writes else (items, more)
+
+    def _overlaid(
+        self, items: list[tuple[bytes, bytes]], more: bytes | None, lo: bytes, hi: bytes, reverse: bool
+    ) -> Items:
         covered_lo, covered_hi = lo, hi
         if more is not None:
             covered_lo, covered_hi = (more, hi) if reverse else (lo, more)

@@ -16,7 +16,14 @@ class Reads(Protocol):
     The second value of scans and counts is where to go on: the next `lo` (`hi` when reversed), or None.
     """
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether `scan_pushed` saves more than it costs: the rows are in another process."""
+        ...
+
     def get(self, key: bytes) -> bytes | None: ...
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]: ...
 
     def scan(
         self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False
@@ -25,6 +32,12 @@ class Reads(Protocol):
     def scan_items(
         self, lo: bytes, hi: bytes, limit: int = 256, reverse: bool = False
     ) -> tuple[list[tuple[bytes, bytes]], bytes | None]: ...
+
+    def scan_pushed(
+        self, lo: bytes, hi: bytes, limit: int, reverse: bool, pushed: bytes
+    ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Of what storage makes of the rows (storage.pushdown), and all rows that the transaction wrote."""
+        ...
 
     def count(self, lo: bytes, hi: bytes, limit: int = 4096) -> tuple[int, bytes | None]: ...
 

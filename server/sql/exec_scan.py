@@ -12,6 +12,8 @@ from storage import rowcode
 
 Range: TypeAlias = tuple[bytes, bytes]
 Bounds: TypeAlias = Callable[[Context], list[Range]]
+Pushed: TypeAlias = Callable[[Context], bytes]
+"""What goes along with a scan, if the rows are in another process (server.sql.pushing)."""
 Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
 """(stored values or (key, value) pairs, ctx, out): appends what passes."""
 
@@ -45,11 +47,19 @@ class Feed:
 class RangeFeed(Feed):
     """Key ranges, in key order."""
 
-    __slots__ = ()
+    __slots__ = ("pushed",)
+
+    def __init__(
+        self, bounds: Bounds, keyed: bool = False, reverse: bool = False, pushed: Pushed | None = None
+    ) -> None:
+        super().__init__(bounds, keyed, reverse)
+        self.pushed = pushed
 
     def read(self, c: Context) -> Iterator[list[Any]]:
         reverse = self.reverse
         scan = c.txn.scan_items if self.keyed else c.txn.scan
+        if self.pushed is not None and c.txn.is_remote:
+            scan = _pushing(c, self.pushed(c), self.keyed)
         size = self.first
         ranges = self.bounds(c)
         for lo, hi in reversed(ranges) if reverse else ranges:
@@ -61,23 +71,34 @@ class RangeFeed(Feed):
                 size = min(size * 4, LATER)
 
 
+def _pushing(c: Context, pushed: bytes, keyed: bool) -> Callable[..., Any]:
+    """A scan with which `pushed` goes along."""
+
+    def scan(lo: bytes, hi: bytes, limit: int, reverse: bool = False) -> tuple[list[Any], bytes | None]:
+        items, more = c.txn.scan_pushed(lo, hi, limit, reverse, pushed)
+        return items if keyed else [value for _key, value in items], more
+
+    return scan
+
+
 class KeyFeed(Feed):
     """Whole keys: each range's `lo` is one."""
 
     __slots__ = ()
 
     def read(self, c: Context) -> Iterator[list[Any]]:
-        get, keyed = c.txn.get, self.keyed
+        get_many, keyed = c.txn.get_many, self.keyed
         keys = [lo for lo, _ in self.bounds(c)]
         if self.reverse:
             keys.reverse()
         for start in range(0, len(keys), BATCH):
             c.tick()
-            found = [(key, get(key)) for key in keys[start : start + BATCH]]
+            part = keys[start : start + BATCH]
+            values = get_many(part)
             if keyed:
-                yield [pair for pair in found if pair[1] is not None]
+                yield [pair for pair in zip(part, values) if pair[1] is not None]
             else:
-                yield [value for _, value in found if value is not None]
+                yield [value for value in values if value is not None]
 
 
 class IndexFeed(Feed):
@@ -91,14 +112,14 @@ class IndexFeed(Feed):
         self.table_lo = table_lo
 
     def read(self, c: Context) -> Iterator[list[Any]]:
-        get, lo = c.txn.get, self.table_lo
+        get_many, lo = c.txn.get_many, self.table_lo
         self.entries.first = self.first
         for entries in self.entries.read(c):
             keys = [lo + _decode(entry)[0] for entry in entries]
             if self.keyed:
-                yield [(key, value) for key in keys if (value := get(key)) is not None]
+                yield [pair for pair in zip(keys, get_many(keys)) if pair[1] is not None]
             else:
-                yield [value for key in keys if (value := get(key)) is not None]
+                yield [value for value in get_many(keys) if value is not None]
 
 
 class Fused(Node):

@@ -11,7 +11,6 @@ from server.sql.exec_node import Node
 from server.sql.exec_scan import FIRST_UNDER_LIMIT, Accumulate, Scan
 from server.sql.exec_sort import Limit
 from server.sql.explain import expr_text
-from server.sql.plan_path import feed
 from server.sql.plan_scan import TableScan
 from server.sql.plan_walk import expr_rels, has_node, rewrite, walk
 from server.sql.tree import Expr
@@ -209,7 +208,7 @@ def _group(made: Grouping, source: Any, outer: "Scope") -> Node:
     empty = [not chosen for chosen in made.sets]
     details = ["Group Key: " + ", ".join(expr_text(key) for key in made.keys)] if made.keys else []
     if fused:
-        read = feed(source.path, source.outer, _keyed(source)).read
+        read = source.feed(_keyed(source)).read
         inputs: Sequence[Node] = (source.node(),)
         rows, cost = source.rows, source.path.cost
     else:
@@ -241,7 +240,7 @@ def _accumulate(made: Grouping, source: TableScan, outer: "Scope") -> Node:
     final = other.finish(
         "st, c", [f"return {_final(made, other, Emitter(other, {}, outer), lambda i: f'st[{i}]')}"]
     )
-    made_feed = feed(source.path, source.outer, keyed)
+    made_feed = source.feed(keyed)
     return Accumulate(made_feed, start, loop, final, made.layout(), source.path.cost * 1.1, source.label())
 
 

@@ -8,7 +8,7 @@ from server.catalog.descriptor import Index, IndexKey, Table
 from server.sql import tree, types
 from server.sql.access import IndexAccess, TableAccess, access
 from server.sql.codegen import Emitter, Outer, Unit
-from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, RangeFeed
+from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, Pushed, RangeFeed
 from server.sql.like_prefix import after_prefix, fixed_prefix
 from server.sql.plan_walk import is_volatile, rels_of
 from server.sql.resolve import resolve_operator
@@ -18,7 +18,8 @@ from storage import keycode
 TABLE_ROWS = 1000.0
 """What a table is taken to hold; there are no statistics."""
 _SELECTIVITY = {"=": 0.005, "range": 0.33}
-_FLIP = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+FLIP = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""A comparison read from its other side."""
 _INTS = {types.INT2, types.INT4, types.INT8}
 _FLOATS = {types.FLOAT4, types.FLOAT8}
 
@@ -109,8 +110,8 @@ def comparable(column: types.Type, other: types.Type) -> bool:
 
 def sarg_of(expr: Expr, rel: int) -> Sarg | None:
     """The condition as one that an index on `rel` may serve."""
-    if type(expr) is tree.Call and expr.operator in _FLIP and len(expr.args) == 2 and expr.function.strict:
-        for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, _FLIP[expr.operator])):
+    if type(expr) is tree.Call and expr.operator in FLIP and len(expr.args) == 2 and expr.function.strict:
+        for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, FLIP[expr.operator])):
             column = strip_relabels(here)
             if (
                 type(column) is tree.Var
@@ -324,14 +325,20 @@ def _ends(path: Path, names: list[str], emitter: Emitter, prefix: str, after: st
     return lines
 
 
-def feed(path: Path, outer: Outer | None, keyed: bool) -> Feed:
-    """The feed that reads a path; `keyed` feeds give the table's row keys too."""
+def feed(path: Path, outer: Outer | None, keyed: bool, pushed: Pushed | None = None) -> Feed:
+    """The feed that reads a path; `keyed` feeds give the table's row keys too.
+
+    `pushed`: what goes along where the path is a range of what is wanted: of rows, or of entries that have it all.
+    """
     ranges = bounds(path, outer)
+    if path.index is None and not path.unique:
+        return RangeFeed(ranges, keyed, path.reverse, pushed)
     if path.index is None:
-        made: type[Feed] = KeyFeed if path.unique else RangeFeed
-        return made(ranges, keyed, path.reverse)
+        return KeyFeed(ranges, keyed, path.reverse)
     if not path.unique:
-        entries: Feed = RangeFeed(ranges, False, path.reverse)
+        entries: Feed = RangeFeed(
+            ranges, False, path.reverse, pushed if path.index_only and not keyed else None
+        )
     else:
         entries = KeyFeed(ranges, False, path.reverse)
     if path.index_only and not keyed:

@@ -7,10 +7,11 @@ from server.catalog.descriptor import Catalog
 from server.sql import tree, types
 from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
-from server.sql.exec_scan import Count, Label, Scan
+from server.sql.exec_scan import Count, Feed, Label, Scan
 from server.sql.explain import condition_lines
 from server.sql.plan_path import Path, bounds, feed, paths
 from server.sql.plan_walk import has_node
+from server.sql.pushing import pushed
 from server.sql.scan_text import scan_lines
 from server.sql.tree import Expr
 from storage import keycode, rowcode
@@ -90,9 +91,22 @@ class TableScan:
         lines, unit, emitter, keyed = self.loop(exprs)
         body = [*lines, f"append({tuple_source(emitter, exprs)})"]
         loop = _finish_loop(unit, body, keyed, ["append = out.append"], [])
-        made = feed(self.path, self.outer, keyed)
+        made = self.feed(keyed)
         layout = {key: position for position, key in enumerate(keys)}
         return Scan(made, loop, layout, len(keys), self.path.rows, self.path.cost, self.label(exprs))
+
+    def feed(self, keyed: bool) -> Feed:
+        """What reads the path."""
+        path, needed = self.path, self.needed
+        places, kept = self._positions(), None
+        if not needed & {-1, ROW_COLUMN}:
+            wanted = {column for column in needed if column >= 0}
+            columns = self.rel.table.columns
+            if not all(
+                types.BY_OID[columns[each].type_oid].by_value for each in places if each not in wanted
+            ):
+                kept = sorted(places[column] for column in wanted)
+        return feed(path, self.outer, keyed, pushed(self.rel.id, path.residual, places, kept))
 
     def _build_late(self, exprs: Sequence[Expr], keys: Keys) -> Node:
         below = TableScan(self.rel, self.catalog, self.early, self.needed, self.outer)

@@ -43,6 +43,7 @@ def _driven(run: Callable[[Context], Iterator[Rows]], ctx: Context) -> Iterator[
     try:
         while True:
             until = monotonic() + SLICE_S
+            driver = inside.parent = getcurrent()  # a portal's next rows may be asked for from another stack
             batch = inside.switch()
             if inside.dead:
                 return
@@ -50,4 +51,5 @@ def _driven(run: Callable[[Context], Iterator[Rows]], ctx: Context) -> Iterator[
     finally:
         ctx.turn = None
         if not inside.dead:
+            inside.parent = getcurrent()
             inside.throw()

@@ -29,7 +29,7 @@ THIRD_PARTY = {
     "click": ("server/main.py", "server/cli_", "server/surface.py"),
     "uvloop": ("server/runtime/",),
     "re2": ("server/sql/regex_re2.py",),
-    "greenlet": ("server/sql/turns.py",),
+    "greenlet": ("server/sql/turns.py", "server/session/stacks.py"),
     "grpc": ("journal/etcd_grpc.py",),
     "botocore": ("server/runtime/backup/s3.py",),
     "prometheus_client": ("server/runtime/metrics", "server/runtime/region/metrics"),

@@ -83,6 +83,28 @@ def test_a_part_is_asked_for_when_the_one_before_was_taken() -> None:
     assert mine.answer(*answer(taken[1][0], following="e"), 63) == [ToReplica(0, Scan(7, 3, 50, b"e", b"h"))]
 
 
+def test_it_says_when_there_is_something_to_take() -> None:
+    mine = reader()
+    first, second = mine.scan(b"b", b"y", 60)
+    mine.answer(*answer(second, "h"), 61)
+    assert not mine.is_ready(61)
+    mine.answer(*answer(first, "c"), 62)
+    assert not mine.is_ready(49)
+    assert mine.is_ready(62)
+    (third,) = mine.take(62)[1]
+    assert not mine.is_ready(63)
+    mine.answer(*answer(third), 63)
+    assert mine.is_ready(63)
+    mine.get([b"b", b"q"], 70)
+    mine.answer(0, ReadAnswer(7, 4, (b"1",)), 71)
+    assert not mine.is_ready(71)
+    mine.answer(20, ReadAnswer(7, 5, (b"1",)), 71)
+    assert mine.is_ready(71)
+    mine.get([b"b"], 80)
+    mine.tick(1081)
+    assert mine.is_ready(1081)
+
+
 def test_in_reverse_order_the_last_shard_comes_first() -> None:
     mine = reader()
     first, second = mine.scan(b"b", b"y", 60, reverse=True)

@@ -27,8 +27,9 @@ from server.runtime.net.traffic import Loss, Traffic
 
 log = logging.getLogger("opendsql.net")
 
-LINKS_PER_NODE = 4
-"""Connections that are accepted from one node: a new one, a drained one, and what is not known to be dead yet."""
+LINKS_PER_NODE = 512
+"""Connections that are accepted from one node. Each of its processes (`page.MAX_PROCESSES`) may have some: a new one, a
+drained one, and what is not known to be dead yet."""
 SHUTDOWN_S = 2.0
 BACKLOG = 64
 

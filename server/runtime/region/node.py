@@ -46,7 +46,7 @@ from server.runtime.region.place import NUMBERS_PER_NODE, Place, patience_for
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Behind, Tails
 from server.runtime.waiting import outcome
-from server.session.transaction import Transaction, unique_id
+from server.session.transaction import Transaction, Versions, unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
 from storage.replica import Replica
@@ -73,6 +73,9 @@ class Register(Protocol):
 
 class RegionNode(SessionHost):
     """See the module's text. A `server.session.host.Host`. For the event loop's thread."""
+
+    reads: Versions
+    """What its own sessions read: its storage, or the region's storage nodes."""
 
     def __init__(
         self,
@@ -108,7 +111,7 @@ class RegionNode(SessionHost):
         self.routing = Routing(place.initial)
         self._carriers = carriers
         self.tails = Tails(carriers, self._seen, {}, broken)
-        self.versions = Replica.open(data / "storage")
+        self.versions = self.reads = Replica.open(data / "storage")
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()
         self._feeding: Feeding | None = None

@@ -20,6 +20,8 @@ from server.runtime.net.asking import Failure, Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
 from server.runtime.operations import CutSnapshot, Emit, Refused
+from server.runtime.reading.region import storage_of
+from server.runtime.reading.versions import RemoteVersions
 from server.runtime.region import joining, restoring, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
@@ -34,7 +36,8 @@ from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
 from server.runtime.storage_node.digest import digest_when_complete
 from server.runtime.waiting import outcome
-from server.session.regional import RegionSession
+from server.session import remote
+from server.session.regional import KINDS
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -55,6 +58,7 @@ class RegionServer(Endpoint):
         self.started = time.monotonic()
         self.ready_after_s = 0.0
         self.node: RegionNode | None = None
+        self.kinds = KINDS
         self.edges = Edges(choice.make(config.clock), config.region, self.broken)
         self.supplying = Supplying(
             self.transport, Path(config.data), lambda: self.node, self.edges.earliest, self.broken
@@ -71,7 +75,7 @@ class RegionServer(Endpoint):
         self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
     ) -> SqlSession:
         """A session of an authenticated client."""
-        return RegionSession(self._served(), user, database, options, out)
+        return self.kinds.usual(self._served(), user, database, options, out)
 
     def _served(self) -> RegionNode:
         assert self.node is not None
@@ -101,6 +105,11 @@ class RegionServer(Endpoint):
             limits=self.limits,
             timing=timing_for(config.silence_s),
         )
+        if config.shards:
+            self.node.reads = RemoteVersions(
+                storage_of(config, self.transport, self.edges.earliest, self.limits.transaction_age_s)
+            )
+            self.kinds = remote.KINDS
         await self.node.start()
         await self._listen_to_clients()
         self.control = ControlSocket(Path(config.data), self, self.broken, _decode)
@@ -194,10 +203,10 @@ class RegionServer(Endpoint):
         await self.listen(config, Path(config.data))
 
     def _backend(self) -> RegionBackend:
-        node, routing, clock = self._served(), self.config.router, self.config.clock
+        node, routing, config = self._served(), self.config.router, self.config
         if routing is None:
-            return RegionBackend(node, self.config.workers, clock)
-        pool = RegionPool(node, routing.processors, clock)
+            return RegionBackend(node, config.workers, config)
+        pool = RegionPool(node, routing.processors, config)
         self.router = Router(node, pool, routing)
         return pool
 

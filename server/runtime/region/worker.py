@@ -4,6 +4,7 @@
               complete (a word of the shared page) and the clock's early edge have reached the late edge?
                 ├─yes─▶ start_ts, rows and catalog of one moment, from one LMDB snapshot
                 └─no──▶ look again; after `PATIENCE_S` 57P03, never a stale answer
+    read      the same snapshot; where the region has storage nodes, these, as of start_ts (server.runtime.reading)
     COMMIT    Submit ──▶ node: owners, here or in the other region
 
 The rules are those of `server.runtime.region.node.RegionNode`. Storage may hold commits whose time has not come
@@ -28,8 +29,12 @@ from server.runtime.clocks.choice import ClockChoice
 from server.runtime.clocks.interval import NoTime
 from server.runtime.frames import Configure
 from server.runtime.page import SharedPage, decode_catalog_versions
+from server.runtime.reading.region import RegionReads
+from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.worker import Link, WorkerNode
+from server.session import remote
+from server.session.regional import KINDS
 from server.session.work import Wait
 
 PATIENCE_S = 4.0
@@ -45,6 +50,8 @@ class Regional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockChoice
     reason: str
     """Why no transaction may begin at the moment; empty: it may."""
+    node: NodeConfig | None = None
+    """Of the node, if its region has storage nodes: rows are read from these."""
 
 
 def encode(regional: Regional) -> bytes:
@@ -71,7 +78,15 @@ def _path(kind: type, value: Any) -> Path:
 class RegionWorkerNode(WorkerNode):
     """See the module's text; a `server.session.regional.RegionHost`."""
 
-    def __init__(self, config: Configure, page: SharedPage, link: Link, edges: Edges) -> None:
+    def __init__(
+        self,
+        config: Configure,
+        page: SharedPage,
+        link: Link,
+        edges: Edges,
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        """`broken`: what the connections to storage nodes tell. Raises OSError, ValueError for bad certificates."""
         regional = decode(config.regional)
         self._region = regional.region
         self._edges = edges
@@ -79,6 +94,22 @@ class RegionWorkerNode(WorkerNode):
         self.reason = regional.reason
         """Why the node lets no transaction begin; empty: it does."""
         super().__init__(config, page, link)
+        self.kinds = KINDS
+        """What its sessions are."""
+        self.remote: RegionReads | None = None
+        if regional.node is not None:
+            self.remote = RegionReads(regional.node, edges.earliest, config.limits.transaction_age_s, broken)
+            self.reads, self.kinds = self.remote.versions, remote.KINDS
+
+    async def start(self) -> None:
+        """Returns when storage nodes can be asked, if there are any."""
+        if self.remote is not None:
+            await self.remote.start()
+
+    async def stop(self) -> None:
+        """End the connections to storage nodes."""
+        if self.remote is not None:
+            await self.remote.stop()
 
     def fresh(self) -> Wait[None] | None:
         """None, or what a transaction has to wait for before it begins. Raises PgError 57P03."""

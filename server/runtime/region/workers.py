@@ -6,8 +6,8 @@ import msgspec
 
 from server.runtime import frames
 from server.runtime.backend import Backend
-from server.runtime.clocks.choice import ClockChoice
 from server.runtime.region import worker
+from server.runtime.region.config import NodeConfig
 from server.runtime.region.node import RegionNode
 from server.runtime.router.pool import ProcessorPool
 
@@ -15,10 +15,11 @@ from server.runtime.router.pool import ProcessorPool
 class RegionBackend(Backend):
     """Starts, serves, restarts and stops the query processors of a region's node."""
 
-    def __init__(self, node: RegionNode, count: int, clock: ClockChoice) -> None:
+    def __init__(self, node: RegionNode, count: int, config: NodeConfig) -> None:
         super().__init__(node, node.data, count, node.cancel)
+        self._config = config if config.shards else None
         self._region = node.place.region
-        self._clock = clock
+        self._clock = config.clock
         self._reason = node.refusal() or ""
         self._page.complete = node.following.complete
 
@@ -29,7 +30,7 @@ class RegionBackend(Backend):
             self.tell(frames.Serving(self._reason))
 
     def _configuration(self, index: int) -> frames.Configure:
-        regional = worker.Regional(self._region, self._clock, self._reason)
+        regional = worker.Regional(self._region, self._clock, self._reason, self._config)
         return msgspec.structs.replace(super()._configuration(index), regional=worker.encode(regional))
 
 

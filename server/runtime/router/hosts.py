@@ -11,7 +11,7 @@ from server.runtime.page import SharedPage
 from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
 from server.runtime.worker import Link, WorkerNode
-from server.session import regional, suspending
+from server.session import suspending
 from server.session.session import SqlSession
 
 
@@ -46,17 +46,29 @@ class ProcessorNode(_Visited, WorkerNode):
 class RegionProcessorNode(_Visited, RegionWorkerNode):
     """Of a region. A `server.session.regional.RegionHost`."""
 
-    kinds = regional.KINDS
-
-    def __init__(self, config: Configure, page: SharedPage, link: Link, edges: Edges) -> None:
-        super().__init__(config, page, link, edges)
+    def __init__(
+        self,
+        config: Configure,
+        page: SharedPage,
+        link: Link,
+        edges: Edges,
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(config, page, link, edges, broken)
         self.edges: Edges | None = edges
 
 
 def make(
-    config: Configure, page: SharedPage, link: Link, lost: Callable[[NoTime], None]
+    config: Configure,
+    page: SharedPage,
+    link: Link,
+    lost: Callable[[NoTime], None],
+    broken: Callable[[BaseException], None],
 ) -> ProcessorNode | RegionProcessorNode:
-    """What `config` describes; `lost`: the time is unknown for too long. Raises OSError, ValueError."""
+    """What `config` describes. Raises OSError, ValueError.
+
+    `lost`: the time is unknown for too long. `broken`: an invariant is, or a handler failed.
+    """
     if not config.regional:
         return ProcessorNode(config, page, link)
-    return RegionProcessorNode(config, page, link, edges_of(config.regional, lost))
+    return RegionProcessorNode(config, page, link, edges_of(config.regional, lost), broken)

@@ -166,7 +166,7 @@ class QueryProcessor:
     """The sessions of this process. `stopped` is set when it is to end."""
 
     def __init__(self, config: frames.Configure, page: SharedPage, link: Link) -> None:
-        self.node = hosts.make(config, page, link, self._time_lost)
+        self.node = hosts.make(config, page, link, self._time_lost, self.broken)
         self.seats: dict[int, Seat] = {}
         self.stopped = asyncio.Event()
         self.failed = False
@@ -317,6 +317,8 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
     life.begin(processor.told, processor.fail)
     if processor.node.edges is not None:
         await processor.node.edges.start()
+    if isinstance(processor.node, hosts.RegionProcessorNode):
+        await processor.node.start()
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
     node_frames.send(frames.Accepting())

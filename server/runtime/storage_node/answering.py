@@ -10,6 +10,7 @@ from typing import Protocol
 
 from journal.record import Key, Timestamp
 from server.runtime.region.wire import ReadFound, ReadWanted, ScanFound, ScanWanted
+from storage import pushdown
 from storage.shard import Answered, Read, Refused, Request, Scan, ScanAnswer, Shard
 
 MOST_WAITING = 4096
@@ -60,6 +61,13 @@ class Reads:
 
     def scan(self, wanted: ScanWanted, reply: Answering) -> None:
         """A part of this shard."""
+        try:
+            if wanted.pushed:
+                pushdown.check(wanted.pushed)
+        except pushdown.BadRequest as error:
+            self.refused += 1
+            reply.refuse(f"what is pushed down is not known here: {error}")
+            return
         self._numbers += 1
         scan = Scan(
             0, self._numbers, wanted.ts, wanted.lo, wanted.hi, wanted.limit, wanted.pushed, wanted.reverse

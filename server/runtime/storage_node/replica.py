@@ -29,8 +29,9 @@ from server.runtime.storage_node.answering import Reads
 from server.runtime.storage_node.fetching import Asking, fetch
 from server.runtime.waiting import outcome
 from storage.lmdb_engine import Unreadable
+from storage.pushdown import StoredPushdown
 from storage.replica import NoSpace, Replica, StoredRows
-from storage.shard import Pushdown, Read, Scan, ScanAnswer, Shard
+from storage.shard import Read, Scan, ScanAnswer, Shard
 
 log = logging.getLogger("opendsql.storage")
 
@@ -61,7 +62,6 @@ class ShardReplica:
         others: Sequence[str],
         *,
         clock: Callable[[], Timestamp],
-        pushdown: Pushdown | None = None,
     ) -> None:
         """`crossbar`: the node that feeds it; `others`: nodes with replicas of the same range."""
         self.lo = lo
@@ -79,7 +79,6 @@ class ShardReplica:
         self._crossbar = crossbar
         self._others = list(others)
         self._clock = clock
-        self._pushdown = pushdown
         self._mark: Mark | None = None
         self._marked_at: Timestamp = 0
         self._extra = msgspec.msgpack.encode((lo, hi))
@@ -157,7 +156,7 @@ class ShardReplica:
         self.state = "catching up"
         self._mark = self.rows.mark
         # What it is fed is of its range.
-        shard = Shard(self.rows, self.lo, self.hi, pushdown=self._pushdown, is_only=True)
+        shard = Shard(self.rows, self.lo, self.hi, pushdown=StoredPushdown(), is_only=True)
         self.reads.shard = shard
 
     def _end(self) -> None:
