@@ -253,6 +253,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
     for each in found["parts"]:
         lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")
         lines += map(cli_storage.line, each.get("shards", ()))
+        lines += [
+            f"  journal {journal['journal']} owned   epoch {journal['epoch']}   committed {journal['committed']}   "
+            f"appends {journal['append_ms']} ms   lead {journal['lead_ms']} ms"
+            for journal in each.get("journals", ())
+            if journal["is_owner"]
+        ]
     etcd = ", ".join(f"{each['node']}{'' if each['is_running'] else ' (dead)'}" for each in found["etcd"])
     lines.append(f"witness       {found['witness']}")
     lines.append(f"etcd          {etcd}")

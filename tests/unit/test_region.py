@@ -263,3 +263,21 @@ def test_a_release_that_waits_for_records_in_flight_is_begun():
             await until(lambda: all(second.routing.journal_of(lo) == 1 for lo in several))
 
     asyncio.run(work())
+
+
+def test_a_claim_that_is_not_wanted_any_more_is_given_up():
+    async def work():
+        async with Regions() as cluster:
+            first, _second = cluster.regions
+            cluster.cut(first.name)
+            owning = first.own(0)
+            first.tasks.pop(0).cancel()
+            is_wanted = True
+            claiming = asyncio.ensure_future(owning.run(lambda: is_wanted))
+            await asyncio.sleep(0)
+            is_wanted = False
+            await asyncio.wait_for(claiming, HANG_S)
+            cluster.heal(first.name)
+            assert owning.claims == 0 and cluster.logs[0].fence == 0
+
+    asyncio.run(work())

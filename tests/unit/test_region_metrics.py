@@ -67,6 +67,16 @@ def test_numbers_are_those_of_what_happened(tmp_path):
         assert [value(found, "journal_full", journal=each) for each in ("0", "1")] == [0, 1]
         assert value(found, "journal_position", journal="0") == east.tails.position(0)
         assert value(found, "journal_append_seconds", journal="0") > 0
+        assert [value(found, "journal_claims_total", journal=each) for each in ("0", "1")] == [1, 0]
+        assert [value(found, "journal_takeovers_total", journal=each) for each in ("0", "1")] == [0, 0]
+        done = value(found, "journal_committed_total", journal="0") - value(
+            before, "journal_committed_total", journal="0"
+        )
+        assert done == 1
+        assert value(found, "journal_refused_total", journal="0") >= 1
+        for section in ("claim", "adjudicate", "append"):
+            assert value(found, "journal_busy_seconds_total", journal="0", section=section) > 0
+            assert value(found, "journal_busy_seconds_total", journal="1", section=section) == 0
         assert value(found, "serving") == 1
 
     run(tmp_path, work)

@@ -167,7 +167,7 @@ class Owning:
                 "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
             )
             self._replay()
-            leading = asyncio.get_running_loop().create_task(self._lead())
+            leading = asyncio.get_running_loop().create_task(self._lead(is_wanted))
             self._appends.add(leading)
             leading.add_done_callback(self._append_ended)
             while not self._ended.is_set() and not self.core.is_stopped:
@@ -201,13 +201,17 @@ class Owning:
         self._perform(core.release(lo, hi, to))
         return not core.ranges.overlapping(lo, hi)  # its record may have to wait for others
 
-    async def _lead(self) -> None:
-        """The carrier's leader belongs where the owner is, also after it has failed and come back elsewhere."""
+    async def _lead(self, is_wanted: Callable[[], bool]) -> None:
+        """The carrier's leader belongs where the owner is, also after it has failed and come back elsewhere.
+
+        Not while this region may not own: then it gives the lead up.
+        """
         is_here = False
         while True:
-            was_here, is_here = is_here, await self._carrier.lead()
-            if is_here and not was_here:
-                self.append_times.forget()  # they went round by another region
+            if is_wanted():
+                was_here, is_here = is_here, await self._carrier.lead()
+                if is_here and not was_here:
+                    self.append_times.forget()  # they went round by another region
             await asyncio.sleep(LEAD_S)
 
     def checkpoint(self) -> None:
