@@ -261,7 +261,7 @@ def run(config: NodeConfig) -> int:
 
     try:
         return uvloop.run(
-            joining.serve(config, StorageServer, lambda _server: f"ready storage {config.node}")
+            joining.serve(config, StorageServer, lambda _server: f"ready {config.node}")
         )
     except (Broken, LogError) as error:
         log.critical("node stops error=%r", error)
