@@ -16,6 +16,7 @@ from server import iam_keys
 from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
+from server.runtime.hosting import Testing
 from server.runtime.router.settings import Settings as Routing
 
 EXIT_USAGE = 2
@@ -115,6 +116,31 @@ def router_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         with_routing = option(with_routing)
     return with_routing
+
+
+def testing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--no-injections, --no-conflict-detail: what docs/testing.md says; the command gets them as `testing`."""
+
+    @functools.wraps(command)
+    def with_testing(*, injections: bool, conflict_detail: bool, **others: Any) -> None:
+        command(**others, testing=Testing(injections, conflict_detail))
+
+    for option in (
+        click.option(
+            "--conflict-detail/--no-conflict-detail",
+            default=True,
+            show_default=True,
+            help="Whether the errors OC000 and OC001 say why, which DSQL does not.",
+        ),
+        click.option(
+            "--injections/--no-injections",
+            default=True,
+            show_default=True,
+            help="Whether the admin may ask for faults (CALL opendsql.inject).",
+        ),
+    ):
+        with_testing = option(with_testing)
+    return with_testing
 
 
 def access(

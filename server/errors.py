@@ -32,6 +32,24 @@ class PgError(Exception):
         """Further protocol fields by their letter: s schema, t table, c column, d datatype, n constraint, R routine."""
 
 
+class ConnectionDropped(PgError):
+    """The connection ends at once and without a word, as when the network or the server fails."""
+
+    def __init__(self) -> None:
+        super().__init__("08006", "connection dropped", severity="FATAL")
+
+
+def too_many_connections() -> PgError:
+    """As many sessions as the cluster may have (dsql-reference §4)."""
+    text = "Unable to accept connection, too many open connections."
+    return PgError("53300", text, severity="FATAL")
+
+
+def connection_rate() -> PgError:
+    """Connections come faster than the cluster takes them (dsql-reference §4)."""
+    return PgError("53400", "Unable to accept connection, rate exceeded.", severity="FATAL")
+
+
 def conflict() -> PgError:
     """Another transaction committed a conflicting change first (dsql-reference §5.1)."""
     return PgError("40001", "change conflicts with another transaction (OC000)")

@@ -11,6 +11,7 @@ import click
 from server import cli_backup, cli_cluster, cli_listening, cli_node, cli_operate, cli_token, cli_topology
 from server.errors import PgError
 from server.runtime import serving
+from server.runtime.hosting import Testing
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
@@ -38,6 +39,7 @@ def cli() -> None:
     "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
 )
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
+@cli_listening.testing_options
 @cli_listening.options
 @click.option("--region", default="us-east-1", show_default=True, help="The region that tokens are for.")
 @click.option(
@@ -73,6 +75,7 @@ def serve(
     workers: int,
     metrics: str | None,
     routing: Routing | None,
+    testing: Testing,
 ) -> None:
     """Run one region on this machine."""
     iam = cli_listening.Iam(region, keys)
@@ -88,6 +91,7 @@ def serve(
         admin_verifier=access.admin_verifier,
         trust=access.trust,
         rebase=rebase,
+        testing=testing,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,

@@ -11,7 +11,7 @@ from pygwire import messages as pg
 from server.catalog import store
 from server.catalog.descriptor import Catalog
 from server.pgwire.connection import Connection
-from server.runtime.hosting import SessionHost
+from server.runtime.hosting import SessionHost, Testing
 from server.runtime.node import Node
 from server.session import suspending
 from server.session.host import Jobs
@@ -31,6 +31,7 @@ class Elsewhere(SessionHost):
         self.default_cluster = node.default_cluster
         self.rebase = node.rebase
         self.versions = self.reads = node.versions
+        self.desk = node.desk
         self._node = node
         self._catalogs: dict[int, Catalog] = {}
 
@@ -120,6 +121,7 @@ def play(
 
     async def work(node: Node) -> list[bytes]:
         random.seed(1)
+        node.set_testing(Testing(conflict_detail=False))  # whose ids and times no two runs share
         hosts = (node, Elsewhere(node)) if elsewhere else (node,)
         first = Client(node)
         for text in setup:

@@ -105,7 +105,7 @@ def running(*options: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     """One server in memory for the whole session; see `server`."""
-    yield from running("--memory")
+    yield from running("--memory", "--no-conflict-detail")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def server(shared_server: Server) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def strict_server() -> Iterator[Server]:
     """A server that gives OC001 for any newer catalog."""
-    yield from running("--memory", "--no-rebase")
+    yield from running("--memory", "--no-rebase", "--no-conflict-detail")
 
 
 def empty(dsn: str) -> None:
@@ -126,13 +126,13 @@ def empty(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         tables = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'sys')"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'sys', 'opendsql')"
         ).fetchall()
         for schema, table in tables:
             connection.execute(f'DROP TABLE "{schema}"."{table}" CASCADE')
         schemas = connection.execute(
             "SELECT nspname FROM pg_namespace"
-            " WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'sys', 'public', 'pg_toast')"
+            " WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'sys', 'opendsql', 'public', 'pg_toast')"
         ).fetchall()
         for (schema,) in schemas:
             connection.execute(f'DROP SCHEMA "{schema}" CASCADE')

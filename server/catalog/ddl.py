@@ -16,7 +16,7 @@ from server.sql.limits import Limits
 from server.sql.tree import OutputColumn
 
 EXCLUSIVE = int(LockClass.EXCLUSIVE)
-SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys")
+SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys", "opendsql")
 
 
 class Txn(Protocol):

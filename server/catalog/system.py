@@ -1,8 +1,9 @@
-"""The system schemas as FROM finds them: pg_catalog, information_schema and sys (DESIGN §5)."""
+"""The system schemas as FROM finds them: pg_catalog, information_schema, sys (DESIGN §5) and opendsql."""
 
 from __future__ import annotations
 
 from server.catalog import (
+    system_opendsql,
     system_sql,
     system_static,
     system_tables,
@@ -12,7 +13,7 @@ from server.catalog.system_relation import BY_OID, RELATIONS, SystemRelation
 
 __all__ = ["MODULES", "RELATIONS", "SystemRelation", "find_by_oid", "find_relation"]
 
-MODULES = (system_sql, system_static, system_tables, system_views)
+MODULES = (system_opendsql, system_sql, system_static, system_tables, system_views)
 """They fill RELATIONS with what makes the rows."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.catalog import system_columns, system_columns_sql, system_types  # noqa: F401  (registers aclitem)
-from server.catalog.store import INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SYS_OID
+from server.catalog.store import INFORMATION_SCHEMA_OID, OPENDSQL_OID, PG_CATALOG_OID, SYS_OID
 from server.sql import types
 from server.sql.tree import OutputColumn
 from server.sql.types import Array, Type
@@ -18,7 +18,12 @@ Values = dict[str, Any]
 Producer = Callable[[Any], Iterable[Values]]
 """From the session's environment to rows."""
 
-SCHEMA_OIDS = {"pg_catalog": PG_CATALOG_OID, "information_schema": INFORMATION_SCHEMA_OID, "sys": SYS_OID}
+SCHEMA_OIDS = {
+    "pg_catalog": PG_CATALOG_OID,
+    "information_schema": INFORMATION_SCHEMA_OID,
+    "sys": SYS_OID,
+    "opendsql": OPENDSQL_OID,
+}
 KEPT = 4
 """How many catalogs (versions, clusters) a relation keeps its rows for."""
 
@@ -29,6 +34,18 @@ _SYS = """
   name:grantor_pg_role_name
 """
 """The relations of schema sys (dsql-reference §8.1), written as in system_columns."""
+
+_OPENDSQL = """
+13801 conflicts timestamptz:conflicted_at text:error schema_name,table_name,index_name,key int4:pid name:usename
+  text:application_name timestamptz:start_time text:transaction_id,winner_transaction_id
+  timestamptz:winner_committed_at int8:start_ts,winner_commit_ts int8:injection_id
+13802 hot_keys text:schema_name,table_name,index_name,key int8:conflicts,overcount timestamptz:last_conflict_at
+13803 transactions int4:pid name:usename text:application_name,state timestamptz:xact_start,start_time
+  int8:start_ts,rows_written,bytes_written,rows_locked
+13804 injections int8:id text:kind int8:nth,times float8:probability int8:seed int4:pid name:usename text:table_name
+  float8:ms,jitter_ms timestamptz:created_at int8:matched,fired
+"""
+"""The relations of schema opendsql, which DSQL does not have: docs/testing.md."""
 
 _EMPTY: dict[str, Any] = {"S": "", "N": 0, "B": False, "Z": "", "A": Array([])}
 """The empty value of NOT NULL columns by type category."""
@@ -47,7 +64,7 @@ class SystemRelation:
     not_null: tuple[bool, ...]
     scope: str = "static"
     """How long rows hold: static (as long as the process), catalog (one catalog version), user (that, for one
-    user), none."""
+    user), none, node (as none; the node is asked before each statement)."""
     producer: Producer | None = None
     """None: the relation is empty, nothing that it lists exists here."""
     _kept: dict[Any, tuple[Any, list[Row]]] = field(default_factory=dict)
@@ -56,7 +73,7 @@ class SystemRelation:
         """All rows for a session's environment, in column order."""
         if self.producer is None:
             return ()
-        if self.scope == "none":
+        if self.scope in ("none", "node"):
             return self._made(env)
         version = None if self.scope == "static" else env.catalog
         key = (id(version), env.user if self.scope == "user" else "")
@@ -119,6 +136,7 @@ def _load() -> dict[tuple[str, str], SystemRelation]:
         (system_columns.VIEWS, "pg_catalog", "v"),
         (system_columns_sql.VIEWS, "information_schema", "v"),
         (_SYS, "sys", "v"),
+        (_OPENDSQL, "opendsql", "v"),
     )
     return {
         (made.schema, made.name): made

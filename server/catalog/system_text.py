@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.catalog.descriptor import Catalog, Check, Index, Oid, Table
-from server.catalog.store import INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SYS_OID
+from server.catalog.store import INFORMATION_SCHEMA_OID, OPENDSQL_OID, PG_CATALOG_OID, SYS_OID
 from server.sql import tree, types
 from server.sql.bind import bind_scalar
 from server.sql.deparse import deparse
@@ -18,6 +18,7 @@ SYSTEM_SCHEMA_NAMES = {
     PG_CATALOG_OID: "pg_catalog",
     INFORMATION_SCHEMA_OID: "information_schema",
     SYS_OID: "sys",
+    OPENDSQL_OID: "opendsql",
 }
 
 

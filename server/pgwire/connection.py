@@ -39,27 +39,10 @@ from typing import Any
 
 from pygwire import messages as pg
 
-from server.errors import PgError
+from server.errors import ConnectionDropped, PgError
 from server.pgwire import codec, startup
 from server.pgwire.session_protocol import Session, SessionFactory
 from server.session.work import SLICE, Slice, Wait, Work
-
-FIXED_PARAMETERS = {
-    "server_version": "16.15",
-    "server_encoding": "UTF8",
-    "client_encoding": "UTF8",
-    "application_name": "",
-    "default_transaction_read_only": "off",
-    "in_hot_standby": "off",
-    "is_superuser": "off",
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "integer_datetimes": "on",
-    "standard_conforming_strings": "on",
-    "scram_iterations": "4096",
-}
-"""ParameterStatus at start-up where the session's `parameters` do not say otherwise (dsql-reference §8.3)."""
 
 MESSAGE_LIMIT = 10 << 20
 """Bytes of one message, dsql-reference §4."""
@@ -100,6 +83,8 @@ class Environment:
     report: Callable[[Exception], str]
     """Log a defect with its traceback; returns the id that the client is told."""
     counters: Counters
+    admit: Callable[[str], Work | None] = lambda user: None
+    """What is to be waited for before an authenticated user may enter; raises PgError."""
 
 
 class Connection:
@@ -337,7 +322,7 @@ class Connection:
         entry = self._startup
         assert entry is not None
         buffer = self._buffer
-        while self._mode is None and not self.closing and not self.upgrade:
+        while self._mode is None and self._work is None and not self.closing and not self.upgrade:
             password = bool(entry.user)
             start = self._position + password
             self._needed = 4 + password
@@ -376,6 +361,14 @@ class Connection:
             self.upgrade = True
 
     def _enter(self, entry: startup.Startup) -> None:
+        work = self._environment.admit(entry.user)
+        if work is None:
+            self._admitted(entry)
+        else:
+            self._work, self._after = work, lambda connection: connection._admitted(entry)
+            self._drive()
+
+    def _admitted(self, entry: startup.Startup) -> None:
         self.out.append(pg.AuthenticationOk().to_wire())
         self._open(entry)
 
@@ -394,7 +387,7 @@ class Connection:
         self._on_error = Connection._ready
 
     def _greet(self, session: Session, user: str) -> None:
-        reported = {**FIXED_PARAMETERS, "session_authorization": user, **session.parameters()}
+        reported = {**startup.FIXED_PARAMETERS, "session_authorization": user, **session.parameters()}
         for name, value in reported.items():
             self.out.append(codec.parameter_status(name, value))
         key = pg.BackendKeyData(process_id=session.process_id, secret_key=session.secret)
@@ -440,7 +433,10 @@ class Connection:
 
     def _fatal(self, error: PgError) -> None:
         error.severity = "FATAL"
-        self.out.append(codec.error_response(error))
+        if isinstance(error, ConnectionDropped):
+            self.out.clear()
+        else:
+            self.out.append(codec.error_response(error))
         self.closing = True
 
     def _violate(self, kind: int, unknown: bool) -> None:

@@ -28,7 +28,7 @@ class Session(Protocol):
     """Four bytes; together with `process_id` the right to cancel."""
 
     def parameters(self) -> Mapping[str, str]:
-        """What ParameterStatus reports at start-up, over `connection.FIXED_PARAMETERS`."""
+        """What ParameterStatus reports at start-up, over `startup.FIXED_PARAMETERS`."""
         ...
 
     def query(self, sql: str) -> Work | None:

@@ -161,8 +161,7 @@ def _check_time(date: str, expires: str, now: datetime) -> None:
         raise access_denied()
     oldest = now.astimezone(UTC) - timedelta(seconds=seconds)
     if signed < oldest:
-        span = f"{now.astimezone(UTC):{_DATE}} - {seconds // 60} min."
-        raise access_denied(f"Signature expired: {date} is now earlier than {oldest:{_DATE}} ({span})")
+        raise expired(signed, now, seconds)
 
 
 def _check_action(action: str, user: str, key: AccessKey, region: str, host: str) -> None:
@@ -185,6 +184,13 @@ def _is_named(host: str, name: str) -> bool:
         label, dot, rest = host.partition(".")
         return bool(label and dot) and rest == name[2:]
     return host == (f"[{name}]" if ":" in name else name)
+
+
+def expired(signed: datetime, now: datetime, seconds: int) -> PgError:
+    """The answer to a token that was signed more than `seconds` ago."""
+    oldest = now.astimezone(UTC) - timedelta(seconds=seconds)
+    span = f"{now.astimezone(UTC):{_DATE}} - {seconds // 60} min."
+    return access_denied(f"Signature expired: {signed:{_DATE}} is now earlier than {oldest:{_DATE}} ({span})")
 
 
 def access_denied(hint: str | None = None) -> PgError:

@@ -16,6 +16,23 @@ from server.pgwire import scram, sigv4
 from server.pgwire.codec import text
 from server.pgwire.session_protocol import Gate
 
+FIXED_PARAMETERS = {
+    "server_version": "16.15",
+    "server_encoding": "UTF8",
+    "client_encoding": "UTF8",
+    "application_name": "",
+    "default_transaction_read_only": "off",
+    "in_hot_standby": "off",
+    "is_superuser": "off",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "integer_datetimes": "on",
+    "standard_conforming_strings": "on",
+    "scram_iterations": "4096",
+}
+"""ParameterStatus at start-up where the session's `parameters` do not say otherwise (dsql-reference §8.3)."""
+
 MAX_STARTUP_PACKET = 10_000
 MAX_PASSWORD_MESSAGE = 65_535
 PROTOCOL_LATEST = 0x0003_0000

@@ -25,11 +25,16 @@ from journal.broken import require
 from server.errors import PgError
 from server.pgwire.sigv4 import Trust
 from server.runtime import frames
+from server.runtime.census import Census
+from server.runtime.desk import NodeDesk
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
+from server.session.reasons import Refusal
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.testing.desk import Desk, Observed
+from server.testing.injections import Fault
 
 log = logging.getLogger("opendsql.backend")
 
@@ -93,6 +98,12 @@ class Main(Protocol):
     def sessions(self) -> Mapping[int, Any]: ...
 
     @property
+    def desk(self) -> Desk: ...
+
+    @property
+    def session_defaults(self) -> dict[str, str]: ...
+
+    @property
     def committer(self) -> Committing: ...
 
     @property
@@ -146,6 +157,12 @@ class Peer:
             self.sessions.discard(message.process_id)
             self._node.told_left(message.process_id)
             self._backend.tell(message, self)
+        elif isinstance(message, frames.ConflictLost):
+            self._node.desk.lost(message.lost)
+        elif isinstance(message, frames.Asked):
+            self._ask(message)
+        elif isinstance(message, frames.RunningAre):
+            self._backend.census.told(message.number, self.index, message.running)
         elif not self.accepting.done():
             self.accepting.set_result(None)
 
@@ -168,7 +185,7 @@ class Peer:
             return
         require(isinstance(error, PgError), "a commit is refused with an error for the client")
         assert isinstance(error, PgError)
-        self.frames.send(frames.Refused(number, error.sqlstate, error.message, error.severity))
+        self.frames.send(_refused(number, error))
 
     def _wait_for_job(self, message: frames.WaitForJob) -> None:
         wait = self._node.jobs.wait_for(message.cluster, message.job_id)
@@ -180,6 +197,28 @@ class Peer:
 
     def _job_ended(self, number: int, wait: Wait[bool]) -> None:
         self.frames.send(frames.JobEnded(number, wait.value()))
+
+    def _ask(self, message: frames.Asked) -> None:
+        wait = self._node.desk.ask(message.request)
+        answer = partial(self._told, message.number, wait)
+        if wait.done:
+            answer()
+        else:
+            wait.callback = answer
+
+    def _told(self, number: int, wait: Wait[Any]) -> None:
+        if isinstance(wait.error, PgError):
+            self.frames.send(_refused(number, wait.error))
+            return
+        found = wait.value()
+        self.frames.send(
+            frames.Told(
+                number,
+                fault=found if isinstance(found, Fault) else None,
+                count=found if isinstance(found, int) else None,
+                observed=found if isinstance(found, Observed) else None,
+            )
+        )
 
     def _ended(self, reason: str) -> None:
         log.info("worker's socket ended index=%d reason=%s", self.index, reason)
@@ -209,6 +248,10 @@ class Backend:
         self._front: Front | None = None
         self.is_stopping = False
         node.shared = Shared(self._page, self)
+        self.census = Census(self.tell)
+        assert isinstance(node.desk, NodeDesk)
+        node.desk.page = self._page
+        node.desk.elsewhere = lambda: self.census.ask(self._peers)
 
     async def start(self, front: Front) -> None:
         """Returns when all workers accept connections. Raises `WorkerFailed`, OSError."""
@@ -318,6 +361,7 @@ class Backend:
             mock_secret=front.mock_secret,
             rebase=self._node.rebase,
             limits=self._node.limits,
+            session_defaults=self._node.session_defaults,
         )
 
     async def _keep(self, peer: Peer) -> None:
@@ -349,11 +393,19 @@ class Backend:
     def _forget(self, peer: Peer) -> None:
         peer.frames.close()
         del self._peers[peer.index]
+        self.census.gone(peer.index)
         self._page.clear_sessions(peer.index)
         self._node.versions.check_readers()
         for process_id in peer.sessions:
             self._node.told_left(process_id)
             self.tell(frames.Left(process_id))
+
+
+def _refused(number: int, error: PgError) -> frames.Refused:
+    verdict = error.verdict if isinstance(error, Refusal) else None
+    return frames.Refused(
+        number, error.sqlstate, error.message, error.severity, error.detail, error.hint, verdict
+    )
 
 
 def _environment() -> dict[str, str]:

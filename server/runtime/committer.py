@@ -217,7 +217,7 @@ class Committer:
             if not isinstance(verdict, Committed):
                 self.conflicts += 1
                 self.busy.conflicted(verdict.key)
-                wait.fail(refusal(verdict.reason, verdict.key))
+                wait.fail(refusal(verdict))
                 continue
             waits.append(wait)
             size += request_size

@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,7 @@ from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
+from server.session.work import Work
 from server.sql.limits import Limits
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Endpoint:
         self.control: ControlSocket | None = None
         self.metrics: MetricsServer | None = None
         self.port = 0
+        self.admit: Callable[[str], Work | None] = lambda user: None
+        """See `server.pgwire.connection.Environment`."""
         self._log = log
 
     def open_session(
@@ -121,6 +124,7 @@ class Endpoint:
             counters=self.counters,
             mock_secret=self.mock_secret,
             connect=Connection if self.router is None else partial(Relay, self.router),
+            admit=self.admit,
         )
         if shares_port:
             await require_free(facing.host, facing.port)

@@ -1,8 +1,8 @@
 """What the processes of one node say to each other, and how it is framed (DESIGN §11).
 
     frame      message (msgpack: tag, fields), as in server.runtime.framing
-    worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left   ──▶  main
-               ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop, Serving
+    worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left, ConflictLost, Asked, RunningAre   ──▶  main
+               ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop, Serving, Told, TellRunning
 
 Both ends are the same program, so a frame that cannot be read is a defect of the process that sent it.
 """
@@ -11,10 +11,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from adjudicator.messages import CommitRequest
+from adjudicator.messages import Aborted, CommitRequest
 from server.pgwire.sigv4 import Trust
 from server.runtime.hosting import Entered
 from server.sql.limits import Limits
+from server.testing.conflicts import Lost
+from server.testing.desk import Observed, Request, Running
+from server.testing.injections import Fault
 
 OVERHEAD = 1 << 20
 """What a frame may have beyond the bytes that count for a transaction's limit: names of tables it used."""
@@ -53,6 +56,26 @@ class WaitForJob(msgspec.Struct, frozen=True, array_like=True, tag=6):
     job_id: str
 
 
+class ConflictLost(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """A session of the worker has lost a commit."""
+
+    lost: Lost
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """A session of the worker asks the node's desk; `Told` or `Refused` answers."""
+
+    number: int
+    request: Request
+
+
+class RunningAre(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """What `TellRunning` wants to know."""
+
+    number: int
+    running: list[Running]
+
+
 class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     """The first thing that a worker is told, on the socket: no secret is on a command line."""
 
@@ -71,6 +94,8 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     limits: Limits
     regional: bytes = b""
     """Of a region's worker: what `server.runtime.region.worker` decodes."""
+    session_defaults: dict[str, str] = {}
+    """What sessions' settings are where it is not DSQL's default."""
 
 
 class Committed(msgspec.Struct, frozen=True, array_like=True, tag=17):
@@ -87,6 +112,10 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag=18):
     sqlstate: str
     message: str
     severity: str
+    detail: str | None = None
+    hint: str | None = None
+    verdict: Aborted | None = None
+    """Why a commit was refused."""
 
 
 class JobEnded(msgspec.Struct, frozen=True, array_like=True, tag=19):
@@ -108,8 +137,27 @@ class Serving(msgspec.Struct, frozen=True, array_like=True, tag=21):
     reason: str
 
 
-ToMain: TypeAlias = Accepting | Submit | WaitForJob | Cancel | Entered | Left
-ToWorker: TypeAlias = Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop | Serving
+class Told(msgspec.Struct, frozen=True, array_like=True, tag=22):
+    """The desk's answer to `Asked`: one of these, or nothing."""
+
+    number: int
+    fault: Fault | None = None
+    count: int | None = None
+    observed: Observed | None = None
+
+
+class TellRunning(msgspec.Struct, frozen=True, array_like=True, tag=23):
+    """Which transactions are open there? `RunningAre` answers."""
+
+    number: int
+
+
+ToMain: TypeAlias = (
+    Accepting | Submit | WaitForJob | Cancel | Entered | Left | ConflictLost | Asked | RunningAre
+)
+ToWorker: TypeAlias = (
+    Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop | Serving | Told | TellRunning
+)
 
 decode_to_main = msgspec.msgpack.Decoder(ToMain).decode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

@@ -17,13 +17,16 @@ import msgspec
 
 from server.catalog import privileges
 from server.catalog.descriptor import Catalog
-from server.errors import PgError
+from server.errors import too_many_connections
 from server.runtime.background import Background
+from server.runtime.desk import NodeDesk
 from server.runtime.page import SharedPage
+from server.session import reasons
 from server.session.preparing import Plans
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.testing.desk import Desk
 
 T = TypeVar("T")
 
@@ -72,6 +75,14 @@ class Shared:
     watcher: Watcher
 
 
+@dataclass(frozen=True, slots=True)
+class Testing:
+    """What the command line says of docs/testing.md."""
+
+    injections: bool = True
+    conflict_detail: bool = True
+
+
 class SessionHost:
     """What the node and a worker have in common. Used on the event loop's thread."""
 
@@ -81,12 +92,22 @@ class SessionHost:
         self.sessions: dict[int, SqlSession | Entered] = {}
         """By process id; those of other processes are told by `told_entered`."""
         self.shared: Shared | None = None
+        self.desk: Desk = NodeDesk(self.sessions)
+        self.session_defaults: dict[str, str] = {}
+        """What sessions' settings are where it is not DSQL's default."""
         self.begun = 0
         """Transactions begun here; sessions count them, and those open."""
         self.open_transactions = 0
         self._last_number = 0
         self._plans: dict[object, Plans] = {}
         self._background = Background()
+
+    def set_testing(self, testing: Testing) -> None:
+        """Before the first session, in the main process."""
+        assert isinstance(self.desk, NodeDesk)
+        self.desk.is_injecting_allowed = testing.injections
+        if not testing.conflict_detail:
+            self.session_defaults[reasons.SETTING] = "off"
 
     def plans(self, key: object) -> Plans:
         """The statement cache that sessions with equal settings share."""
@@ -120,9 +141,7 @@ class SessionHost:
         shared = self.shared
         count = len(self.sessions) if shared is None else shared.page.session_count()
         if process_id is None and count >= self.limits.connections:
-            raise PgError(
-                "53300", "Unable to accept connection, too many open connections.", severity="FATAL"
-            )
+            raise too_many_connections()
         pid = self._new_process_id() if process_id is None else process_id
         self.sessions[pid] = session
         if shared is not None:

@@ -30,6 +30,8 @@ from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
 from server.sql.limits import Limits
 from server.sql.row_writer import entry_size
+from server.testing.desk import Desk, Match
+from server.testing.injections import Event, Point
 from storage import keycode, rowcode
 from storage.mvcc import Versions
 
@@ -41,6 +43,7 @@ RETENTION_US = 30 * 60 * 1_000_000
 _EPOCH_US = 946_684_800_000_000
 EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
 DUPLICATE = "Found duplicate key while validating index for UCVs"
+TOO_LARGE = "key size too large"
 
 
 RETRY_S = 1.0
@@ -82,6 +85,9 @@ class JobHost(Protocol):
     def catalog(self, cluster: int) -> Catalog: ...
 
     def clusters(self) -> list[int]: ...
+
+    @property
+    def desk(self) -> Desk: ...
 
     def fresh(self) -> Wait[None] | None: ...
 
@@ -173,6 +179,7 @@ class JobRunner:
         try:
             if job.job_type == "INDEX_BUILD":
                 await self._build(cluster, job)
+                await self._let_fail(cluster, job)
                 await self._activate(cluster, job, "valid")
                 await self._update(cluster, job, "completed", "")
             elif job.job_type == "DROP":
@@ -271,7 +278,7 @@ class JobRunner:
                 entry_key, value = entries.entry(row, key)
                 exclusive = entries.is_exclusive(row)
                 if entry_size(entry_key, key, exclusive) > self._node.limits.key_bytes:
-                    raise Unfit("key size too large")
+                    raise Unfit(TOO_LARGE)
                 if versions.get(entry_key, start_ts) is None and entry_key not in writes:
                     writes[entry_key] = Write(entry_key, value, EXCLUSIVE if exclusive else BLIND)
                     guards.append(key)
@@ -301,6 +308,16 @@ class JobRunner:
             if _points_elsewhere(there, value):
                 raise Unfit(DUPLICATE)
         return more
+
+    async def _let_fail(self, cluster: int, job: Job) -> None:
+        """Raises `Unfit` when an injection says so."""
+        desk = self._node.desk
+        if not desk.armed & Point.JOB:
+            return
+        catalog, table, index = self._target(cluster, job)
+        name = f"{catalog.schemas[table.schema_oid].name}.{table.name}"
+        if await outcome(desk.ask(Match(Event(Point.JOB, cluster, tables=(name,))))) is not None:
+            raise Unfit(DUPLICATE if index.unique else TOO_LARGE)
 
     async def _activate(self, cluster: int, job: Job, state: str) -> None:
         """The last commit: the index changes its state, and the catalog its version."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from journal.broken import Broken
-from server.errors import PgError
+from server.errors import PgError, too_many_connections
 from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.session_protocol import Gate, SessionFactory
 from server.pgwire.startup import Policy
 from server.runtime.tls import ALPN, Renewal, ServerTls, Tunnel
-from server.session.work import Slice, Wait
+from server.session.work import Slice, Wait, Work
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +74,10 @@ class Listener:
         counters: Counters | None = None,
         mock_secret: bytes | None = None,
         connect: Callable[[Environment, str, PgError | None], Connection] = Connection,
+        admit: Callable[[str], Work | None] = lambda user: None,
     ) -> None:
-        """`connect` makes a client's connection: one whose session is in this process, or a relay.
-
-        A `Renewal` is asked once a minute; connections that are there keep what they have.
+        """`connect` makes a client's connection: one whose session is in this process, or a relay; `admit`: see
+        `Environment`. A `Renewal` is asked once a minute; connections that are there keep what they have.
         """
         self.counters = counters or Counters()
         self.limits = limits or Limits()
@@ -102,7 +102,7 @@ class Listener:
             mock_secret=mock_secret or os.urandom(32),
             certificate_hash=self._tls.certificate_hash if self._tls else None,
         )
-        self._environment = Environment(policy, node.open_session, report_defect, self.counters)
+        self._environment = Environment(policy, node.open_session, report_defect, self.counters, admit)
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on `host`:`port` (0: any free port); returns the port. Raises OSError if it is taken."""
@@ -159,7 +159,7 @@ class Listener:
             self.counters.refused += 1
             if excess > UNANSWERED_MARGIN:
                 return None
-            refusal = PgError("53300", "Unable to accept connection, too many open connections.")
+            refusal = too_many_connections()
         return self._connect(self._environment, peer, refusal)
 
     def entered(self, client: "Client", process_id: int) -> None:

@@ -3,7 +3,8 @@
     word 0         the journal position applied last, written after the replica's commit and before any
                    client is answered: a reader that finds the word unchanged has the newest snapshot
     word 1         in a region: the time up to which everything is applied, written after word 0
-    word 2 + i     sessions of process i
+    word 2         the points at which injections wait (server.testing.injections)
+    word 3 + i     sessions of process i
 
 A word is 8 aligned bytes. A torn read could at worst make a changed word look changed in another way.
 """
@@ -15,7 +16,7 @@ import tempfile
 import msgspec
 
 MAX_PROCESSES = 128
-SIZE = 8 * (2 + MAX_PROCESSES)
+SIZE = 8 * (3 + MAX_PROCESSES)
 
 encode_catalog_versions = msgspec.msgpack.Encoder().encode
 decode_catalog_versions = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -56,14 +57,23 @@ class SharedPage:
     def complete(self, ts: int) -> None:
         self._words[1] = ts
 
+    @property
+    def armed(self) -> int:
+        """The points at which injections wait."""
+        return self._words[2]
+
+    @armed.setter
+    def armed(self, points: int) -> None:
+        self._words[2] = points
+
     def session_count(self) -> int:
         """Sessions of all processes."""
-        return sum(self._words[2:])
+        return sum(self._words[3:])
 
     def add_sessions(self, index: int, change: int) -> None:
         """Process `index` has more or fewer sessions."""
-        self._words[2 + index] += change
+        self._words[3 + index] += change
 
     def clear_sessions(self, index: int) -> None:
         """Process `index` is gone."""
-        self._words[2 + index] = 0
+        self._words[3 + index] = 0

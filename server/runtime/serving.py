@@ -20,10 +20,12 @@ from pathlib import Path
 from journal.broken import Broken
 from server.pgwire.sigv4 import Trust
 from server.runtime import process
+from server.runtime.admitting import admission
 from server.runtime.backend import Backend
 from server.runtime.control import ControlSocket
 from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
+from server.runtime.hosting import Testing
 from server.runtime.node import Node
 from server.runtime.operations import Facts, Operations
 from server.runtime.router.pool import ProcessorPool
@@ -60,6 +62,7 @@ class Options:
     """Further processes that accept connections."""
     metrics: tuple[str, int] | None = None
     """Host and port for Prometheus."""
+    testing: Testing = field(default_factory=Testing)
     router: Routing | None = None
     """This process accepts all connections, and hands their sessions to query processors that come and go."""
 
@@ -84,6 +87,8 @@ class Server(Endpoint):
             options.admin_verifier,
             options.trust,
         )
+        self.node.set_testing(options.testing)
+        self.admit = admission(lambda: self.node.desk, self.node.default_cluster)
         if options.router is not None:
             pool = ProcessorPool(self.node, options.data, options.router.processors, self.cancel_here)
             self.backend = pool

@@ -25,22 +25,31 @@ from journal.broken import require
 from server.catalog import store
 from server.catalog.descriptor import Catalog, Job
 from server.errors import PgError
+from server.runtime.desk import RemoteDesk, running_of
 from server.runtime.frames import (
+    Asked,
     Cancel,
     Committed,
     Configure,
+    ConflictLost,
     JobEnded,
     Left,
     Refused,
+    RunningAre,
     Submit,
+    TellRunning,
+    Told,
     ToWorker,
     WaitForJob,
 )
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, SessionHost, Shared
 from server.runtime.page import SharedPage, decode_catalog_versions
-from server.session.transaction import Transaction, Versions
+from server.session.reasons import Refusal
+from server.session.transaction import Transaction
 from server.session.work import Wait
+from server.testing.conflicts import Lost
+from server.testing.desk import Request
 from storage.replica import Reader
 
 HOLD_S = 0.01
@@ -73,6 +82,20 @@ class Link:
         self._frames.send(WaitForJob(number, cluster, job_id))
         return wait
 
+    def ask(self, request: Request) -> Wait[Any]:
+        """Ask the node's desk; the Wait gives its answer or fails with PgError."""
+        number, wait = self._expect()
+        self._frames.send(Asked(number, request))
+        return wait
+
+    def lost(self, lost: Lost) -> None:
+        """Tell the desk of a commit that was refused."""
+        self._frames.send(ConflictLost(lost))
+
+    def running_are(self, number: int, sessions: dict[int, Any]) -> None:
+        """Tell which transactions are open here."""
+        self._frames.send(RunningAre(number, list(running_of(sessions))))
+
     def cancel(self, process_id: int, secret: bytes) -> None:
         """Pass on a cancel request."""
         self._frames.send(Cancel(process_id, secret))
@@ -85,7 +108,7 @@ class Link:
         """Tell of its end."""
         self._frames.send(Left(process_id))
 
-    def answered(self, message: Committed | Refused | JobEnded) -> None:
+    def answered(self, message: Committed | Refused | JobEnded | Told) -> None:
         """Main has answered."""
         wait = self._waiting.pop(message.number, None)
         require(wait is not None, "main answers what it was asked, once")
@@ -94,8 +117,10 @@ class Link:
             wait.finish(message.commit_ts)
         elif isinstance(message, JobEnded):
             wait.finish(message.is_completed)
+        elif isinstance(message, Told):
+            wait.finish(message.fault or message.observed or message.count)
         else:
-            wait.fail(PgError(message.sqlstate, message.message, severity=message.severity))
+            wait.fail(_error(message))
 
     def _expect(self) -> tuple[int, Wait[Any]]:
         self._last_number += 1
@@ -105,6 +130,17 @@ class Link:
     def _resume(self) -> None:
         while self._held and not self._frames.is_congested:
             self._frames.send(self._held.popleft())
+
+
+def _error(message: Refused) -> PgError:
+    error = PgError(
+        message.sqlstate,
+        message.message,
+        severity=message.severity,
+        detail=message.detail,
+        hint=message.hint,
+    )
+    return error if message.verdict is None else Refusal(error, message.verdict)
 
 
 class WorkerJobs:
@@ -140,6 +176,8 @@ class WorkerNode(SessionHost):
         self.default_cluster = config.default_cluster
         self.rebase = config.rebase
         self.shared = Shared(page, link)
+        self.desk = RemoteDesk(page, link)
+        self.session_defaults = config.session_defaults
         self._page = page
         self._link = link
         self._call_later = call_later or asyncio.get_running_loop().call_later
@@ -152,7 +190,6 @@ class WorkerNode(SessionHost):
         self._catalog_versions: dict[int, int] = {}
         self._catalogs: dict[int, Catalog] = {}
         self.versions = Reader.open(Path(config.data) / "storage", taken=self._taken)
-        self.reads: Versions = self.versions
         self.jobs = WorkerJobs(self, link)
         self._refresh()
 
@@ -179,12 +216,14 @@ class WorkerNode(SessionHost):
 
     def told(self, message: ToWorker) -> bool:
         """What main says of commits, jobs and other sessions; False: it is about something else. Raises `Broken`."""
-        if isinstance(message, Committed | Refused | JobEnded):
+        if isinstance(message, Committed | Refused | JobEnded | Told):
             self._link.answered(message)
         elif isinstance(message, Entered):
             self.told_entered(message)
         elif isinstance(message, Left):
             self.told_left(message.process_id)
+        elif isinstance(message, TellRunning):
+            self._link.running_are(message.number, self.sessions)
         else:
             return False
         return True

@@ -17,6 +17,7 @@ from pathlib import Path
 from journal.broken import Broken
 from server.pgwire.connection import Counters
 from server.runtime import frames, process, tls
+from server.runtime.admitting import admission
 from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
 from server.runtime.framing import Messages
@@ -69,6 +70,7 @@ class Worker:
             tls_required=config.tls_required,
             counters=Counters(),
             mock_secret=config.mock_secret,
+            admit=admission(lambda: self.node.desk, config.default_cluster),
         )
 
     async def run(self) -> int:

@@ -1,4 +1,4 @@
-"""CALL: the one procedure that DSQL has, sys.wait_for_job (dsql-reference §6)."""
+"""CALL: the one procedure that DSQL has, sys.wait_for_job (dsql-reference §6), and ours (calling_opendsql)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
+from server.session import calling_opendsql
 from server.session.work import Slice, Wait
 from server.sql import ast, types
 from server.sql.bind import bind_scalar
@@ -22,8 +23,10 @@ _JOB_ID = re.compile(r"[a-z2-7]{26}")
 def call(
     session: SqlSession, statement: ast.CallStmt
 ) -> Generator[Slice | Wait[object], None, list[tuple[Any, ...]]]:
-    """Run CALL sys.wait_for_job(text): one row, true when the job completed. Raises PgError."""
+    """Run CALL: one row; of sys.wait_for_job(text), true when the job completed. Raises PgError."""
     function = statement.function
+    if calling_opendsql.is_one(function.names):
+        return (yield from calling_opendsql.call(session, function))
     if function.names[-1] != "wait_for_job" or function.names[:-1] not in (("sys",), ()):
         shown = ".".join(function.names)
         raise PgError("42883", f"procedure {shown} does not exist")

@@ -10,6 +10,7 @@ from server.catalog.descriptor import Catalog, Job
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.testing.desk import Desk
 
 if TYPE_CHECKING:
     from server.session.preparing import Plans
@@ -45,6 +46,13 @@ class Host(Protocol):
     begun: int
     open_transactions: int
     """Sessions count the transactions they begin and those they have open."""
+    session_defaults: dict[str, str]
+    """What sessions' settings are where it is not DSQL's default."""
+
+    @property
+    def desk(self) -> Desk:
+        """Conflicts, injections, what runs."""
+        ...
 
     @property
     def versions(self) -> HostVersions:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from server.session import injecting, observing
 from server.session.prepared import Prepared
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Work
@@ -43,6 +44,10 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
     txn = session.txn
     assert txn is not None and prepared.plan is not None
     if portal.rows is None and not portal.done:
+        if prepared.observes:
+            yield from observing.observe(session)
+        elif session.node.desk.armed:
+            yield from injecting.at_statement(session, prepared)
         session.check_privileges(prepared)
         session.count_statement(prepared, txn)
         portal.ctx = session.new_context(txn.view() if max_rows else txn, portal.params)
@@ -99,9 +104,16 @@ def _run_to_end(session: SqlSession, portal: Portal, txn: Transaction) -> Work:
 
 
 def run_at_once(
-    session: SqlSession, prepared: Prepared, params: list[Any], formats: tuple[int, ...], txn: Transaction
+    session: SqlSession,
+    prepared: Prepared,
+    params: list[Any],
+    formats: tuple[int, ...],
+    txn: Transaction,
+    is_delayed: bool = False,
 ) -> Work | None:
-    """A statement that is one call, with all its rows."""
+    """A statement that is one call, with all its rows. `is_delayed`: injections have had their turn."""
+    if session.node.desk.armed and not is_delayed:
+        return injecting.delayed(session, prepared, params, formats, txn)
     ctx = session.new_context(txn, params)
     if session.user != "admin":
         session.check_privileges(prepared)
@@ -138,6 +150,14 @@ def rest(session: SqlSession, ctx: Context) -> Work:
         yield from session.wait_for(session.node.sleep(min(seconds, LONGEST_SLEEP_S)))
         seconds -= LONGEST_SLEEP_S
     ctx.tick()
+
+
+def retract(out: list[bytes], message: bytes) -> None:
+    """Take back a CommandComplete that is still unsent: its transaction did not commit."""
+    for place in range(len(out) - 1, -1, -1):
+        if out[place] is message:
+            del out[place]
+            return
 
 
 def tag_of(prepared: Prepared, ctx: Context | None, rows: int) -> str:

@@ -55,6 +55,7 @@ class Prepared:
         "is_query",
         "lifted",
         "modifies",
+        "observes",
         "param_types",
         "parameter_description",
         "parsed",
@@ -78,6 +79,7 @@ class Prepared:
         tables: tuple[tuple[int, str], ...] = (),
         modifies: bool = False,
         is_of_the_moment: bool = False,
+        observes: bool = False,
     ) -> None:
         self.parsed = parsed
         """None: the empty statement."""
@@ -95,6 +97,8 @@ class Prepared:
         self.modifies = modifies
         self.is_of_the_moment = is_of_the_moment
         """See `Bound.is_of_the_moment`: not for the shared cache."""
+        self.observes = observes
+        """See `Bound.observes`."""
         self.is_query = tag == "SELECT"
         self.returns_rows = self.is_query or bool(columns)
         """SELECT may return rows without columns."""
@@ -120,6 +124,7 @@ class Prepared:
             tag=self.tag,
             tables=self.tables,
             modifies=self.modifies,
+            observes=self.observes,
         )
 
     def row_description(self, formats: tuple[int, ...]) -> bytes:

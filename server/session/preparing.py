@@ -110,6 +110,7 @@ def prepare_statement(
         tables=bound.tables,
         modifies=modifies(bound),
         is_of_the_moment=bound.is_of_the_moment,
+        observes=bound.observes,
     )
 
 

@@ -15,16 +15,17 @@ from server.catalog.descriptor import Catalog, Oid
 from server.catalog.privileges import role_oid, roles_of
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import planning, preparing, rebase
+from server.session import injecting, planning, preparing, reasons, rebase
 from server.session.environment import SessionEnv
 from server.session.planning import LONG_SHAPE, aside
-from server.session.portal import SLICE_S, Portal, run_at_once, run_portal
+from server.session.portal import SLICE_S, Portal, retract, run_at_once, run_portal
 from server.session.prepared import Prepared, expand_formats
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Slice, Wait, Work
 from server.sql import ast, refusals, scanner
 from server.sql.context import Context
+from server.testing.desk import NOTHING
 
 if TYPE_CHECKING:
     from server.session.copy_in import CopyIn
@@ -55,7 +56,7 @@ class SqlSession:
         self.user = user
         self.database = database
         self.cluster = node.default_cluster
-        self.settings = Settings(options)
+        self.settings = Settings({**node.session_defaults, **options})
         self.catalog: Catalog = node.catalog(self.cluster)
         """The catalog that this session last met; OC001 compares with it."""
         self.env = SessionEnv(self.settings, user, database, self.catalog, self)
@@ -75,6 +76,7 @@ class SqlSession:
         self._complete: bytes | None = None
         """CommandComplete of the implicit transaction's last statement, retracted if its commit fails."""
         self.state = "idle"
+        self.observed = NOTHING  # what the views of schema opendsql show
         self.query_text = ""
 
     # --- connection's calls: identity and ends ---
@@ -474,7 +476,7 @@ class SqlSession:
     def begin(self, *, implicit: bool) -> Transaction:
         node = self.node
         catalog = node.catalog(self.cluster)
-        txn = Transaction(node.reads, catalog, node.start_ts(), node.limits, implicit=implicit)
+        txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
         txn.read_only = self.env.read_only
         self.txn = txn
         node.begun += 1
@@ -499,24 +501,28 @@ class SqlSession:
         in_block, txn.implicit = not txn.implicit, True
         """From here on an error leaves no block behind."""
         if txn.is_adjudicated:
-            wait = self._submit(txn)
+            if self.node.desk.armed:
+                yield from injecting.at_commit(self, txn)
+            wait = self.submit(txn)
             yield wait
-            self._decided(txn, wait)
+            self.decided(txn, wait)
             return
         if in_block:
             txn.check_age()
         rebase.check_reader(self, txn)
         self._end(committed=True)
 
-    def _submit(self, txn: Transaction) -> Wait[int]:
+    def submit(self, txn: Transaction) -> Wait[int]:
+        """Ask for the verdict on `txn`. Raises PgError."""
         txn.check_age()
         return self.node.submit(txn, txn.check_size())
 
-    def _decided(self, txn: Transaction, wait: Wait[int]) -> None:
+    def decided(self, txn: Transaction, wait: Wait[int]) -> None:
         """The verdict on `txn` is there. Raises PgError."""
         try:
             wait.value()
-        except PgError:
+        except PgError as error:
+            reasons.explain(self, txn, error)
             self.catalog = self.node.catalog(self.cluster)
             raise
         if txn.ddl:
@@ -534,25 +540,19 @@ class SqlSession:
         message = self._complete
         try:
             if txn.is_adjudicated:
-                wait = self._submit(txn)
+                if self.node.desk.armed:
+                    yield from injecting.at_commit(self, txn)
+                wait = self.submit(txn)
                 yield wait
-                self._decided(txn, wait)
+                self.decided(txn, wait)
             else:
                 rebase.check_reader(self, txn)
                 self._end(committed=True)
         except PgError:
             if message is not None:
-                self._retract(message)
+                retract(self.out, message)
             raise
         self._complete = None
-
-    def _retract(self, message: bytes) -> None:
-        """Take back a CommandComplete that is still unsent: its transaction did not commit."""
-        out = self.out
-        for place in range(len(out) - 1, -1, -1):
-            if out[place] is message:
-                del out[place]
-                return
 
     def _end(self, committed: bool) -> None:
         if self.txn is not None:

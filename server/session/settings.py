@@ -207,6 +207,17 @@ _ALLOWED = (
     Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
     Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
 )
+_OURS = (
+    Setting(
+        "opendsql.conflict_detail",
+        "on",
+        _boolean("opendsql.conflict_detail"),
+        "Why a commit was refused, in the error's detail.",
+        evidence="ours",
+        source="docs/testing.md",
+    ),
+)
+"""Settings that DSQL does not have."""
 """What SET, SET LOCAL, RESET, set_config() and start-up options take.
 
 `role` is not among them: the user guide allows SET LOCAL role in a transaction, a cluster refused it in August 2026,
@@ -257,7 +268,7 @@ ALL: dict[str, Setting] = {
     **{
         each.name.lower(): replace(each, evidence=DOCUMENTED, source="§8.3 UG:accessing") for each in _ALLOWED
     },
-    **{each.name.lower(): each for each in _SHOWN},
+    **{each.name.lower(): each for each in (*_OURS, *_SHOWN)},
 }
 """By name in lower case."""
 

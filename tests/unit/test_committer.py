@@ -57,7 +57,7 @@ def test_the_first_committer_wins(tmp_path, crowded):
         with pytest.raises(Refusal, match="OC000") as raised:
             await outcome(loser)
         assert raised.value.sqlstate == "40001"
-        assert raised.value.reason is Reason.CONFLICT
+        assert raised.value.verdict.reason is Reason.CONFLICT
         assert read(node, "a") == b"1"
         await write(node, {"a": b"3"})
         assert (node.committer.conflicts, node.journal.tail.position) == (1, 4)

@@ -15,6 +15,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from adjudicator.messages import Aborted, CommitRequest, Committed
 from adjudicator.protocol import Answer, Check, Marker, ToOwner
 from journal.record import MARKERS, Key, Timestamp
@@ -160,7 +162,7 @@ class Coordinating:
             pending.wait.finish(result.commit_ts)
         elif isinstance(result, Aborted):
             self.conflicts += 1
-            pending.wait.fail(refusal(result.reason, _row(result.key)))
+            pending.wait.fail(refusal(msgspec.structs.replace(result, key=_row(result.key))))
         else:
             assert isinstance(result, Unknown)
             self.unknown += 1

@@ -1,0 +1,143 @@
+"""CALL opendsql.inject(...), remove_injection(id), remove_injections(): faults on demand (docs/testing.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from server.errors import PgError
+from server.session.work import Slice, Wait
+from server.sql import ast, types
+from server.sql.bind import bind_scalar
+from server.sql.codegen import compile_expr
+from server.sql.context import Context
+from server.sql.tree import OutputColumn
+from server.sql.types import Type
+from server.testing.desk import Inject, Remove, Request
+from server.testing.injections import Injection
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
+
+Row = tuple[Any, ...]
+
+
+class _Procedure(NamedTuple):
+    parameters: dict[str, Type]
+    """Names and types in order."""
+    needed: int
+    """How many of them have no default."""
+    result: OutputColumn
+
+
+PROCEDURES = {
+    "inject": _Procedure(
+        {
+            "kind": types.TEXT,
+            "nth": types.INT8,
+            "times": types.INT8,
+            "probability": types.FLOAT8,
+            "seed": types.INT8,
+            "pid": types.INT4,
+            "role": types.TEXT,
+            "table_name": types.TEXT,
+            "ms": types.FLOAT8,
+            "jitter_ms": types.FLOAT8,
+        },
+        1,
+        OutputColumn("id", types.INT8),
+    ),
+    "remove_injection": _Procedure({"id": types.INT8}, 1, OutputColumn("removed", types.BOOL)),
+    "remove_injections": _Procedure({}, 0, OutputColumn("removed", types.INT8)),
+}
+"""The procedures of schema opendsql."""
+_DEFAULTS: dict[str, Any] = {"nth": 1, "times": 1, "ms": 0.0, "jitter_ms": 0.0}
+"""Where it is not NULL."""
+
+
+def is_one(names: ast.Names) -> bool:
+    """Whether it is the name of a procedure of schema opendsql."""
+    return len(names) == 2 and names[0] == "opendsql" and names[1] in PROCEDURES
+
+
+def columns_of(names: ast.Names) -> tuple[OutputColumn, ...]:
+    """What CALL returns."""
+    return (PROCEDURES[names[1]].result,)
+
+
+def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[object], None, list[Row]]:
+    """Run it: one row. Raises PgError."""
+    name = function.names[1]
+    if session.user != "admin":
+        raise PgError("42501", f"permission denied for procedure {name}")
+    values = _arguments(session, function)
+    answer = yield from session.wait_for(session.node.desk.ask(_request(session, name, values)))
+    return [(bool(answer) if name == "remove_injection" else answer or 0,)]
+
+
+def _request(session: SqlSession, name: str, values: dict[str, Any]) -> Request:
+    if name != "inject":
+        return Remove(session.cluster, values.get("id"))
+    if values.get("kind") is None:
+        raise PgError("22004", "kind must not be null")
+    for required in ("nth", "ms", "jitter_ms"):
+        if values[required] is None:
+            raise PgError("22004", f"{required} must not be null")
+    if values.get("probability") is not None and "times" not in values["given"]:
+        values["times"] = None
+    return Inject(
+        Injection(
+            values["kind"],
+            session.cluster,
+            values["nth"],
+            values["times"],
+            values.get("probability"),
+            values.get("seed"),
+            values.get("pid"),
+            values.get("role"),
+            values.get("table_name"),
+            values["ms"],
+            values["jitter_ms"],
+        )
+    )
+
+
+def _arguments(session: SqlSession, function: ast.FuncCall) -> dict[str, Any]:
+    """The values by parameter, defaults among them, and `given`: the names of those that were."""
+    name = function.names[1]
+    procedure = PROCEDURES[name]
+    if _is_decorated(function) or len(function.args) > len(procedure.parameters):
+        raise _unknown(name)
+    txn = session.txn or session.begin(implicit=True)
+    values: dict[str, Any] = {key: _DEFAULTS.get(key) for key in procedure.parameters}
+    given: set[str] = set()
+    names = list(procedure.parameters)
+    called = function.arg_names or (None,) * len(function.args)
+    for place, (argument, called_by) in enumerate(zip(function.args, called)):
+        parameter = called_by if called_by is not None else names[place]
+        if parameter not in procedure.parameters:
+            raise _unknown(name)
+        if parameter in given:
+            raise PgError("42601", f'argument name "{parameter}" used more than once')
+        if called_by is None and any(called[:place]):
+            raise PgError("42601", "positional argument cannot follow named argument")
+        if isinstance(argument, ast.SubLink):
+            raise PgError("0A000", "cannot use subquery in CALL argument")
+        kind = procedure.parameters[parameter]
+        bound = bind_scalar(argument, None, session.env, txn.catalog, (kind, -1), "call")
+        values[parameter] = compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
+        given.add(parameter)
+    if not given.issuperset(names[: procedure.needed]):
+        raise _unknown(name)
+    return values | {"given": given}
+
+
+def _is_decorated(function: ast.FuncCall) -> bool:
+    return bool(function.star or function.distinct or function.order_by or function.filter or function.over)
+
+
+def _unknown(name: str) -> PgError:
+    takes = ", ".join(f"{key} {kind.display}" for key, kind in PROCEDURES[name].parameters.items())
+    return PgError(
+        "42883", f"procedure opendsql.{name} does not take these arguments", hint=f"It takes ({takes})."
+    )

@@ -1,0 +1,1 @@
+"""What a test may ask of a server beyond DSQL: why a commit lost, what runs, faults on demand."""
