@@ -46,7 +46,7 @@ from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, SessionHost, Shared
 from server.runtime.page import SharedPage, decode_catalog_versions
 from server.session.reasons import Refusal
-from server.session.transaction import Transaction
+from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
 from server.testing.conflicts import Lost
 from server.testing.desk import Request
@@ -190,6 +190,7 @@ class WorkerNode(SessionHost):
         self._catalog_versions: dict[int, int] = {}
         self._catalogs: dict[int, Catalog] = {}
         self.versions = Reader.open(Path(config.data) / "storage", taken=self._taken)
+        self.reads: Versions = self.versions
         self.jobs = WorkerJobs(self, link)
         self._refresh()
 

@@ -27,7 +27,6 @@ from server.runtime.page import SharedPage
 from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
 from server.runtime.worker import Link, WorkerNode
-from server.session.regional import RegionSession
 from server.session.session import SqlSession
 
 log = logging.getLogger("opendsql.worker")

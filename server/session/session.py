@@ -476,7 +476,7 @@ class SqlSession:
     def begin(self, *, implicit: bool) -> Transaction:
         node = self.node
         catalog = node.catalog(self.cluster)
-        txn = Transaction(node.versions, catalog, node.start_ts(), node.limits, implicit=implicit)
+        txn = Transaction(node.reads, catalog, node.start_ts(), node.limits, implicit=implicit)
         txn.read_only = self.env.read_only
         self.txn = txn
         node.begun += 1
