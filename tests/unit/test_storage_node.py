@@ -13,7 +13,7 @@ from server.runtime.storage_node.digest import digest
 from server.runtime.waiting import outcome
 from storage.shard import Refused
 from tests.region_nodes import EAST, WEST, Nodes
-from tests.regions.in_process import HANG_S
+from tests.regions.in_process import HANG_S, MS
 from tests.storage_nodes import MIDDLE, Reply, StorageNodes
 from tests.unit.test_keeping import FAR, NEAR, commit, trimmed, until
 
@@ -277,6 +277,22 @@ def test_a_question_goes_to_the_shard_that_has_all_of_it():
     assert shard_of([low, high], ReadWanted(1, ())) is None
     assert shard_of([low, high], ScanWanted(1, MIDDLE, FAR)) is high
     assert shard_of([low, high], ScanWanted(1, NEAR, FAR)) is None
+
+
+def test_commits_are_dated_ahead_by_the_way_to_storage_nodes_too(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        await until(lambda: east.owners[0].is_owner)
+        ts = await commit(east, NEAR + b"1", b"1")
+        await storage.until_complete("one", ts)
+        await until(lambda: east.feeding.delay > 0)
+        for _ in range(1000):
+            east.feeding.applied.add(100 * MS, time.monotonic_ns())
+        await until(lambda: east.owners[0].lead >= 100 * MS)
+
+    run(tmp_path, work)
 
 
 def test_an_answer_without_rows_waits_until_it_says_enough(tmp_path):

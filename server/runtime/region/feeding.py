@@ -13,6 +13,7 @@ snapshot. Bounded: the window, an answer, and the parts that are taken for a rep
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import takewhile
@@ -23,6 +24,7 @@ import msgspec
 from journal.crossbar import Crossbar, Mark
 from journal.record import Commit, Key, Timestamp
 from server.runtime.region.following import Part, part_of
+from server.runtime.region.lead import Recent
 from server.runtime.region.tails import Follower, Tails
 from server.runtime.region.wire import Fed, FeedWanted
 
@@ -133,6 +135,10 @@ class Feeding:
         """Those from before the window."""
         self.lost = 0
         """Replicas that were told to begin anew."""
+        self.applied = Recent()
+        """How long rows take from here until a replica has applied them and says so."""
+        self._sent: dict[tuple[str, Key], tuple[Timestamp, int]] = {}
+        """The last answer with rows: complete to when, sent when (monotonic, ns)."""
         self._source = source
         self._tails = tails
         self._window = _Window(complete)
@@ -143,6 +149,11 @@ class Feeding:
     def complete(self) -> Timestamp:
         """Of the stream here."""
         return max(self._source.crossbar.complete, self._window.before)
+
+    @property
+    def delay(self) -> int:
+        """ns that three of four parts with rows took lately until they were applied, as `applied` says."""
+        return self.applied.p75(time.monotonic_ns())
 
     def taken(self, part: Part) -> None:
         """The next part of the stream, before it is applied here."""
@@ -160,6 +171,10 @@ class Feeding:
         """A question of a replica on `node`; one that it asked before is not answered any more."""
         key = node, wanted.lo
         self._waiting.pop(key, None)
+        sent = self._sent.pop(key, None)
+        if sent is not None and sent[0] == wanted.complete:
+            now = time.monotonic_ns()
+            self.applied.add(now - sent[1], now)
         if wanted.complete >= self._window.before:
             self._leave(key)
             self._try(key, wanted, reply)
@@ -186,6 +201,8 @@ class Feeding:
             fed = _fed(wanted, parts, complete, self._source.crossbar.mark())
             if fed.commits or fed.is_lost or complete - wanted.complete >= wanted.rest:
                 self._waiting.pop(key, None)
+                if fed.commits:
+                    self._sent[key] = fed.complete, time.monotonic_ns()
                 self._send(reply, fed)
                 return
         self._waiting[key] = _Asked(wanted, reply)

@@ -473,7 +473,7 @@ class RegionNode(SessionHost):
     async def _live(self) -> None:
         while True:
             is_serving = self.membership.refusal(time.monotonic()) is None
-            message = wire.Alive(is_serving, self.deliveries.p75(self._latest()))
+            message = wire.Alive(is_serving, self._told_deliveries())
             self._owners.post_all(message)
             self.leasing.renew()
             self.serving(self.refusal())
@@ -492,10 +492,20 @@ class RegionNode(SessionHost):
                 await asyncio.gather(*(each.give_up_lead() for each in self._carriers.values()))
             await asyncio.sleep(CONFIRM_S)
 
+    def _told_deliveries(self) -> dict[int, int]:
+        further = self._fed_within
+        return {journal: ns + further for journal, ns in self.deliveries.p75(self._latest()).items()}
+
     def _served(self) -> list[dict[int, int]]:
-        """What the nodes in service say of deliveries."""
+        """What the nodes in service say of deliveries; what is appended here has its way to storage nodes alone."""
         nodes = self.place.nodes
-        return [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
+        told = [told for node, told in self._reported.items() if self.membership.is_active(nodes[node])]
+        return [*told, dict.fromkeys(self.place.journals, self._fed_within)]
+
+    @property
+    def _fed_within(self) -> int:
+        """ns beyond the node's own reading until the region's storage nodes have what it has."""
+        return self._feeding.delay if self._feeding is not None else 0
 
     def _checkpoint(self, journal: int) -> None:
         """Of the owner in this region, wherever it is."""
