@@ -63,7 +63,7 @@ def pipeline(node: Node) -> Iterator[Metric]:
         "busy_seconds",
         "Seconds of work of each serial section; divided by the interval, the share that is used up.",
         ["section"],
-        _sections(busy),
+        _sections(busy, node.claim_s),
     )
     yield counter("transactions_begun", "Transactions begun.", node.begun)
     yield gauge("transactions_open", "Transactions that are open.", node.open_transactions)
@@ -89,13 +89,14 @@ def pipeline(node: Node) -> Iterator[Metric]:
     yield gauge("start_ts_seconds", "The time that a transaction would begin at.", node.start_ts() / 1e9)
 
 
-def _sections(busy: Busy) -> dict[str, float]:
+def _sections(busy: Busy, claim_s: float) -> dict[str, float]:
     return {
         # The loop's thread works when it computes, and when a flush on it waits for the disk.
         "event_loop": time.thread_time() + busy.blocked_s,
         "adjudicator": busy.decide_s,
         "journal_flush": busy.flush_s,
         "apply": busy.apply_s,
+        "claim": claim_s,
     }
 
 

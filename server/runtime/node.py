@@ -84,7 +84,9 @@ class Node(SessionHost):
         self.versions = self.reads = self.stores.replica
         self._catalogs = Catalogs(self.versions)
         self.owner = f"{os.uname().nodename}:{os.getpid()}"
+        begun = time.perf_counter()
         owner, claimed = claim(self.journal, self.owner, self.stores.landmarks)
+        self.claim_s = time.perf_counter() - begun
         self.epoch = owner.epoch
         self.stores.stream.follow(claimed, clock(), encode_catalog_versions({}))
         self.committer = Committer(

@@ -48,7 +48,7 @@ def test_a_node_reports_everything_before_anything_happens(tmp_path):
         )
         for name in ("conflicts_total", "refused_too_old_total", "apply_lag_records", "out_of_space"):
             assert value(found, name) == 0
-        for section in ("event_loop", "adjudicator", "journal_flush", "apply"):
+        for section in ("event_loop", "adjudicator", "journal_flush", "apply", "claim"):
             assert value(found, "busy_seconds_total", section=section) > 0
         for event in ("internal_errors", "protocol_violations", "failed_logins", "refused"):
             assert value(found, "connection_events_total", event=event) == 0

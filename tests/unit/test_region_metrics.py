@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from server.errors import PgError
+from server.runtime.clocks.interval import Interval, NoTime
 from server.runtime.region import metrics as families
+from server.runtime.region.edges import Edges
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.unit.test_keeping import FAR, NEAR, commit, cut_two, until
 from tests.unit.test_metrics import series, value
@@ -78,5 +80,29 @@ def test_numbers_are_those_of_what_happened(tmp_path):
             assert value(found, "journal_busy_seconds_total", journal="0", section=section) > 0
             assert value(found, "journal_busy_seconds_total", journal="1", section=section) == 0
         assert value(found, "serving") == 1
+        assert value(found, "commits_without_room_total") == 1
+        assert value(found, "busy_seconds_total", section="apply") > 0
 
     run(tmp_path, work)
+
+
+def test_the_bound_of_the_clock_is_told_also_when_the_time_is_not_known():
+    clock = Fickle()
+    edges = Edges(clock, EAST, lambda _error: None)
+    assert edges.latest() == 30
+    found = series(lambda: families.clock(edges))
+    assert (value(found, "clock_known"), value(found, "clock_bound_seconds")) == (1, 10e-9)
+    clock.is_lost = True
+    found = series(lambda: families.clock(edges))
+    assert (value(found, "clock_known"), value(found, "clock_bound_seconds")) == (0, 10e-9)
+
+
+class Fickle:
+    """A clock that may lose the time."""
+
+    is_lost = False
+
+    def now(self):
+        if self.is_lost:
+            raise NoTime("lost")
+        return Interval(10, 30)

@@ -9,6 +9,7 @@ time must wait (S1). A part for which there is no room is kept and tried again (
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -60,6 +61,8 @@ class Following:
         self.shard = Shard(self.rows, b"", MARKERS)
         self.complete: Timestamp = self.shard.complete
         self.is_out_of_space = False
+        self.apply_s = 0.0
+        """Seconds in which parts were applied."""
         self.taken: Callable[[Part], None] | None = None
         """Told each part before it is applied."""
         self._tails = tails
@@ -101,6 +104,7 @@ class Following:
     def _apply(self, part: Part) -> bool:
         """One step; False: there is no room, it is tried again."""
         now = self._clock()
+        begun = time.perf_counter()
         extra = self._applying(part.commits)
         try:
             self.shard.feed(part.items, part.complete, part.mark, now, extra)
@@ -111,6 +115,8 @@ class Following:
             self._part = part
             asyncio.get_running_loop().call_later(SPACE_RETRY_S, self._apply_again)
             return False
+        finally:
+            self.apply_s += time.perf_counter() - begun
         self._part = None
         self.is_out_of_space = False
         self._marked_at = now

@@ -4,31 +4,32 @@ Every series that can't exist yet is 0: a journal that was not measured, a lead 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.runtime.metrics_families import counter, gauge, labelled
+from server.runtime.region.edges import Edges
 from server.runtime.region.metrics_owners import owners
 from server.runtime.region.node import RegionNode
 from server.runtime.region.tails import Tails
 
 
-def process() -> Iterator[Metric]:
-    """What this process does altogether."""
+def process(sections: Mapping[str, float] | None = None) -> Iterator[Metric]:
+    """What this process does altogether, and in these sections of it; owners' are `journal_busy_seconds`."""
     yield labelled(
         CounterMetricFamily,
         "busy_seconds",
         "Seconds of work of each serial section; divided by the interval, the share that is used up.",
         ["section"],
-        {"event_loop": time.thread_time()},
+        {"event_loop": time.thread_time(), **(sections or {})},
     )
 
 
 def commits(node: RegionNode) -> Iterator[Metric]:
     """What became of COMMITs of this node, and of its statements."""
     coordinating = node.coordinating
-    yield from process()
+    yield from process({"apply": node.following.apply_s})
     yield counter("transactions_begun", "Transactions begun in the node's own process.", node.begun)
     yield gauge("transactions_open", "Transactions that are open there.", node.open_transactions)
     yield counter("commits", "Transactions committed with writes or locks.", coordinating.commits)
@@ -116,6 +117,15 @@ def storage(node: RegionNode) -> Iterator[Metric]:
     yield counter("snapshots_cut", "Snapshots cut by this process.", keeping.cut)
     yield gauge("snapshot_failing", "1 if the last try to cut a snapshot failed.", bool(keeping.last_error))
     yield counter("journal_trimmed_records", "Records that this process let go.", keeping.trimmed)
+
+
+def clock(edges: Edges) -> Iterator[Metric]:
+    """How well the time is known; transactions wait for about twice the bound."""
+    is_known = edges.refusal() is None
+    yield gauge("clock_known", "1 if the time is known well enough to hand out times.", is_known)
+    yield gauge(
+        "clock_bound_seconds", "How far the clock may be off, when it was last known.", edges.bound_ns / 1e9
+    )
 
 
 def membership(node: RegionNode) -> Iterator[Metric]:

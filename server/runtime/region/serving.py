@@ -130,6 +130,7 @@ class RegionServer(Endpoint):
             lambda: families.journals(node),
             lambda: families.storage(node),
             lambda: families.membership(node),
+            lambda: families.clock(self.edges),
             lambda: metrics_families.connections(self.counters),
             lambda: metrics_families.transport(self.transport),
         ]
