@@ -1,6 +1,6 @@
 # Every target works on a fresh machine: `make setup` installs what it needs from our own files.
 .DEFAULT_GOAL := help
-.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker test-regions image bench bench-regions surface clean
+.PHONY: sim mutants help setup lock serve check format lint types test test-fast test-slow test-docker test-regions image bench bench-regions scaling surface clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -77,6 +77,9 @@ bench: setup  ## Throughput and latency against a private PostgreSQL, as ratios
 bench-regions: setup  ## COMMIT and read latency of two regions against their distance, and recovery, as tables
 	@.ci/packages etcd-server || true
 	@$(BIN)/python -m tests.bench.regions
+
+scaling: setup  ## What each part of a region costs per commit, and what more of each gives: measured, computed, simulated
+	@$(BIN)/python -m tests.bench.scaling
 
 sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (FIRST= the first, PROFILE= of one kind)
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0)) \

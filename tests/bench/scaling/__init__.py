@@ -1,0 +1,1 @@
+"""How adjudicators, journals, crossbars, shards and query processors scale apart from each other (docs/scaling.md)."""
