@@ -250,6 +250,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
                 f"  journal {journal['journal']} {leads}   epoch {journal['epoch']}   read {journal['read']}   "
                 f"closed {journal['closed_ahead_ms']} ms ahead   owner {journal['owner']}   {journal['error']}"
             )
+        lines += _process_lines(each)
     for each in found["parts"]:
         lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")
         lines += map(cli_storage.line, each.get("shards", ()))
@@ -263,6 +264,21 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"witness       {found['witness']}")
     lines.append(f"etcd          {etcd}")
     lines.append(f"cut           {', '.join(found['cuts']) or 'nothing'}")
+    return lines
+
+
+def _process_lines(node: dict[str, Any]) -> list[str]:
+    """Build and start of a region's node, and its further processes."""
+    lines = [f"  build {node['version']}   serving after {node['ready_after_s']} s"]
+    for each in node["workers"]:
+        lines.append(
+            f"  process {each['index']} {each['state']}   build {each['version']}   sessions {each['sessions']}   "
+            f"transactions {each['transactions']}   busy {each['busy']:.0%}   serving after {each['start_s']} s"
+        )
+    routed = node["router"]
+    if routed:
+        names = ("here", "away", "waiting", "suspended", "moved", "renewed", "lost_transactions")
+        lines.append("  router " + "   ".join(f"{name} {routed[name]}" for name in names))
     return lines
 
 

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from server.runtime.desk import NodeDesk
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
+from server.runtime.reporting import Told, added, at_its_end
 from server.session.reasons import Refusal
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -129,6 +131,11 @@ class Peer:
         self.sessions: set[int] = set()
         self.accepting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.process: asyncio.subprocess.Process | None = None
+        self.told = Told()
+        self.version = ""
+        self.start_s = 0.0
+        """From its start until it took clients."""
+        self._began = time.monotonic()
         self.frames = Messages(frames.decode_to_main, limit, self._receive, self._ended)
         self.frames.congested = lambda: self._ended("it does not read")
         self._node = node
@@ -163,7 +170,11 @@ class Peer:
             self._ask(message)
         elif isinstance(message, frames.RunningAre):
             self._backend.census.told(message.number, self.index, message.running)
+        elif isinstance(message, frames.Report):
+            self.told.take(message, time.monotonic())
         elif not self.accepting.done():
+            self.version, self.start_s = message.version, time.monotonic() - self._began
+            self._backend.started(self)
             self.accepting.set_result(None)
 
     def _submit(self, message: frames.Submit) -> None:
@@ -247,6 +258,12 @@ class Backend:
         self._keepers: list[asyncio.Task[None]] = []
         self._front: Front | None = None
         self.is_stopping = False
+        self.starts = 0
+        """Processes that took clients so far."""
+        self.start_s = 0.0
+        """How long they took until then, together."""
+        self.ended = Told().report
+        """What those counted that are gone."""
         node.shared = Shared(self._page, self)
         self.census = Census(self.tell)
         assert isinstance(node.desk, NodeDesk)
@@ -297,10 +314,30 @@ class Backend:
             if peer is not source:
                 peer.frames.send(message)
 
+    def started(self, peer: Peer) -> None:
+        """A process takes clients."""
+        self.starts += 1
+        self.start_s += peer.start_s
+
+    @property
+    def reports(self) -> list[frames.Report]:
+        """What the processes that run count."""
+        return [peer.told.report for peer in self._peers.values()]
+
     def status(self) -> list[dict[str, Any]]:
-        """The workers: index, process id of the system, sessions."""
+        """The processes; `sessions` of a query processor the router knows."""
         return [
-            {"index": index, "pid": peer.process.pid, "sessions": len(peer.sessions)}
+            {
+                "index": index,
+                "pid": peer.process.pid,
+                "state": "serving" if peer.accepting.done() else "starting",
+                "sessions": len(peer.sessions),
+                "transactions": peer.told.report.open_transactions,
+                "busy": round(peer.told.busy_share, 3),
+                "busy_s": round(peer.told.report.busy_s, 3),
+                "version": peer.version,
+                "start_s": round(peer.start_s, 2),
+            }
             for index, peer in sorted(self._peers.items())
             if peer.process is not None
         ]
@@ -394,6 +431,7 @@ class Backend:
         peer.frames.close()
         del self._peers[peer.index]
         self.census.gone(peer.index)
+        self.ended = added(self.ended, at_its_end(peer.told.report))
         self._page.clear_sessions(peer.index)
         self._node.versions.check_readers()
         for process_id in peer.sessions:

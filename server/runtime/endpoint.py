@@ -7,18 +7,20 @@ import datetime
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from server.pgwire.connection import Connection, Counters
 from server.pgwire.sigv4 import Trust
-from server.runtime import tls
+from server.runtime import build, tls
 from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Limits as ListenerLimits
 from server.runtime.listener import Listener
+from server.runtime.reporting import counted, total
 from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
 from server.runtime.stores import WORLD_ERRORS
@@ -65,6 +67,8 @@ class Endpoint:
 
     def __init__(self, log: logging.Logger, limits: Limits) -> None:
         self.limits = limits
+        self.version = build.version()
+        """Of the program, when this process began."""
         self.stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.counters = Counters()
@@ -145,16 +149,39 @@ class Endpoint:
 
     def processes(self) -> list[dict[str, Any]]:
         """For `opendsql status`: those that serve clients beside this one."""
+        found = self.backend.status() if self.backend is not None else []
+        if self.router is None:
+            return found
+        routed = self.router.status()
+        return [{**each, **routed[each["index"]]} for each in found if each["index"] in routed]
+
+    def routed(self) -> dict[str, int]:
+        """For `opendsql status`: what the router counts, and where sessions are."""
+        return {} if self.router is None else {**self.router.places, **asdict(self.router.counts)}
+
+    def connections(self) -> Counters:
+        """What is counted of clients' connections, by all processes."""
+        if self.backend is None:
+            return self.counters
+        others = total(self.backend).connections
         if self.router is not None:
-            return self.router.status()
-        return self.backend.status() if self.backend is not None else []
+            # Every client is connected to this process.
+            others = replace(others, accepted=0, open=0, bytes_in=0, bytes_out=0)
+        return counted(self.counters, others)
 
     async def publish(self, node: str, parts: Sequence[Families], host: str, port: int) -> None:
-        """Serve `parts` to Prometheus. Raises OSError, naming the address."""
+        """Serve `parts`, and what is counted of clients and processes, to Prometheus. Raises OSError, naming the
+        address."""
         # Imported here: who does not ask for metrics does not wait for their library.
-        from server.runtime import metrics
+        from server.runtime import metrics, metrics_families, metrics_workers
 
-        server = metrics.MetricsServer(metrics.Exposition(node, parts))
+        own: list[Families] = [lambda: metrics_families.connections(self.connections())]
+        backend, router = self.backend, self.router
+        if backend is not None:
+            own.append(lambda: metrics_workers.workers(backend, self.processes()))
+        if router is not None:
+            own.append(lambda: metrics_workers.router(router))
+        server = metrics.MetricsServer(metrics.Exposition(node, [*parts, *own]))
         try:
             await server.start(host, port)
         except OSError as error:

@@ -1,7 +1,8 @@
 """What the processes of one node say to each other, and how it is framed (DESIGN §11).
 
     frame      message (msgpack: tag, fields), as in server.runtime.framing
-    worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left, ConflictLost, Asked, RunningAre   ──▶  main
+    worker     Accepting, Submit, WaitForJob, Cancel, Entered, Left, ConflictLost, Asked, RunningAre, Report
+                 ──▶  main
                ◀──  Configure, Committed, Refused, JobEnded, Cancel, Entered, Left, Stop, Serving, Told, TellRunning
 
 Both ends are the same program, so a frame that cannot be read is a defect of the process that sent it.
@@ -12,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from adjudicator.messages import Aborted, CommitRequest
+from server.pgwire.connection import Counters
 from server.pgwire.sigv4 import Trust
 from server.runtime.hosting import Entered
 from server.sql.limits import Limits
@@ -37,7 +39,9 @@ class Cancel(msgspec.Struct, frozen=True, array_like=True, tag=3):
 
 
 class Accepting(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """The worker accepts connections."""
+    """The process takes clients. `version`: of the program that it runs, which may be newer than the node's."""
+
+    version: str = ""
 
 
 class Submit(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -74,6 +78,21 @@ class RunningAre(msgspec.Struct, frozen=True, array_like=True, tag=9):
 
     number: int
     running: list[Running]
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """What the process counts, since its start."""
+
+    busy_s: float
+    """Of its event loop's thread."""
+    begun: int
+    """Transactions."""
+    open_transactions: int
+    waited: int
+    """In a region: transactions whose time was not complete when they began."""
+    refused: int
+    """In a region: statements that got 57P03."""
+    connections: Counters
 
 
 class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
@@ -153,7 +172,7 @@ class TellRunning(msgspec.Struct, frozen=True, array_like=True, tag=23):
 
 
 ToMain: TypeAlias = (
-    Accepting | Submit | WaitForJob | Cancel | Entered | Left | ConflictLost | Asked | RunningAre
+    Accepting | Submit | WaitForJob | Cancel | Entered | Left | ConflictLost | Asked | RunningAre | Report
 )
 ToWorker: TypeAlias = (
     Configure | Committed | Refused | JobEnded | Cancel | Entered | Left | Stop | Serving | Told | TellRunning

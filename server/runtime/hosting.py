@@ -98,6 +98,10 @@ class SessionHost:
         self.begun = 0
         """Transactions begun here; sessions count them, and those open."""
         self.open_transactions = 0
+        self.waited = 0
+        """In a region: transactions whose time was not complete when they began."""
+        self.refused = 0
+        """In a region: statements that got 57P03."""
         self._last_number = 0
         self._plans: dict[object, Plans] = {}
         self._background = Background()

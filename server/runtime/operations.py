@@ -23,6 +23,7 @@ from journal.record import LockClass, Position, Write
 from journal.snapshot import SnapshotDamaged
 from server.catalog import store
 from server.errors import PgError
+from server.pgwire.connection import Counters
 from server.runtime.change_feed import ChangeFeed
 from server.runtime.node import DEFAULT_CLUSTER, Node
 from server.runtime.stores import Stores, snapshot_positions
@@ -77,9 +78,12 @@ class Facts:
 
     endpoint: str
     started: float
-    counters: Any
-    """Of the connections that this process itself has accepted."""
+    counters: Callable[[], Counters]
+    """Of all connections."""
     workers: Callable[[], list[dict[str, Any]]] = list
+    router: Callable[[], dict[str, int]] = dict
+    version: str = ""
+    start_s: float = 0.0
 
 
 class Operations:
@@ -293,10 +297,14 @@ def audit_object(audit: Audit, damage: LogError | None) -> dict[str, Any]:
 
 
 def _serving_status(facts: Facts) -> dict[str, Any]:
+    counters = facts.counters()
     return {
+        "version": facts.version,
         "endpoint": facts.endpoint,
         "uptime_s": round(time.monotonic() - facts.started, 1),
-        "internal_errors": facts.counters.internal_errors,
-        "connections": msgspec.to_builtins(facts.counters),
+        "ready_after_s": round(facts.start_s, 2),
+        "internal_errors": counters.internal_errors,
+        "connections": msgspec.to_builtins(counters),
         "workers": facts.workers(),
+        "router": facts.router(),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
 import logging
 import os
 import shutil
@@ -110,7 +109,8 @@ class Server(Endpoint):
         await self.node.start()
         await self.listen(self.options, self.options.data)
         endpoint = address(self.options.host, self.port)
-        facts = Facts(endpoint, time.monotonic(), self.counters, self.processes)
+        start_s = time.monotonic() - begun
+        facts = Facts(endpoint, begun, self.connections, self.processes, self.routed, self.version, start_s)
         operations = Operations(self.node.journal, self.node.stores, self.node, facts)
         self.control = ControlSocket(self.options.data, operations, self.broken)
         await self.control.start()
@@ -122,12 +122,11 @@ class Server(Endpoint):
         # Imported here: who does not ask for metrics does not wait for their library.
         from server.runtime import metrics_families
 
-        node, version = self.node, importlib.metadata.version("opendsql")
+        node, version = self.node, self.version
         parts = [
             lambda: metrics_families.build(version, self.start_s),
             lambda: metrics_families.pipeline(node),
             lambda: metrics_families.upkeep(node),
-            lambda: metrics_families.connections(self.counters),
         ]
         await self.publish(f"{os.uname().nodename}:{self.port}", parts, host, port)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from journal.broken import Broken
 from server.pgwire.connection import Counters
-from server.runtime import frames, process, tls
+from server.runtime import build, frames, process, tls
 from server.runtime.admitting import admission
 from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
@@ -26,6 +26,8 @@ from server.runtime.listener import Limits, Listener
 from server.runtime.page import SharedPage
 from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
+from server.runtime.reporting import Reporter
+from server.runtime.warming import warm
 from server.runtime.worker import Link, WorkerNode
 from server.session.session import SqlSession
 
@@ -61,16 +63,17 @@ class Worker:
         self.grace_s = STOP_GRACE_S
         names = tls.names_of(config.host, config.tls_names)
         now = datetime.datetime.now(datetime.UTC)
-        limits = config.limits
+        limits, counters = config.limits, Counters()
         self.listener = Listener(
             self,
             limits=Limits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
             tls=tls.Renewal(Path(config.data) / "tls", names, now, makes=False),
             tls_required=config.tls_required,
-            counters=Counters(),
+            counters=counters,
             mock_secret=config.mock_secret,
             admit=admission(lambda: self.node.desk, config.default_cluster),
         )
+        self._reporter = Reporter(socket_frames, self.node, counters)
 
     async def run(self) -> int:
         """Serve until told to stop or main is gone; the exit code."""
@@ -78,13 +81,16 @@ class Worker:
             await self._edges.start()
         if isinstance(self.node, RegionWorkerNode):
             await self.node.start()
+        await warm(self.node)
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
         process.tune()
-        self._frames.send(frames.Accepting())
+        self._frames.send(frames.Accepting(build.version()))
+        self._reporter.start()
         await self.stopped.wait()
         if self.failed:
             return 1
         await self.listener.shutdown(self.grace_s)
+        self._reporter.tell()
         if self._edges is not None:
             await self._edges.stop()
         if isinstance(self.node, RegionWorkerNode):

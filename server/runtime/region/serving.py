@@ -1,6 +1,5 @@
 """`opendsql node`: one process of a region, from its configuration to the ready line and back."""
 
-import importlib.metadata
 import logging
 import os
 import time
@@ -123,7 +122,7 @@ class RegionServer(Endpoint):
         from server.runtime import metrics_families
         from server.runtime.region import metrics as families
 
-        node, version = self._served(), importlib.metadata.version("opendsql")
+        node, version = self._served(), self.version
         parts = [
             lambda: metrics_families.build(version, self.ready_after_s),
             lambda: families.commits(node),
@@ -131,7 +130,6 @@ class RegionServer(Endpoint):
             lambda: families.storage(node),
             lambda: families.membership(node),
             lambda: families.clock(self.edges),
-            lambda: metrics_families.connections(self.counters),
             lambda: metrics_families.transport(self.transport),
         ]
         await self.publish(self.config.node, parts, host, port)
@@ -313,6 +311,7 @@ class RegionServer(Endpoint):
             "node": self.config.node,
             "region": self.config.region,
             "pid": os.getpid(),
+            "version": self.version,
             "endpoint": address(self.config.host, self.port),
             "state": membership.refusal(time.monotonic()) or self.edges.refusal() or "serving",
             "clock": self.config.clock.source,
@@ -352,6 +351,7 @@ class RegionServer(Endpoint):
             "snapshots_cut": node.keeping.cut,
             "snapshot_error": node.keeping.last_error,
             "workers": self.processes(),
+            "router": self.routed(),
             "messages_sent": {
                 f"{flow.source}>{flow.target} {flow.name}": traffic.sent[flow].messages for flow in between
             },

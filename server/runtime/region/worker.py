@@ -115,10 +115,12 @@ class RegionWorkerNode(WorkerNode):
         """None, or what a transaction has to wait for before it begins. Raises PgError 57P03."""
         reason = self.refusal()
         if reason is not None:
+            self.refused += 1
             raise PgError("57P03", reason)
         wanted = self._edges.latest()
         if self._passed() >= wanted:
             return None
+        self.waited += 1
         wait: Wait[None] = Wait()
         loop = asyncio.get_running_loop()
         if not self._waiting:
@@ -187,6 +189,7 @@ class RegionWorkerNode(WorkerNode):
     def _give_up(self, wait: Wait[None]) -> None:
         if not wait.done:
             self._waiting = [each for each in self._waiting if each[1] is not wait]
+            self.refused += 1
             behind_s = (self._edges.latest() - self._page.complete) / 1e9
             reason = self.reason or f"region {self._region} is {behind_s:.1f} s behind"
             wait.fail(PgError("57P03", reason))

@@ -21,14 +21,16 @@ from server.errors import PgError
 from server.pgwire import codec
 from server.pgwire.connection import Connection, Counters, Environment
 from server.pgwire.startup import Policy
-from server.runtime import frames, process
+from server.runtime import build, frames, process
 from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
 from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import report_defect
 from server.runtime.page import SharedPage
+from server.runtime.reporting import Reporter
 from server.runtime.router import hosts, messages
+from server.runtime.warming import warm
 from server.runtime.worker import Link
 from server.session import suspending
 from server.session.session import SqlSession
@@ -173,7 +175,8 @@ class QueryProcessor:
         self._is_stopping = False
         gate = CatalogGate(config.auth, lambda: self.node.catalog(config.default_cluster), None)
         policy = Policy(gate, False, False, os.urandom, config.mock_secret)
-        self._environment = Environment(policy, self._open_session, report_defect, Counters())
+        self.counters = Counters()
+        self._environment = Environment(policy, self._open_session, report_defect, self.counters)
         self.talk = Messages(messages.decode_to_processor, messages.FRAME_LIMIT, self._receive, self.fail)
         self.talk.congested = partial(self._hold_all, True)
         self.talk.resumed = partial(self._hold_all, False)
@@ -319,11 +322,15 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
         await processor.node.edges.start()
     if isinstance(processor.node, hosts.RegionProcessorNode):
         await processor.node.start()
+    await warm(processor.node)
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
-    node_frames.send(frames.Accepting())
+    node_frames.send(frames.Accepting(build.version()))
     processor.talk.send(messages.Ready())
+    reporter = Reporter(node_frames, processor.node, processor.counters)
+    reporter.start()
     await processor.stopped.wait()
+    reporter.tell()
     await asyncio.sleep(0)  # what was sent in this turn leaves
     if not processor.failed:
         processor.node.close()

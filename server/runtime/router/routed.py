@@ -118,4 +118,5 @@ class Routed:
         """The client is gone."""
         self.drop()
         self.keep(None)
+        self._router.sessions -= 1
         self._router.census.leave(self)

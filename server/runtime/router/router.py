@@ -75,6 +75,8 @@ class Router:
         self.census = census
         self.settings = settings
         self.kept_bytes = 0
+        self.sessions = 0
+        """Of all clients."""
         self.counts = Counts()
         self.is_stopping = False
         self._pool = pool
@@ -91,6 +93,7 @@ class Router:
     def enter(self, relay: Relay, user: str, database: str, options: dict[str, str]) -> Routed:
         """A client has logged in. Raises PgError 53300."""
         routed = Routed(self, relay, user, database, options)
+        self.sessions += 1
         self.want(routed)
         return routed
 
@@ -149,18 +152,19 @@ class Router:
         if self._wanting:
             self.ready()
 
-    def status(self) -> list[dict[str, Any]]:
-        """The processors: index, process id of the system, state, sessions."""
-        return [
-            {
-                "index": each.index,
-                "pid": each.pid,
-                "state": each.state,
-                "sessions": len(each.sessions),
-            }
+    def status(self) -> dict[int, dict[str, Any]]:
+        """The processors, by index: state and sessions."""
+        return {
+            each.index: {"state": each.state, "sessions": len(each.sessions)}
             for each in self._processors
             if each.pid
-        ]
+        }
+
+    @property
+    def places(self) -> dict[str, int]:
+        """How many sessions are where."""
+        here = sum(len(each.sessions) for each in self._processors)
+        return {"here": here, "away": self.sessions - here, "waiting": len(self._wanting)}
 
     def _launch(self) -> Processor:
         processor = Processor(self)
