@@ -8,10 +8,12 @@ written and no session is counted.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 from server.errors import PgError
 from server.runtime.waiting import outcome
+from server.runtime.worker import WorkerNode
 from server.session.host import Host
 from server.session.session import SqlSession
 from server.session.work import Slice, Work
@@ -35,7 +37,7 @@ READ_TABLES = 4
 class _Aside:
     """The host as it is, but whoever enters is nobody."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: WorkerNode) -> None:
         self._host = host
         self.begun = self.open_transactions = 0
 
@@ -49,17 +51,21 @@ class _Aside:
         pass
 
 
-async def warm(host: Host) -> None:
-    """Run `STATEMENTS`, and read a row of some tables. What fails is written down and no reason not to serve."""
-    session = SqlSession(cast(Host, _Aside(host)), "admin", "postgres", {}, [])
+async def warm(host: WorkerNode, kind: Callable[..., SqlSession] = SqlSession) -> None:
+    """Run `STATEMENTS`, and read a row of some tables, in a session of that kind.
+
+    What fails is written down and no reason not to serve: a region that is cut off, for one.
+    """
+    session = kind(cast(Host, _Aside(host)), "admin", "postgres", {}, [])
     try:
         for text in (*STATEMENTS, *_reads(session)):
             await _run(session.query(text))
             session.out.clear()
     except PgError as error:
-        log.warning("warming up failed error=%s", error.message)
+        log.info("warming up failed error=%s", error.message)
     finally:
         session.close()
+        host.waited = host.refused = 0  # of clients, of whom none is here yet
 
 
 def _reads(session: SqlSession) -> list[str]:

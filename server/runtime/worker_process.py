@@ -81,7 +81,9 @@ class Worker:
             await self._edges.start()
         if isinstance(self.node, RegionWorkerNode):
             await self.node.start()
-        await warm(self.node)
+            await warm(self.node, self.node.kinds.usual)
+        else:
+            await warm(self.node)
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
         process.tune()
         self._frames.send(frames.Accepting(build.version()))

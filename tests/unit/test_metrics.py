@@ -11,12 +11,17 @@ from server.catalog.descriptor import FIRST_USER_OID
 from server.errors import PgError
 from server.pgwire.connection import Counters
 from server.runtime import metrics_families as families
+from server.runtime import metrics_workers
 from server.runtime.busy import INDEXES, Busy
 from server.runtime.clocks.interval import IntervalClock, NoTime, Reading
 from server.runtime.clocks.sources import ConstantClock
 from server.runtime.metrics import MAX_CONNECTIONS, MAX_HEAD, Exposition, MetricsServer
 from server.runtime.net.faults import Cut
 from server.runtime.node import Node
+from server.runtime.router.counts import Counts
+from server.runtime.router.pool import ProcessorPool
+from server.runtime.router.router import Router
+from server.runtime.router.settings import Settings
 from tests.networks import Note, Party, between, inject
 from tests.nodes import run, submit, until, write
 
@@ -253,3 +258,23 @@ def test_a_clock_that_only_widens_is_reported_as_it_is():
             return clock.now(0)
 
     assert value(series(lambda: families.clock(Held())), "clock_bound_seconds") == 0.001
+
+
+def test_what_a_router_and_its_processes_count_is_there_before_there_are_any(tmp_path):
+    async def work(node: Node) -> None:
+        pool = ProcessorPool(node, tmp_path, 1, lambda _pid, _secret: None)
+        router = Router(node, pool, Settings())
+        found = series(
+            lambda: metrics_workers.workers(pool, pool.status()), lambda: metrics_workers.router(router)
+        )
+        for event in Counts.__slots__:
+            assert value(found, "router_events_total", event=event) == 0
+        for state in metrics_workers.STATES:
+            assert value(found, "workers", state=state) == 0
+        for name in ("worker_start_seconds_count", "worker_start_seconds_sum", "router_kept_bytes"):
+            assert value(found, name) == 0
+        assert value(found, "workers_begins_refused_total") == 0
+        for place in ("here", "away", "waiting"):
+            assert value(found, "router_sessions", place=place) == 0
+
+    run(tmp_path, work)

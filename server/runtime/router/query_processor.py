@@ -322,7 +322,7 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
         await processor.node.edges.start()
     if isinstance(processor.node, hosts.RegionProcessorNode):
         await processor.node.start()
-    await warm(processor.node)
+    await warm(processor.node, processor.node.kinds.usual)
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
     node_frames.send(frames.Accepting(build.version()))
