@@ -252,7 +252,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
             )
         lines += _process_lines(each)
     for each in found["parts"]:
-        lines.append(f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}")
+        lines.append(
+            f"{each['node']:34}{each['state']:36}{','.join(each['roles'])}   {each['region']}{_build(each)}"
+        )
         lines += map(cli_storage.line, each.get("shards", ()))
         lines += [
             f"  journal {journal['journal']} owned   epoch {journal['epoch']}   committed {journal['committed']}   "
@@ -269,7 +271,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 def _process_lines(node: dict[str, Any]) -> list[str]:
     """Build and start of a region's node, and its further processes."""
-    lines = [f"  build {node['version']}   serving after {node['ready_after_s']} s"]
+    lines = [
+        f"  build {node['version']}   up {node['uptime_s']:.0f} s   serving after {node['ready_after_s']} s"
+    ]
     for each in node["workers"]:
         lines.append(
             f"  process {each['index']} {each['state']}   build {each['version']}   sessions {each['sessions']}   "
@@ -280,6 +284,11 @@ def _process_lines(node: dict[str, Any]) -> list[str]:
         names = ("here", "away", "waiting", "suspended", "moved", "renewed", "lost_transactions")
         lines.append("  router " + "   ".join(f"{name} {routed[name]}" for name in names))
     return lines
+
+
+def _build(each: dict[str, Any]) -> str:
+    """What a roll-out changes; nothing of a process that does not answer."""
+    return f"   build {each['version']}   up {each['uptime_s']:.0f} s" if "version" in each else ""
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -206,7 +206,7 @@ def _flows(counts: dict[Flow, Count]) -> tuple[dict[Any, float], dict[Any, float
 
 
 def _events(traffic: Traffic) -> dict[str, float]:
-    names = ("connected", "renewed", "broken_off", "silent", "refused", "unknown")
+    names = ("connected", "renewed", "broken_off", "silent", "refused", "other_version", "unknown")
     return {name: float(getattr(traffic, name)) for name in names}
 
 

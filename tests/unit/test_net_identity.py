@@ -56,6 +56,25 @@ def test_who_is_right_is_taken():
     one_node(work)
 
 
+def test_another_version_of_the_protocol_is_refused_and_counted():
+    async def work(a: Party) -> None:
+        assert await says(a, tls("b").dialing, hello(version=wire.VERSION + 1)) == b""
+        assert (a.transport.traffic.other_version, a.transport.traffic.refused) == (1, 1)
+
+    one_node(work)
+
+
+def test_a_greeting_with_more_in_it_than_this_build_knows_is_taken():
+    async def work(a: Party) -> None:
+        longer = [1, wire.VERSION, "bank", "east", "b", "a", "9.9", {"more": 1}]
+        answer = await says(a, tls("b").dialing, wire.msgspec.msgpack.encode(longer))
+        assert wire.decode_to_dialer(answer[4:]) == wire.Welcome(wire.VERSION)
+        shorter = wire.msgspec.msgpack.encode(longer[:6])
+        assert wire.decode_to_dialer((await says(a, tls("b").dialing, shorter))[4:]).version == wire.VERSION
+
+    one_node(work)
+
+
 @pytest.mark.parametrize(
     ("node", "greeting"),
     [

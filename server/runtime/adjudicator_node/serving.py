@@ -144,6 +144,7 @@ class AdjudicatorServer(Endpoint):
             "clock_bound_ms": round(self.edges.bound_ns / 1e6, 3),
             "journals": [_owner(node, journal) for journal in sorted(node.owners)],
             "peers": [each._asdict() for each in self.transport.status()],
+            "version": importlib.metadata.version("opendsql"),
             "uptime_s": round(now - self.started, 1),
             "ready_after_s": round(self.ready_after_s, 2),
         }

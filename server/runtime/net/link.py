@@ -197,6 +197,8 @@ class DialedLink(Link):
         self.welcomed: asyncio.Future[None] = self._loop.create_future()
         self.rtt_s: float | None = None
         """Of the last ping."""
+        self.build = ""
+        """Of the other end."""
         self._questions: dict[int, Question] = {}
         self._last_number = 0
         self._pings: dict[int, float] = {}
@@ -211,7 +213,7 @@ class DialedLink(Link):
             self._fail(f"{self.remote.uri} was dialed, {shown.uri if shown else 'nobody'} answers")
             return
         me = self.net.me
-        hello = wire.Hello(wire.VERSION, me.cluster, me.region, me.node, self.remote.node)
+        hello = wire.Hello(wire.VERSION, me.cluster, me.region, me.node, self.remote.node, self.net.build)
         self.emit("hello", hello)
 
     def post(self, name: str, body: bytes) -> Loss | None:
@@ -263,6 +265,7 @@ class DialedLink(Link):
             self._ponged(frame.number)
         else:
             self.count("welcome", size)
+            self.build = frame.build
             if not self.welcomed.done():
                 self.welcomed.set_result(None)
         return None
@@ -378,9 +381,12 @@ class AcceptedLink(Link):
         remote = self.remote
         if remote is None:
             return "refused"
+        if isinstance(frame, wire.Hello) and frame.version != wire.VERSION:
+            self.net.traffic.other_version += 1
+            spoken = f"speaks version {frame.version}, this node {wire.VERSION}"
+            return self._refuse(f"{remote.uri} of build {frame.build or 'unknown'} {spoken}")
         is_right = (
             isinstance(frame, wire.Hello)
-            and frame.version == wire.VERSION
             and Identity(frame.cluster, frame.region, frame.node) == remote
             and frame.to == self.net.me.node
         )
@@ -389,7 +395,7 @@ class AcceptedLink(Link):
         self.count("hello", size)
         self._is_greeted = True
         self._entered(self)
-        self.emit("welcome", wire.Welcome(wire.VERSION))
+        self.emit("welcome", wire.Welcome(wire.VERSION, self.net.build))
         return None
 
     def _refuse(self, what: str) -> str:

@@ -48,6 +48,8 @@ class Net:
     faults: Faults
     settings: Settings
     broken: Callable[[BaseException], None]
+    build: str = ""
+    """Of OpenDSQL, which the others are told."""
     traffic: Traffic = field(default_factory=Traffic)
     known: Mapping[str, Identity] = field(default_factory=dict)
     """By id: who may connect."""

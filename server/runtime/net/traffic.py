@@ -45,6 +45,8 @@ class Traffic:
         """Messages received whose name or fields this build does not know."""
         self.refused = 0
         """Connections of somebody without the right certificate or claim."""
+        self.other_version = 0
+        """Connections of a node whose version of the protocol this one does not speak."""
         self.connected = 0
         self.renewed = 0
         self.broken_off = 0

@@ -49,6 +49,8 @@ class PeerStatus(NamedTuple):
     is_connected: bool
     rtt_s: float | None
     waiting_bytes: int
+    build: str
+    """Of OpenDSQL, as the node said when it was reached last."""
 
 
 class Peer:
@@ -59,6 +61,7 @@ class Peer:
     ) -> None:
         self.address = address
         self.link: DialedLink | None = None
+        self.build = ""
         self._net = net
         self._tls = tls
         self._changed = changed
@@ -91,6 +94,7 @@ class Peer:
 
     def _switch(self, made: DialedLink) -> None:
         old, self.link = self.link, made
+        self.build = made.build
         self._net.traffic.connected += 1
         made.over.add_done_callback(lambda _over: self._ended(made))
         if old is None:
@@ -159,12 +163,13 @@ class Transport:
         broken: Callable[[BaseException], None],
         settings: Settings | None = None,
         changed: Callable[[str, bool], None] | None = None,
+        build: str = "",
     ) -> None:
         """`changed` is told a node's id whenever a connection to it has come up (True) or ended (False)."""
         self.me = me
         self.faults = faults
         self.tls = tls
-        self._net = Net(me, vocabulary, faults, settings or Settings(), broken)
+        self._net = Net(me, vocabulary, faults, settings or Settings(), broken, build)
         self._changed = changed or _ignore
         self._peers: dict[str, Peer] = {}
         self._accepted: dict[str, list[AcceptedLink]] = {}
@@ -267,7 +272,7 @@ class Transport:
         for node, peer in sorted(self._peers.items()):
             made = peer.link
             rtt_s, waiting = (None, 0) if made is None else (made.rtt_s, made.waiting_bytes)
-            found.append(PeerStatus(node, self.is_connected(node), rtt_s, waiting))
+            found.append(PeerStatus(node, self.is_connected(node), rtt_s, waiting, peer.build))
         return found
 
     def _link(self, to: str) -> DialedLink | None:

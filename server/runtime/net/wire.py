@@ -4,7 +4,9 @@
               ◀──     Welcome   Answer  Failed  Pong
 
 A message's type belongs to its receiver; on the wire it has a name, so that it may move between modules while
-old and new builds run side by side. Fields are only ever added at the end, with defaults.
+old and new builds run side by side. Fields are only ever added at the end, with defaults: an older build passes over
+them, a newer one has the default. What a build does not know it drops and counts; a question gets a refusal. VERSION is
+raised only when builds can't talk any more: then they refuse each other's connections, which is counted too.
 """
 
 from collections.abc import Mapping
@@ -23,12 +25,15 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
     region: str
     node: str
     to: str
+    build: str = ""
+    """Of OpenDSQL, for operators."""
 
 
 class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """The acceptor takes it."""
 
     version: int
+    build: str = ""
 
 
 class Post(msgspec.Struct, frozen=True, array_like=True, tag=3):

@@ -5,6 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,7 +58,7 @@ def transport_of(config: NodeConfig, faults: Faults, broken: Callable[[BaseExcep
     """To all other nodes, with the certificate of this one. Raises OSError, ValueError."""
     me = Identity(config.cluster, config.region, config.node)
     issued = load_issued(Path(config.certificates), config.node)
-    return Transport(me, wire.VOCABULARY, issued, faults=faults, broken=broken)
+    return Transport(me, wire.VOCABULARY, issued, faults=faults, broken=broken, build=version("opendsql"))
 
 
 async def join(transport: Transport, config: NodeConfig) -> None:
