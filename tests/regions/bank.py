@@ -59,11 +59,14 @@ async def create(dsn: str) -> None:
 class Bank:
     """The clients; `async with` runs them. Whatever they meet that they must not meet ends the test."""
 
-    def __init__(self, dsns: Mapping[str, str], ledger: Ledger, clients: int = 2) -> None:
-        """`clients` per region, and one reader in each."""
+    def __init__(
+        self, dsns: Mapping[str, str], ledger: Ledger, clients: int = 2, is_read: bool = True
+    ) -> None:
+        """`clients` per region, and one reader in each, who takes no refusal but 57P03."""
         self.ledger = ledger
         self._dsns = dict(dsns)
         self._clients = clients
+        self._is_read = is_read
         self._is_stopping = False
         self._commits = dict.fromkeys(self._dsns, 0)
         self._changed = asyncio.Event()
@@ -74,7 +77,8 @@ class Bank:
             for _ in range(self._clients):
                 self._run(self._transfers(region, self.ledger.clients))
                 self.ledger.clients += 1
-            self._run(self._reads(region))
+            if self._is_read:
+                self._run(self._reads(region))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -22,6 +22,8 @@ log = logging.getLogger("opendsql.storage")
 
 FRESH_S = 30.0
 """So long after it was written it is offered again."""
+READING_S = 10.0
+"""So long after a piece was asked for, more may be."""
 KEPT_S = 120.0
 """So long after the last piece was asked for it is removed."""
 MOST_RANGES = 64
@@ -43,6 +45,10 @@ class _Written:
         self.offer = offer
         self.at = now
         self.used = now
+
+    def is_offered(self, now: float) -> bool:
+        """Whether it is new enough, or being read: it is not replaced under its reader."""
+        return now - self.at < FRESH_S or now - self.used < READING_S
 
 
 class Offering:
@@ -72,7 +78,7 @@ class Offering:
         key = message.lo, message.hi
         loop = asyncio.get_running_loop()
         file = self._files.get(key)
-        if file is not None and loop.time() - file.at < FRESH_S:
+        if file is not None and file.is_offered(loop.time()):
             reply.answer(file.offer)
         elif key in self._asking:
             self._asking[key].append(reply)
