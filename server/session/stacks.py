@@ -45,6 +45,8 @@ class Stack(greenlet):  # type: ignore[misc]  # greenlet has no types
         super().__init__()
         self.kept: dict[Any, Closing] = {}
         """Reads that may be gone on with, by whatever they go by; closed at the end."""
+        self.expected: dict[tuple[bytes, int], bytes | None] = {}
+        """Rows by key and time, read before they are asked for."""
         self._call = call
         self._arguments = arguments
         self._left: greenlet = self

@@ -149,6 +149,11 @@ class Transaction:
         found = dict(zip(others, self.versions.get_many(others, self.start_ts)))
         return [writes[key].value if key in writes else found[key] for key in keys]
 
+    def expect(self, keys: Sequence[bytes]) -> None:
+        """The statement will look these keys up one by one: where rows are remote they are read at once now."""
+        versions: Any = self.versions
+        versions.expect([key for key in keys if key not in self.writes], self.start_ts)
+
     def current(self, key: bytes) -> bytes | None:
         """As `get`, with what the statement at hand wrote: for uniqueness."""
         if self.fresh or self.writes:

@@ -6,14 +6,14 @@ rows than a transaction may write fails while it collects them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
-from server.sql import tree, types
+from server.sql import expecting, tree, types
 from server.sql.bind_scalar import bind_check, bind_scalar
 from server.sql.codegen import fresh
 from server.sql.context import Context
@@ -159,11 +159,19 @@ class ModifyNode(Node):
             if len(rows) > 16 * limit:
                 raise PgError("54000", "transaction row limit exceeded")
             yield None
-        for place, row in enumerate(rows, 1):
-            yield row
-            if place % BATCH == 0:
+        is_remote = ctx.txn.is_remote
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            if is_remote:
+                ctx.txn.expect(list(self._looked_up(part)))
+            yield from part
+            if len(part) == BATCH:
                 ctx.tick()
                 yield None
+
+    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
+        """Keys that the change of these rows looks up."""
+        return ()
 
     def inputs(self) -> Sequence[Node]:
         return ()
@@ -248,6 +256,9 @@ class InsertNode(ModifyNode):
                     count += self._insert(c, list(row), results)
         c.memo[self.key] = count
         yield from batches(results)
+
+    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
+        return expecting.of_inserted(self.writer.access, rows)
 
     def _insert(self, ctx: Context, row: list[Any], results: Rows) -> int:
         action = self._action
@@ -369,6 +380,14 @@ class UpdateNode(ChangeNode):
     def __init__(self, planner: Planner, statement: Update) -> None:
         super().__init__(planner, statement)
         self._columns = statement.columns
+
+    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
+        pairs = []
+        for row in rows:
+            old = row[self._at + 1]
+            new = dict(enumerate(old)) | dict(zip(self._columns, row))
+            pairs.append((old, list(new.values())))
+        return expecting.of_updated(self.writer.access, pairs)
 
     def _change(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
         at = self._at

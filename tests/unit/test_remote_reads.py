@@ -13,8 +13,9 @@ from server.session.reader import Endurance
 from server.session.stacks import ReadWait
 from storage import keycode, rowcode
 from storage.pushdown import StoredPushdown
+from storage.shard import Bounds
 from tests import moving, sessions
-from tests.remote_reading import ENDURANCE, MS, Client, Network, Quiet, RemoteHost, Rough
+from tests.remote_reading import BOUNDS, ENDURANCE, MS, Client, Network, Quiet, RemoteHost, Rough
 
 
 def splits(node: Node) -> list[bytes]:
@@ -140,7 +141,10 @@ PATIENT = Endurance(answer=60_000 * MS, statement=120_000 * MS)
 
 
 def reading(
-    tmp_path: Path, work: Callable[[RemoteHost, Client], Awaitable[None]], endurance: Endurance = PATIENT
+    tmp_path: Path,
+    work: Callable[[RemoteHost, Client], Awaitable[None]],
+    endurance: Endurance = PATIENT,
+    bounds: Bounds = BOUNDS,
 ) -> None:
     """A client that reads from three shards of two replicas over the rows of `SETUP`, whose index is built."""
 
@@ -150,7 +154,7 @@ def reading(
             answers = await first.query(text)
             if "ASYNC" in text:
                 await first.query(f"CALL sys.wait_for_job('{answers[0][0]}')")
-        host = RemoteHost(node, Network(node, splits(node), Quiet()), endurance)
+        host = RemoteHost(node, Network(node, splits(node), Quiet(), bounds), endurance)
         await work(host, Client(host))  # type: ignore[arg-type]
         assert not host.network.open
         assert host.storage.running == 0
@@ -240,6 +244,25 @@ def test_many_keys_are_one_question_per_shard(tmp_path: Path) -> None:
             assert network.questions == questions, sql
 
     reading(tmp_path, work)
+
+
+def test_what_constraints_look_up_is_asked_for_in_batches(tmp_path: Path) -> None:
+    async def work(host: RemoteHost, client: Client) -> None:
+        network = host.network
+        for sql, questions in (
+            ("INSERT INTO t (id) SELECT x FROM generate_series(5001, 5300) x", 2),
+            ("INSERT INTO u SELECT x, x FROM generate_series(5001, 5100) x", 1),
+            ("UPDATE u SET id = id + 10000, t_id = id WHERE id IN (5001, 5002, 5003)", 2),
+            ("INSERT INTO u SELECT x, x FROM generate_series(1, 5) x ON CONFLICT DO NOTHING", 1),
+        ):
+            network.questions = 0
+            answers = await client.query(sql)
+            assert not str(answers[-1]).startswith("ERROR"), answers
+            assert network.questions == questions, sql
+        (taken,) = await client.query("INSERT INTO u SELECT x, 20000 + x FROM generate_series(90, 120) x")
+        assert str(taken).startswith("ERROR 23505")
+
+    reading(tmp_path, work, bounds=Bounds())
 
 
 def test_conditions_and_columns_go_along(tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ MOST_SCANS = 16
 """Of one call, kept to go on with."""
 
 
+class _Unknown:
+    """In the place of a row of which nothing is known."""
+
+
+_UNKNOWN = _Unknown()
+
+
 class _Scan:
     """One scan, with rows that have come and were not wanted yet."""
 
@@ -63,7 +70,13 @@ class RemoteVersions:
 
     def get(self, key: Key, ts: Timestamp) -> bytes | None:
         """The row of `key` as of `ts`. Raises PgError, as all do."""
-        return self.get_many([key], ts)[0]
+        found = stack().expected.get((key, ts), _UNKNOWN)
+        return self.get_many([key], ts)[0] if isinstance(found, _Unknown) else found
+
+    def expect(self, keys: Sequence[Key], ts: Timestamp) -> None:
+        """Read what the call at hand will `get` one by one, instead of what was expected before."""
+        found = self.get_many(keys, ts)
+        stack().expected = {(key, ts): row for key, row in zip(keys, found)}
 
     def get_many(self, keys: Sequence[Key], ts: Timestamp) -> list[bytes | None]:
         """`get` of each key, of all shards at once."""
