@@ -6,7 +6,7 @@ import time
 import pytest
 
 from server.runtime.region import coordinating, owning
-from server.runtime.region.lead import AGE, FEW, MS, SLACK, Deliveries, Recent, lead_of
+from server.runtime.region.lead import AGE, FEW, MS, SLACK, UNREAD, Deliveries, Recent, lead_of
 from tests.regions.in_process import Regions
 from tests.unit.test_region import A, begin, start_of, until
 
@@ -58,6 +58,15 @@ def test_closed_times_without_a_record_of_their_own_are_no_deliveries():
         deliveries.announced(0, 8, SECOND, 8, SECOND + MS)
     deliveries.read(0, 8, SECOND + 9 * MS)
     assert deliveries.p75(SECOND) == {0: 9 * MS}
+
+
+def test_a_region_tells_deliveries_while_it_has_sessions_and_for_a_while_after():
+    deliveries = Deliveries()
+    deliveries.announced(0, 7, SECOND, 7, SECOND + 3 * MS)
+    assert deliveries.told(False, SECOND) == {}
+    assert deliveries.told(True, SECOND) == {0: 3 * MS}
+    assert deliveries.told(False, SECOND + UNREAD) == {0: 3 * MS}
+    assert deliveries.told(False, SECOND + UNREAD + 1) == {}
 
 
 @pytest.mark.parametrize(

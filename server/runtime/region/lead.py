@@ -7,9 +7,11 @@
 A commit's record and the closed times around it must be everywhere before their time comes. So the lead is what three
 of four recent appends took and what three of four deliveries took, together enough for nine of ten records, and a
 little for the loop's own delays. More would delay every COMMIT for the sake of a read that happens to begin just when
-a late record is due, and waits for it. While a journal rests, closed times come once per tick; a tick then stands for
-the append. Clocks that differ make a delivery look longer or shorter, which is what reads see. Synchronous; `now`
-comes in. All times and durations in ns.
+a late record is due, and waits for it. Where no session is, nobody reads: such a region tells no deliveries, and the
+first transactions of its first session may wait for a record on its way.
+
+While a journal rests, closed times come once per tick; a tick then stands for the append. Clocks that differ make a
+delivery look longer or shorter, which is what reads see. Synchronous; `now` comes in. All times and durations in ns.
 """
 
 from collections import deque
@@ -19,8 +21,10 @@ from journal.record import Position, Timestamp
 
 MS = 10**6
 SAMPLES = 512
-AGE = 10 * 10**9
+AGE = 4 * 10**9
 """A sample counts no longer, once there are younger ones."""
+UNREAD = 10 * 10**9
+"""So long after its last session a region's reads are expected again at any moment."""
 SLACK = MS
 FEW = 8
 """Of fewer samples one alone, perhaps the first of a cold process, would be their upper quarter: the median counts."""
@@ -64,6 +68,7 @@ class Deliveries:
         self._waiting: dict[int, deque[tuple[Position, Timestamp]]] = {}
         """Sent for positions that were not read yet."""
         self._newest: dict[int, Position] = {}
+        self._read_at: Timestamp = -UNREAD
 
     def announced(
         self, journal: int, position: Position, sent: Timestamp, read: Position, now: Timestamp
@@ -86,6 +91,12 @@ class Deliveries:
     def p75(self, now: Timestamp) -> dict[int, int]:
         """By journal."""
         return {journal: recent.p75(now) for journal, recent in self._recent.items()}
+
+    def told(self, is_read: bool, now: Timestamp) -> dict[int, int]:
+        """What owners are to allow for; nothing while no session is here (`is_read`), nor was lately."""
+        if is_read:
+            self._read_at = now
+        return self.p75(now) if now - self._read_at <= UNREAD else {}
 
     def _add(self, journal: int, duration: int, now: Timestamp) -> None:
         self._recent.setdefault(journal, Recent()).add(max(0, duration), now)

@@ -494,7 +494,10 @@ class RegionNode(SessionHost):
 
     def _told_deliveries(self) -> dict[int, int]:
         further = self._fed_within
-        return {journal: ns + further for journal, ns in self.deliveries.p75(self._latest()).items()}
+        return {
+            journal: ns + further
+            for journal, ns in self.deliveries.told(bool(self.sessions), self._latest()).items()
+        }
 
     def _served(self) -> list[dict[int, int]]:
         """What the nodes in service say of deliveries; what is appended here has its way to storage nodes alone."""

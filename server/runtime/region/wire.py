@@ -82,7 +82,8 @@ class Alive(msgspec.Struct, frozen=True, array_like=True):
 
     is_serving: bool
     deliveries: dict[int, int] = {}
-    """By journal: ns that records took from their owner until they counted at the sender (upper quartile)."""
+    """By journal: ns that records took from their owner until they counted at the sender (upper quartile); none where
+    nobody reads."""
 
 
 class Needs(msgspec.Struct, frozen=True, array_like=True):
