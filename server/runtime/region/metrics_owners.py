@@ -14,6 +14,11 @@ COUNTERS: tuple[tuple[str, str, Callable[[Owning], float]], ...] = (
     ("journal_takeovers", "Those after another process had owned it.", lambda each: each.work.takeovers),
     ("journal_appended_bytes", "Bytes appended by this process.", lambda each: each.appended_bytes),
     ("journal_committed", "Transactions decided by this process.", lambda each: each.work.committed),
+    (
+        "journal_ranges_handed_over",
+        "Ranges given to a journal of the region that writes them.",
+        lambda each: each.handed_over,
+    ),
     ("journal_refused", "Its answers that say no, also for another try.", lambda each: each.work.refused),
 )
 

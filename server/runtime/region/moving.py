@@ -35,8 +35,6 @@ class Moving:
         """By the node's number."""
         self._writers = Writers(place.region)
         self._look_at = 0.0
-        self.moved = 0
-        """Ranges handed over by themselves."""
 
     def prepared(self, message: Prepare) -> None:
         """A commit is to be decided or voted on here; one that is repeated was counted."""
@@ -64,7 +62,7 @@ class Moving:
         for lo, hi, journal in self._routing.spans:
             start, end, owning = max(lo, leaving.lo), min(hi, leaving.hi), self._owners[journal]
             if start < end and owning.is_owner and owning.release(start, end, target):
-                self.moved += 1
+                owning.handed_over += 1
                 where = (start.hex(), end.hex(), journal, target, leaving.region)
                 log.info("range handed over lo=%s hi=%s from=%d to=%d region=%s", *where)
 

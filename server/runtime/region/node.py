@@ -304,7 +304,7 @@ class RegionNode(SessionHost):
     @property
     def ranges_handed_over(self) -> int:
         """By owners in this process, to the region that writes them."""
-        return self._owners.moving.moved
+        return sum(each.handed_over for each in self.owners.values())
 
     def start_ts(self) -> Timestamp:
         """Everything up to it is applied here, and it has passed on every clock.

@@ -108,6 +108,8 @@ class Owning:
         self.core: RangeOwner | None = None
         self.work = Work()
         self.appended_bytes = 0
+        self.handed_over = 0
+        """Ranges given to a journal of the region that writes them."""
         self.append_times = Recent()
         """From handing a record to the carrier until it was durable, ns."""
         self._carrier = carrier
