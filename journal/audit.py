@@ -10,7 +10,7 @@ the anchor on; A4 is proved for transactions that began at or above the anchor's
 only against the commits that are kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from journal.encoding import NO_HASH
@@ -53,18 +53,45 @@ def audit(entries: Iterable[Entry], anchor: Tail | None = None) -> Audit:
     return auditor.result()
 
 
+class Conflicts:
+    """Takes transactions in order of commit_ts, whichever journals they lie in: who was first, and each once."""
+
+    def __init__(self, find: Callable[[str, Position, bytes, str], None]) -> None:
+        """`find` is told (invariant, position, txid, text) of what is wrong."""
+        self._find = find
+        self._transactions: dict[bytes, Position] = {}
+        self._last: dict[bytes, list[Timestamp]] = {}
+        """Per key the newest commit_ts of KEY_SHARE, NON_KEY, EXCLUSIVE."""
+
+    def add(self, position: Position, commit: Commit) -> None:
+        """The next one."""
+        txid = commit.txid
+        if txid in self._transactions:
+            self._find("A9", position, txid, f"also at position {self._transactions[txid]}")
+        self._transactions[txid] = position
+        touches = [(write.key, write.lock) for write in commit.writes if write.lock]
+        touches += [(lock.key, lock.lock) for lock in commit.locks if lock.lock]
+        for key, lock in touches:
+            for other in _AGAINST[lock]:
+                when = self._last.get(key, _NEVER)[other - 1]
+                if commit.start_ts < when:
+                    text = f"key {key.hex()} was committed at {when}, after start_ts {commit.start_ts}"
+                    self._find("A4", position, txid, text)
+        for key, lock in touches:
+            self._last.setdefault(key, [0, 0, 0])[lock - 1] = commit.commit_ts
+
+
 class Auditor:
     """Takes one record at a time; its memory grows with the keys and transactions seen."""
 
-    def __init__(self, anchor: Tail | None = None) -> None:
+    def __init__(self, anchor: Tail | None = None, *, is_only: bool = True) -> None:
+        """`is_only`: there are no other journals, so conflicts are judged here (else `Conflicts` does, over all)."""
+        self._conflicts = Conflicts(self._find) if is_only else None
         self._findings: list[Finding] = []
         self._anchor = anchor
         self._link = anchor
         self._records = 0
         self._commits = 0
-        self._transactions: dict[bytes, Position] = {}
-        self._last: dict[bytes, list[Timestamp]] = {}
-        """Per key the newest commit_ts of KEY_SHARE, NON_KEY, EXCLUSIVE."""
 
     def add(self, entry: Entry) -> None:
         """Check the next record."""
@@ -115,26 +142,12 @@ class Auditor:
             self._find("J2", position, txid, f"commit_ts {commit.commit_ts} after {last_ts}")
         if commit.commit_ts <= commit.start_ts:
             self._find("A2", position, txid, f"commit_ts {commit.commit_ts}, start_ts {commit.start_ts}")
-        if txid in self._transactions:
-            self._find("A9", position, txid, f"also at position {self._transactions[txid]}")
-        self._transactions[txid] = position
         written = {write.key for write in commit.writes}
         if len(written) != len(commit.writes):
             self._find("ATOMIC", position, txid, "writes a key twice")
-        self._check_conflicts(position, commit)
+        if self._conflicts is not None:
+            self._conflicts.add(position, commit)
         return max(last_ts, commit.commit_ts)
-
-    def _check_conflicts(self, position: Position, commit: Commit) -> None:
-        touches = [(write.key, write.lock) for write in commit.writes if write.lock]
-        touches += [(lock.key, lock.lock) for lock in commit.locks if lock.lock]
-        for key, lock in touches:
-            for other in _AGAINST[lock]:
-                when = self._last.get(key, _NEVER)[other - 1]
-                if commit.start_ts < when:
-                    text = f"key {key.hex()} was committed at {when}, after start_ts {commit.start_ts}"
-                    self._find("A4", position, commit.txid, text)
-        for key, lock in touches:
-            self._last.setdefault(key, [0, 0, 0])[lock - 1] = commit.commit_ts
 
 
 _NEVER = [0, 0, 0]

@@ -44,7 +44,7 @@ def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
 def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
     """Do it, one `show` per JSON object; whatever is wrong becomes one line and an exit code."""
     try:
-        cli_connect.perform(data, request, show)
+        cli_connect.perform(_directory(data), request, show)
     except InUse as error:
         fail(f"data directory in use: {error}", EXIT_IN_USE)
     except BrokenPipeError:
@@ -53,6 +53,18 @@ def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
         sys.exit(EXIT_FAILURE)
     except (*WORLD_ERRORS, Refused, OSError) as error:
         fail(str(error))
+
+
+def _directory(data: Path) -> Path:
+    """Of a cluster on this machine the first region's node whose socket is there: one speaks for all."""
+    if not cli_cluster.is_cluster(data):
+        return data
+    for each in sorted(data.glob("*/node")):
+        connected = cli_connect.connect(each)
+        if connected is not None:
+            connected.close()
+            return each
+    fail(f"no cluster runs on {data}")
 
 
 def print_json(value: Any) -> None:
@@ -89,10 +101,11 @@ def snapshot(data: Path, as_json: bool) -> None:
 @click.option("--from", "start", type=click.IntRange(1), help="First record; else the oldest that is kept.")
 @click.option("--follow", is_flag=True, help="Go on with what is committed from now on.")
 @click.option("--records", is_flag=True, help="Whole records with their hashes, instead of rows.")
-def journal(data: Path, start: int | None, follow: bool, records: bool) -> None:
+@click.option("--journal", "number", type=click.IntRange(0), help="Of regions, with --records: which one.")
+def journal(data: Path, start: int | None, follow: bool, records: bool, number: int | None) -> None:
     """Print the log as JSON lines: changes of rows in the form of DSQL's change data capture."""
     try:
-        perform(data, ReadJournal(start, follow, records), print_json)
+        perform(data, ReadJournal(start, follow, records, number), print_json)
     except KeyboardInterrupt:
         sys.exit(0)
 
@@ -153,10 +166,15 @@ def _shown(value: object) -> str:
 
 
 def _print_audit(found: dict[str, Any]) -> None:
-    first, last = found["first"], found["last"]
-    click.echo(f"records {first} to {last}: {found['records']} records, {found['commits']} commits")
-    click.echo(f"chain from {found['from_hash']} to {found['last_hash']}")
+    for each in found.get("journals", (found,)):
+        name = f"journal {each['journal']} " if "journal" in each else ""
+        click.echo(f"{name}records {each['first']} to {each['last']}")
+        click.echo(f"chain from {each['from_hash']} to {each['last_hash']}")
+    click.echo(f"{found['records']} records, {found['commits']} commits")
     click.echo(f"snapshot isolation in full for transactions that began at {found['complete_from']} or later")
     for each in found["findings"]:
-        click.echo(f"violation {each['invariant']} record {each['position']}: {each['text']} {each['txid']}")
+        name = f"journal {each['journal']} " if each.get("journal") is not None else ""
+        click.echo(
+            f"violation {each['invariant']} {name}record {each['position']}: {each['text']} {each['txid']}"
+        )
     click.echo("ok: order, one owner, atomicity, first committer wins" if found["ok"] else "violations found")

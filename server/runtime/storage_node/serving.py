@@ -260,9 +260,7 @@ def run(config: NodeConfig) -> int:
     import uvloop
 
     try:
-        return uvloop.run(
-            joining.serve(config, StorageServer, lambda _server: f"ready {config.node}")
-        )
+        return uvloop.run(joining.serve(config, StorageServer, lambda _server: f"ready {config.node}"))
     except (Broken, LogError) as error:
         log.critical("node stops error=%r", error)
         return 1
