@@ -13,6 +13,7 @@ from tests.regions import bank
 from tests.regions.cluster import EAST, HANG_S, REGIONS, WEST, RegionCluster
 
 pytestmark = pytest.mark.slow
+LONG = pytest.mark.skipif("OPENDSQL_REGIONS" not in os.environ, reason="takes minutes: make test-regions")
 
 SOON = ("--suspend-seconds", "0.1", "--retire-seconds", "0.2", "--renew-seconds", "1")
 """An idle session leaves at once, its processor soon after; who works meets a new one all the time."""
@@ -77,6 +78,7 @@ def test_a_transaction_goes_on_in_another_process_with_its_snapshot(cluster):
     asyncio.run(work())
 
 
+@LONG
 def test_transactions_of_two_drivers_in_two_regions_conflict_after_a_pause(cluster):
     with psycopg.connect(cluster.dsn(WEST), autocommit=True) as west:
 
@@ -99,6 +101,7 @@ def test_transactions_of_two_drivers_in_two_regions_conflict_after_a_pause(clust
         assert west.execute("select n from contended").fetchall() == [(2,)]
 
 
+@LONG
 def test_a_killed_processor_costs_open_transactions_and_nobody_who_was_idle(cluster):
     async def work():
         async with with_clients(cluster, EAST, EAST, EAST) as (idle, thinking, reading):
@@ -131,6 +134,7 @@ def test_a_killed_processor_costs_open_transactions_and_nobody_who_was_idle(clus
     asyncio.run(work())
 
 
+@LONG
 def test_suspended_sessions_of_a_region_that_is_cut_off_are_told_why_and_live_on(cluster):
     async def work():
         async with with_clients(cluster, WEST, WEST, EAST) as (thinking, idle, east):
@@ -161,6 +165,7 @@ def test_suspended_sessions_of_a_region_that_is_cut_off_are_told_why_and_live_on
     asyncio.run(work())
 
 
+@LONG
 def test_nobody_notices_that_processors_are_renewed_under_load(cluster):
     async def work():
         await bank.create(cluster.dsn(EAST))
