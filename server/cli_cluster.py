@@ -16,6 +16,7 @@ from server.runtime.region import local_cluster
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.stores import InUse
 from server.runtime.topology.model import LEAST_QUOTA_MIB, QUOTA_MIB
+from server.testing.options import Testing
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
 WATCH_S = 0.5
@@ -91,6 +92,7 @@ data_option = click.option(
     type=click.FloatRange(0.2, 60),
     help="Seconds without a word after which a region goes on without the other; more on a busy machine.",
 )
+@cli_listening.testing_options
 def cluster(
     regions: str,
     witness: str,
@@ -107,6 +109,7 @@ def cluster(
     quota: int,
     fixed_ranges: bool,
     silence: float,
+    testing: Testing,
 ) -> None:
     """Run two regions and a witness on this machine."""
     at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
@@ -128,6 +131,7 @@ def cluster(
         router=routing,
         follows_writers=not fixed_ranges,
         quota_mib=quota,
+        testing=testing,
     )
     try:
         sys.exit(local_cluster.run(options))

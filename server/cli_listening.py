@@ -16,8 +16,8 @@ from server import iam_keys
 from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
-from server.runtime.hosting import Testing
 from server.runtime.router.settings import Settings as Routing
+from server.testing.options import Testing
 
 EXIT_USAGE = 2
 

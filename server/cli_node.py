@@ -12,6 +12,7 @@ from server.runtime.region import node_process
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
+from server.testing.options import Testing
 
 EXIT_USAGE = 2
 
@@ -40,6 +41,7 @@ EXIT_USAGE = 2
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @cli_listening.router_options
+@cli_listening.testing_options
 @cli_listening.options
 def start(
     file: Path,
@@ -50,6 +52,7 @@ def start(
     workers: int,
     routing: Routing | None,
     fixed_ranges: bool,
+    testing: Testing,
     metrics: str | None,
     auth: str | None,
     password_file: Path | None,
@@ -72,6 +75,7 @@ def start(
         workers=workers,
         router=routing,
         follows_writers=not fixed_ranges,
+        testing=testing,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,

@@ -8,13 +8,22 @@ from pathlib import Path
 
 import click
 
-from server import cli_backup, cli_cluster, cli_listening, cli_node, cli_operate, cli_token, cli_topology
+from server import (
+    cli_backup,
+    cli_cluster,
+    cli_inject,
+    cli_listening,
+    cli_node,
+    cli_operate,
+    cli_token,
+    cli_topology,
+)
 from server.errors import PgError
 from server.runtime import serving
-from server.runtime.hosting import Testing
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
+from server.testing.options import Testing
 
 EXIT_FAILURE, EXIT_IN_USE = 1, 3
 
@@ -101,7 +110,7 @@ def serve(
 
 
 cli_cluster.node.add_command(cli_node.start)
-for group in (cli_operate, cli_backup, cli_cluster, cli_topology, cli_token):
+for group in (cli_operate, cli_inject, cli_backup, cli_cluster, cli_topology, cli_token):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -11,13 +11,14 @@ from pygwire import messages as pg
 from server.catalog import store
 from server.catalog.descriptor import Catalog
 from server.pgwire.connection import Connection
-from server.runtime.hosting import SessionHost, Testing
+from server.runtime.hosting import SessionHost
 from server.runtime.node import Node
 from server.session import suspending
 from server.session.host import Jobs
 from server.session.transaction import Transaction
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.testing.options import Testing
 from tests import sessions
 
 JOB_ID = re.compile(rb"(?<=\0\0\0\x1a)[a-z2-7]{26}")

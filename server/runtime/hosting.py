@@ -27,6 +27,7 @@ from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
 from server.testing.desk import Desk
+from server.testing.options import Testing
 
 T = TypeVar("T")
 
@@ -73,14 +74,6 @@ class Shared:
 
     page: SharedPage
     watcher: Watcher
-
-
-@dataclass(frozen=True, slots=True)
-class Testing:
-    """What the command line says of docs/testing.md."""
-
-    injections: bool = True
-    conflict_detail: bool = True
 
 
 class SessionHost:

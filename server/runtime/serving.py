@@ -24,7 +24,6 @@ from server.runtime.backend import Backend
 from server.runtime.control import ControlSocket
 from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
-from server.runtime.hosting import Testing
 from server.runtime.node import Node
 from server.runtime.operations import Facts, Operations
 from server.runtime.router.pool import ProcessorPool
@@ -33,6 +32,7 @@ from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.session.session import SqlSession
 from server.sql.limits import Limits
+from server.testing.options import Testing
 
 log = logging.getLogger("opendsql.serve")
 

@@ -196,6 +196,10 @@ def _is_among(table: str, names: Iterable[str]) -> bool:
     return any(name == table or name.partition(".")[2] == table for name in names)
 
 
+def _is_probability(value: float | None) -> bool:
+    return value is None or 0 < value <= 1
+
+
 def check(injection: Injection) -> None:
     """PgError 22023 for an injection that makes no sense."""
     kind = KINDS.get(injection.kind)
@@ -206,7 +210,7 @@ def check(injection: Injection) -> None:
     wrong = [
         (injection.nth < 1, "nth must be at least 1"),
         (injection.times is not None and injection.times < 1, "times must be at least 1"),
-        (not 0 < (injection.probability or 1) <= 1, "probability must be above 0 and at most 1"),
+        (not _is_probability(injection.probability), "probability must be above 0 and at most 1"),
         (injection.probability is not None and injection.nth != 1, "nth and probability exclude each other"),
         (injection.table is not None and not kind.by_table, f"{kind.name} has no table"),
         (injection.process_id is not None and not kind.by_session, f"{kind.name} has no session"),

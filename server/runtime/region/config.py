@@ -10,6 +10,7 @@ from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import NODE_ROLES, QUOTA_MIB, NodeRole
+from server.testing.options import Testing
 
 PROMISE_MS = 500
 """Three to five times the longest round trip of a cluster (AR §3.6)."""
@@ -103,6 +104,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     follows_writers: bool = True
     """Ranges go by themselves to the region that writes them (server.runtime.region.moving)."""
     round_trips: list[RoundTrip] = []
+    testing: Testing = msgspec.field(default_factory=Testing)
     auth: str = "trust"
     admin_verifier: str | None = None
     trust: Trust | None = None

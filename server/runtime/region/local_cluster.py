@@ -143,6 +143,7 @@ class LocalCluster:
             metrics=_metrics(options, addresses.index(address)),
             silence_s=options.silence_s,
             follows_writers=options.follows_writers,
+            testing=options.testing,
             round_trips=self._round_trips(),
         )
 

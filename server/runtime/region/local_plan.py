@@ -12,6 +12,7 @@ from server.runtime.region.config import PROMISE_MS, NodeAddress, ShardPlaces
 from server.runtime.region.local_etcd import Ports, free_ports
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import QUOTA_MIB, NodeRole
+from server.testing.options import Testing
 
 PLAN = "cluster.json"
 HOST = "127.0.0.1"
@@ -72,6 +73,7 @@ class Options:
     """Each region's endpoint hands sessions to its workers, which come and go."""
     quota_mib: int = QUOTA_MIB
     """Of each member of etcd."""
+    testing: Testing = field(default_factory=Testing)
 
 
 class Failed(Exception):

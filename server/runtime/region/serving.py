@@ -11,25 +11,20 @@ import msgspec
 
 from journal.broken import Broken
 from journal.journal import LogError
+from server.runtime import injection_requests
+from server.runtime.admitting import admission
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
 from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
+from server.runtime.injection_requests import InjectionRequest
 from server.runtime.net.asking import Failure, Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
-from server.runtime.operations import (
-    AuditJournal,
-    CutSnapshot,
-    Emit,
-    ReadJournal,
-    Refused,
-    SetPassword,
-    set_password,
-)
+from server.runtime.operations import CutSnapshot, Emit, Refused
 from server.runtime.reading.region import storage_of
 from server.runtime.reading.versions import RemoteVersions
-from server.runtime.region import joining, proving, restoring, wire
+from server.runtime.region import joining, restoring, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
@@ -51,9 +46,7 @@ from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
 
-Request: TypeAlias = (
-    Status | Fault | MoveRange | ContentHash | CutSnapshot | ReadJournal | AuditJournal | SetPassword
-)
+Request: TypeAlias = Status | Fault | MoveRange | ContentHash | CutSnapshot | InjectionRequest
 
 
 class RegionServer(Endpoint):
@@ -205,6 +198,9 @@ class RegionServer(Endpoint):
 
     async def _listen_to_clients(self) -> None:
         config = self.config
+        node = self._served()
+        node.set_testing(config.testing)
+        self.admit = admission(lambda: node.desk, node.default_cluster)
         if config.router is not None or config.workers:
             backend = self._backend()
             self._served().serving = backend.serving
@@ -249,15 +245,12 @@ class RegionServer(Endpoint):
             await emit(await self._cut_snapshot())
         elif isinstance(request, ContentHash):
             await emit(await self._hash(request))
-        elif isinstance(request, ReadJournal):
-            async for line in proving.records(self._carriers, request):
-                await emit(line)
-        elif isinstance(request, AuditJournal):
-            await emit(await proving.audit(self._carriers, self.edges.latest()))
-        elif isinstance(request, SetPassword):
-            await self._set_password(request)
-        else:
+        elif isinstance(request, MoveRange):
             await self._move(request)
+        else:
+            node = self._served()
+            for line in injection_requests.answer(node.desk, node.default_cluster, request):
+                await emit(line)
 
     async def _cut_snapshot(self) -> dict[str, Any]:
         keeping = self._served().keeping
@@ -270,14 +263,6 @@ class RegionServer(Endpoint):
             "rows": cut.items - 1,
             "bytes": cut.size,
         }
-
-    async def _set_password(self, request: SetPassword) -> None:
-        """As a session's transaction: not while this region is out of service."""
-        node = self._served()
-        wait = node.fresh()
-        if wait is not None:
-            await outcome(wait)
-        await set_password(node, request)
 
     async def _hash(self, request: ContentHash) -> dict[str, Any]:
         node, low, high = self._served(), request.low, request.high
