@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,16 +19,19 @@ from journal import lines
 from journal.audit import Audit, Auditor
 from journal.journal import Damaged, Entry, LogError, Trimmed
 from journal.lmdb_log import LmdbLog
-from journal.record import LockClass, Position, Write
+from journal.record import LockClass, Position, Timestamp, Write
 from journal.snapshot import SnapshotDamaged
 from server.catalog import store
+from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.pgwire.connection import Counters
 from server.runtime import injection_requests
 from server.runtime.change_feed import ChangeFeed
 from server.runtime.injection_requests import InjectionRequest
+from server.runtime.jobs import Submitting
 from server.runtime.node import DEFAULT_CLUSTER, Node
 from server.runtime.stores import Stores, snapshot_positions
+from server.runtime.stream import JOURNAL
 from server.runtime.waiting import outcome
 from server.session.transaction import unique_id
 
@@ -59,6 +62,8 @@ class ReadJournal(msgspec.Struct, tag="journal", forbid_unknown_fields=True):
     start: Position | None = None
     follow: bool = False
     records: bool = False
+    journal: int | None = None
+    """Which one, where there are several."""
 
 
 class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):
@@ -68,6 +73,20 @@ class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):
 Request: TypeAlias = Status | CutSnapshot | SetPassword | ReadJournal | AuditJournal | InjectionRequest
 Emit: TypeAlias = Callable[[Any], Awaitable[None]]
 """Takes one JSON object, or the text of one; waits while its reader is slow."""
+
+
+class Committing(Protocol):
+    """A node that can change its catalog."""
+
+    def start_ts(self) -> Timestamp:
+        """At which a transaction begins."""
+
+    def catalog(self, cluster: int) -> Catalog:
+        """The one in force at `start_ts`."""
+
+    @property
+    def committer(self) -> Submitting:
+        """Where its transactions go."""
 
 
 class Refused(Exception):
@@ -110,7 +129,7 @@ class Operations:
         elif isinstance(request, CutSnapshot):
             await emit(await self._cut_snapshot())
         elif isinstance(request, SetPassword):
-            await self._set_password(request)
+            await set_password(self._node_of("password"), request)
         elif isinstance(request, ReadJournal):
             await self._read_journal(request, emit)
         elif isinstance(request, AuditJournal):
@@ -171,7 +190,7 @@ class Operations:
             "jobs": dict(jobs),
         }
 
-    # --- snapshot, password ---
+    # --- snapshot ---
 
     async def _cut_snapshot(self) -> dict[str, Any]:
         try:
@@ -179,33 +198,6 @@ class Operations:
         except SnapshotDamaged as error:
             raise Refused(f"the snapshot was not read back as written: {error}") from error
         return {"path": str(cut.path), "position": cut.head.position, "rows": cut.items, "bytes": cut.size}
-
-    async def _set_password(self, request: SetPassword) -> None:
-        """One catalog commit, like any DDL; tried again when another one came first."""
-        node = self._node_of("password")
-        for attempt in range(PASSWORD_TRIES):
-            try:
-                await self._write_verifier(node, request)
-                return
-            except PgError as error:
-                if error.sqlstate != "40001" or attempt == PASSWORD_TRIES - 1:
-                    raise
-
-    async def _write_verifier(self, node: Node, request: SetPassword) -> None:
-        start_ts = node.start_ts()
-        catalog = node.catalog(DEFAULT_CLUSTER)
-        oid = catalog.role_names.get(request.role)
-        if oid is None:
-            raise Refused(f'role "{request.role}" does not exist')
-        role = msgspec.structs.replace(catalog.roles[oid], verifier=request.verifier)
-        writes = [
-            (store.object_key(DEFAULT_CLUSTER, store.ROLES, oid), store.encode(role)),
-            (store.version_key(DEFAULT_CLUSTER), store.encode_version(catalog.next_oid)),
-        ]
-        exclusive = int(LockClass.EXCLUSIVE)
-        commit = [Write(key, value, exclusive) for key, value in writes]
-        size = sum(len(key) + len(value) for key, value in writes)
-        await outcome(node.committer.submit(CommitRequest(unique_id(), start_ts, commit, []), size))
 
     # --- faults on demand ---
 
@@ -218,6 +210,8 @@ class Operations:
     # --- the journal ---
 
     async def _read_journal(self, request: ReadJournal, emit: Emit) -> None:
+        if request.journal not in (None, JOURNAL):
+            raise Refused(f"there is one journal here, number {JOURNAL}")
         feed = None if request.records else ChangeFeed(self._stores_of("journal").replica)
         position = request.start if request.start is not None else self._journal.first
         begun = time.perf_counter()
@@ -260,6 +254,34 @@ class Operations:
         if self._node is None:
             raise Refused(f"{what} needs a node")
         return self._node
+
+
+async def set_password(node: Committing, request: SetPassword) -> None:
+    """One catalog commit, like any DDL; tried again when another one came first."""
+    for attempt in range(PASSWORD_TRIES):
+        try:
+            await _write_verifier(node, request)
+            return
+        except PgError as error:
+            if error.sqlstate != "40001" or attempt == PASSWORD_TRIES - 1:
+                raise
+
+
+async def _write_verifier(node: Committing, request: SetPassword) -> None:
+    start_ts = node.start_ts()
+    catalog = node.catalog(DEFAULT_CLUSTER)
+    oid = catalog.role_names.get(request.role)
+    if oid is None:
+        raise Refused(f'role "{request.role}" does not exist')
+    role = msgspec.structs.replace(catalog.roles[oid], verifier=request.verifier)
+    writes = [
+        (store.object_key(DEFAULT_CLUSTER, store.ROLES, oid), store.encode(role)),
+        (store.version_key(DEFAULT_CLUSTER), store.encode_version(catalog.next_oid)),
+    ]
+    exclusive = int(LockClass.EXCLUSIVE)
+    commit = [Write(key, value, exclusive) for key, value in writes]
+    size = sum(len(key) + len(value) for key, value in writes)
+    await outcome(node.committer.submit(CommitRequest(unique_id(), start_ts, commit, []), size))
 
 
 def audit_journal(journal: LmdbLog) -> tuple[Audit, LogError | None]:

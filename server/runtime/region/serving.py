@@ -21,10 +21,18 @@ from server.runtime.injection_requests import InjectionRequest
 from server.runtime.net.asking import Failure, Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
-from server.runtime.operations import CutSnapshot, Emit, Refused
+from server.runtime.operations import (
+    AuditJournal,
+    CutSnapshot,
+    Emit,
+    ReadJournal,
+    Refused,
+    SetPassword,
+    set_password,
+)
 from server.runtime.reading.region import storage_of
 from server.runtime.reading.versions import RemoteVersions
-from server.runtime.region import joining, restoring, wire
+from server.runtime.region import joining, proving, restoring, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
@@ -46,7 +54,17 @@ from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
 
-Request: TypeAlias = Status | Fault | MoveRange | ContentHash | CutSnapshot | InjectionRequest
+Request: TypeAlias = (
+    Status
+    | Fault
+    | MoveRange
+    | ContentHash
+    | CutSnapshot
+    | ReadJournal
+    | AuditJournal
+    | SetPassword
+    | InjectionRequest
+)
 
 
 class RegionServer(Endpoint):
@@ -245,6 +263,13 @@ class RegionServer(Endpoint):
             await emit(await self._cut_snapshot())
         elif isinstance(request, ContentHash):
             await emit(await self._hash(request))
+        elif isinstance(request, ReadJournal):
+            async for line in proving.records(self._carriers, request):
+                await emit(line)
+        elif isinstance(request, AuditJournal):
+            await emit(await proving.audit(self._carriers, self.edges.latest()))
+        elif isinstance(request, SetPassword):
+            await self._set_password(request)
         elif isinstance(request, MoveRange):
             await self._move(request)
         else:
@@ -263,6 +288,14 @@ class RegionServer(Endpoint):
             "rows": cut.items - 1,
             "bytes": cut.size,
         }
+
+    async def _set_password(self, request: SetPassword) -> None:
+        """As a session's transaction: not while this region is out of service."""
+        node = self._served()
+        wait = node.fresh()
+        if wait is not None:
+            await outcome(wait)
+        await set_password(node, request)
 
     async def _hash(self, request: ContentHash) -> dict[str, Any]:
         node, low, high = self._served(), request.low, request.high
