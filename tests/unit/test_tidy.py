@@ -28,6 +28,8 @@ CORES = (
     "journal/trimming.py",
     "server/session/coordinator.py",
     "server/session/reader.py",
+    "server/testing/conflicts.py",
+    "server/testing/injections.py",
     "storage/keycode.py",
     "storage/longkey.py",
     "storage/mvcc.py",
