@@ -34,6 +34,9 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=__doc__)
     parser.add_argument("--ms", type=int, default=100, help="virtual milliseconds of each run")
+    parser.add_argument(
+        "--warm", type=int, default=400, help="virtual milliseconds before it, which do not count"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--costs", help="of an earlier run instead of measured ones: comma-separated, in order"
@@ -42,7 +45,7 @@ def main() -> int:
     found = Costs(*map(float, arguments.costs.split(","))) if arguments.costs else costs.measure()
     show_costs(found)
     for table in TABLES:
-        show(found, table, arguments.ms, arguments.seed)
+        show(found, table, arguments)
     return 0
 
 
@@ -52,14 +55,17 @@ def show_costs(found: Costs) -> None:
         sys.stdout.write(f"{name:12} {value:8.1f} us\n")
 
 
-def show(found: Costs, table: Table, ms: int, seed: int) -> None:
+def show(found: Costs, table: Table, arguments: argparse.Namespace) -> None:
     """One table."""
     sys.stdout.write(
         f"\n{table.title}\n{'':4}{'per s':>9}{'computed':>10}{'p50 ms':>8}{'p99 ms':>8}  busiest\n"
     )
     for number in NUMBERS:
         sizes = table.sizes._replace(**{table.kind: number})
-        run = World(found, sizes, cross=table.cross, reads=table.reads, seed=seed).run(ms)
+        world = World(
+            found, sizes, cross=table.cross, reads=table.reads, seed=arguments.seed, warm_ms=arguments.warm
+        )
+        run = world.run(arguments.ms)
         computed = min(arithmetic.limits(found, sizes, table.cross, table.reads).values())
         shares = ", ".join(
             f"{kind} {share:.2f}" for kind, share in sorted(run.busy.items(), key=lambda each: -each[1])[:3]

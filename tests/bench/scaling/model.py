@@ -32,9 +32,8 @@ FLUSH = 300 * US
 TICK = 5 * MS
 SLOTS = 8
 """Parts of the key space; owners and shards have as many of them each as all others."""
-CLIENTS = 24
+CLIENTS = 16
 """Per query processor."""
-WARM = 150 * MS
 
 
 class Sizes(NamedTuple):
@@ -80,7 +79,7 @@ class Process:
         """What follows comes so much later."""
         begun = max(self._free, self.world.now)
         self._free = begun + int(us * US)
-        self.busy += max(0, min(self._free, self.world.end) - max(begun, BASE + WARM))
+        self.busy += max(0, min(self._free, self.world.end) - max(begun, self.world.begin))
 
     def take(self, us: float, then: Callable[..., None], *arguments: Any) -> None:
         """As `work`, for what came as a message."""
@@ -95,8 +94,13 @@ class Process:
 class World:
     """Time, and everything in it."""
 
-    def __init__(self, costs: Costs, sizes: Sizes, *, cross: float, reads: int, seed: int = 1) -> None:
-        """`cross`: the share of transactions with keys of two owners; `reads`: rows that each reads first."""
+    def __init__(
+        self, costs: Costs, sizes: Sizes, *, cross: float, reads: int, seed: int = 1, warm_ms: int = 150
+    ) -> None:
+        """`cross`: the share of transactions with keys of two owners; `reads`: rows that each reads first.
+
+        The first `warm_ms` do not count: many times what a transaction takes.
+        """
         self.costs = costs
         self.sizes = sizes
         self.cross = cross
@@ -104,7 +108,7 @@ class World:
         self.chance = random.Random(seed)
         self.now = BASE
         self.processes: list[Process] = []
-        self.end = BASE
+        self.begin = self.end = BASE + warm_ms * MS
         self.latencies: list[int] = []
         self._events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._count = 0
@@ -121,11 +125,11 @@ class World:
 
     def run(self, ms: int) -> Found:
         """So many virtual milliseconds after a beginning that does not count."""
-        self.end = BASE + WARM + ms * MS
+        self.end = self.begin + ms * MS
         for each in self.owners:
             each.tick()
         for client in range(CLIENTS * len(self.queries)):
-            begun = BASE + self.chance.randrange(WARM // 4)
+            begun = BASE + self.chance.randrange((self.begin - BASE) // 4)
             self.at(begun, self.queries[client % len(self.queries)].begin, client)
         while self._events and self._events[0][0] <= self.end:
             self.now, _, then, arguments = heapq.heappop(self._events)
@@ -452,7 +456,7 @@ class Query(Process):
             self.world.at(self.world.now + MS, self._look, client, core)
             return
         del self._commits[client]
-        if self.world.now >= BASE + WARM:
+        if self.world.now >= self.world.begin:
             self.world.latencies.append(self.world.now - self._begun[client])
         self.begin(client)
 
