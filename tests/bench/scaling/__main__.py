@@ -33,7 +33,7 @@ TABLES = [
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=__doc__)
-    parser.add_argument("--ms", type=int, default=100, help="virtual milliseconds of each run")
+    parser.add_argument("--ms", type=int, default=400, help="virtual milliseconds of each run")
     parser.add_argument(
         "--warm", type=int, default=400, help="virtual milliseconds before it, which do not count"
     )
