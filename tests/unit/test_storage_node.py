@@ -4,12 +4,14 @@ import asyncio
 import shutil
 import time
 
+from journal.crossbar import Mark
 from journal.record import MARKERS
 from server.runtime.region import feeding
 from server.runtime.region.wire import FeedWanted, ReadFound, ReadWanted, ScanFound, ScanWanted
 from server.runtime.storage_node import answering
 from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest
+from server.runtime.storage_node.replica import later
 from server.runtime.waiting import outcome
 from storage.shard import Refused
 from tests.region_nodes import EAST, WEST, Nodes
@@ -293,6 +295,16 @@ def test_commits_are_dated_ahead_by_the_way_to_storage_nodes_too(tmp_path):
         await until(lambda: east.owners[0].lead >= 100 * MS)
 
     run(tmp_path, work)
+
+
+def test_a_mark_never_goes_back():
+    """A crossbar may have read records without commits that another one, complete to a later time, has not."""
+
+    def mark(first, second, ts):
+        return Mark(((0, first), (1, second)), (ts, 0, 0, 0), ((0, ts), (1, ts)))
+
+    assert later(mark(3, 4, 10), mark(4, 4, 20)) == mark(4, 4, 20)
+    assert later(mark(3, 4, 10), mark(4, 3, 20)) == mark(3, 4, 10)
 
 
 def test_an_answer_without_rows_waits_until_it_says_enough(tmp_path):

@@ -201,7 +201,7 @@ class ShardReplica:
         shard, now = self.reads.shard, self._clock()
         assert shard is not None
         assert self._mark is not None
-        mark = _later(self._mark, fed.mark)
+        mark = later(self._mark, fed.mark)
         if fed.commits or now - self._marked_at >= MARK_NS:
             items = [Item(commit.commit_ts, 0, 0, 0, commit) for commit in fed.commits]
             try:
@@ -250,7 +250,7 @@ class ShardReplica:
             lo = found.following
 
 
-def _later(before: Mark, mark: Mark) -> Mark:
+def later(before: Mark, mark: Mark) -> Mark:
     """`mark`, unless it lies before `before` in a journal: an earlier mark is as good, a replica never goes back.
 
     Crossbars that are complete to one time may have read records of no commits to different places.
