@@ -14,6 +14,7 @@ from server.catalog.store import TABLES, object_key
 from server.errors import PgError
 from server.runtime.region import owning
 from server.runtime.region.tails import Tails
+from server.session.reasons import Refusal
 from tests.regions.in_process import HANG_S, Regions
 
 A = b"\0\0\0\1\0\0\x40\0a"
@@ -63,9 +64,13 @@ def test_of_two_transactions_on_one_key_in_two_regions_the_first_wins():
         async with Regions() as cluster:
             first, second = await begin(cluster)
             starts = start_of(first), start_of(second)
-            assert await first.commit(starts[0], (B, b"1")) > starts[0]
-            with pytest.raises(PgError, match="OC000"):
-                await second.commit(starts[1], (B, b"2"))
+            won_at = await first.commit(starts[0], (B, b"1"))
+            assert won_at > starts[0]
+            with pytest.raises(Refusal, match="OC000") as raised:
+                await second.commit(starts[1], (A, b"2"), (B, b"2"))
+            verdict = raised.value.verdict
+            assert (verdict.key, verdict.won_at) == (B, won_at), "the voter's reason, through the decider"
+            assert [each.txid for each in first.commits if each.commit_ts == won_at] == [verdict.winner]
 
     asyncio.run(work())
 
@@ -89,8 +94,9 @@ def test_a_schema_change_stops_a_transaction_that_relied_on_the_table():
             row = object_key(1, TABLES, 0x6000)
             old = start_of(second)
             changed = await first.commit(start_of(first), (row, b"changed"))
-            with pytest.raises(PgError, match="OC001"):
+            with pytest.raises(Refusal, match="OC001") as raised:
                 await second.commit(old, (B, b"1"), checks=[row])
+            assert (raised.value.verdict.key, raised.value.verdict.won_at) == (row, changed)
             await second.complete_to(changed)
             assert await second.commit(changed, (B, b"1"), checks=[row]) > changed
 
