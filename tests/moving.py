@@ -79,6 +79,7 @@ class Client(sessions.Client):
 class Moving(Client):
     """A client whose session is moved whenever it may be."""
 
+    kinds = suspending.PLAIN
     hosts: Sequence[SessionHost] = ()
     kept_s = 0.0
 
@@ -93,7 +94,7 @@ class Moving(Client):
         host = self.hosts[self.moves % len(self.hosts)]
         self.connection = Connection.resumed(
             environment,
-            lambda out: suspending.resume(host, state, out, self.kept_s),  # type: ignore[arg-type]
+            lambda out: suspending.resume(host, state, out, self.kept_s, kinds=self.kinds),  # type: ignore[arg-type]
         )
 
 
@@ -134,7 +135,7 @@ def play(
             if name not in clients:
                 make = kind or (Moving if moving else Client)
                 clients[name] = make(node, name.partition(":")[2] or "admin")
-                if isinstance(clients[name], Moving):
+                if kind is None and isinstance(clients[name], Moving):
                     clients[name].hosts = hosts  # type: ignore[attr-defined]
                     clients[name].boundary()
             client = clients[name]

@@ -16,6 +16,7 @@ from server.runtime.reading.running import Storage
 from server.runtime.reading.versions import RemoteVersions
 from server.runtime.region.config import ShardPlaces
 from server.runtime.region.wire import ReadFound, ReadWanted, ScanFound, ScanWanted
+from server.session import suspending
 from server.session.reader import Endurance
 from server.session.stacks import OnStack
 from storage.pushdown import StoredPushdown
@@ -150,6 +151,7 @@ class RemoteHost(moving.Elsewhere):
 
     def __init__(self, node: Node, network: Network, endurance: Endurance = ENDURANCE) -> None:
         super().__init__(node)
+        self.session_defaults = node.session_defaults
         self.network = network
         self.storage = Storage(
             network,
@@ -166,3 +168,14 @@ class Client(moving.Client):
     """A client whose session reads from shards."""
 
     kind = OnStack
+
+
+class RemoteBereft(OnStack, suspending.Bereft):
+    """One whose transaction was lost."""
+
+
+class Moving(moving.Moving):
+    """A client whose session moves between hosts that read from shards."""
+
+    kind = OnStack
+    kinds = suspending.Kinds(OnStack, RemoteBereft)
