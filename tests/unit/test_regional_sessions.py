@@ -1,12 +1,17 @@
 """Sessions of a region that may not serve, and sessions that come to a process whose clock is less sure than theirs."""
 
+import asyncio
+
 import pytest
 from pygwire import messages as pg
 
+from server.errors import PgError
 from server.runtime.node import Node
 from server.session import regional, suspending
 from tests import sessions
+from tests.region_nodes import WEST, Nodes
 from tests.sessions import extended
+from tests.unit.test_keeping import FAR, commit, until
 
 REASON = "region us-west-2 has lost the majority of the regions"
 REFUSED = f"ERROR 57P03 {REASON}"
@@ -106,3 +111,19 @@ def test_a_resumed_session_is_the_region_s_and_its_host_knows_how_far_it_was(tmp
         assert reached == [start_ts, start_ts]
 
     sessions.run(tmp_path, work)
+
+
+def test_a_commit_of_a_region_that_is_cut_off_is_refused_before_anybody_is_asked(tmp_path):
+    async def all_of_it():
+        async with Nodes(tmp_path) as nodes:
+            west = nodes.nodes[WEST]
+            begun = west.start_ts()
+            nodes.cut(WEST)
+            await until(lambda: west.refusal() is not None)
+            unknown = west.coordinating.unknown
+            with pytest.raises(PgError, match="lost the majority") as refused:
+                await commit(west, FAR + b"1", b"1", start_ts=begun)
+            assert refused.value.sqlstate == "57P03"
+            assert (len(west.coordinating), west.coordinating.unknown) == (0, unknown)
+
+    asyncio.run(all_of_it())
