@@ -1,8 +1,11 @@
 """Replicas of shards: fed by the region's crossbar, complete or waiting, killed and back, anew from a snapshot."""
 
 import asyncio
+import random
 import shutil
 import time
+
+import pytest
 
 from journal.crossbar import Mark
 from journal.record import MARKERS
@@ -293,6 +296,40 @@ def test_commits_are_dated_ahead_by_the_way_to_storage_nodes_too(tmp_path):
         for _ in range(1000):
             east.feeding.applied.add(100 * MS, time.monotonic_ns())
         await until(lambda: east.owners[0].lead >= 100 * MS)
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_replicas_have_the_same_whatever_comes_when(tmp_path, monkeypatch, seed):
+    """Small windows and answers, so that all ways from one to the other are taken."""
+    monkeypatch.setattr(feeding, "WINDOW_COMMITS", 3)
+    monkeypatch.setattr(feeding, "FED_COMMITS", 2)
+    monkeypatch.setattr(feeding, "BEHIND_PART", 2)
+    chance = random.Random(seed)
+    names = {"low": (b"", MIDDLE), "low-again": (b"", MIDDLE), "high": (MIDDLE, MARKERS)}
+
+    async def work(nodes, storage):
+        writers = nodes.nodes[EAST], nodes.nodes[WEST]
+        for name, span in names.items():
+            storage.start(name, *span)
+            await storage.serving(name)
+        for step in range(60):
+            name = chance.choice(list(names))
+            if step % 4:
+                key = chance.choice((NEAR, FAR)) + b"%d" % chance.randrange(10)
+                await commit(chance.choice(writers), key, b"%d" % step)
+            elif name in storage.replicas:
+                await storage.kill(name)
+            else:
+                storage.start(name, *names[name])
+        for name in names.keys() - storage.replicas.keys():
+            storage.start(name, *names[name])
+        for name in names:
+            await storage.serving(name)
+        low, again, _high = await same(nodes, storage, *names)
+        assert low == again
+        assert all(replica.loaded <= 1 for replica in storage.replicas.values())
 
     run(tmp_path, work)
 
