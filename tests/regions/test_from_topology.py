@@ -1,5 +1,5 @@
-"""`opendsql node start`: the regions' nodes and a storage node from a topology's file, with etcd's members by TLS and
-clocks that have a bound."""
+"""`opendsql node start`: the regions' nodes, a storage node and an adjudicator from a topology's file, with etcd's
+members by TLS and clocks that have a bound."""
 
 import asyncio
 import itertools
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(240)
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "us-east-2"
 STORE = "us-west-2-store"
+ADJUDICATOR = "us-east-1-adjudicator"
 HANG_S = 60.0
 BOUND_MS = 5.0
 
@@ -47,8 +48,8 @@ def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def topology_of(directory: Path) -> Topology:
-    """The rows of the second region lie on a storage node."""
-    ports = iter(free_ports(11))
+    """The rows of the second region lie on a storage node; an adjudicator owns the first one's journal."""
+    ports = iter(free_ports(12))
     found = one_machine.make("bank", (EAST, WEST), WITNESS, directory, lambda: next(ports))
     secured = [
         Journal(
@@ -63,10 +64,11 @@ def topology_of(directory: Path) -> Topology:
     ]
     clock = ClockChoice("constant", bound_ms=BOUND_MS)
     store = Node(STORE, WEST, "127.0.0.1", next(ports), ("storage",))
+    adjudicator = Node(ADJUDICATOR, EAST, "127.0.0.1", next(ports), ("adjudicator",))
     (shard,) = found.shards
     return replace(
         found,
-        nodes=(*found.nodes, store),
+        nodes=(*found.nodes, store, adjudicator),
         journals=tuple(secured),
         shards=(replace(shard, replicas={**shard.replicas, WEST: (STORE,)}),),
         clock=clock,
@@ -124,7 +126,7 @@ def test_nodes_from_one_file_are_one_database(tmp_path: Path) -> None:
             assert process.stdout is not None
             line = process.stdout.readline()
             log = (tmp_path / f"{node.id}.log").read_text()[-3000:]
-            at = STORE if node.clients is None else f"postgresql://admin@127.0.0.1:{node.clients}/postgres"
+            at = node.id if node.clients is None else f"postgresql://admin@127.0.0.1:{node.clients}/postgres"
             assert line == f"ready {at}\n", log
 
         asyncio.run(asyncio.wait_for(use(topology), HANG_S))
@@ -135,13 +137,16 @@ def test_nodes_from_one_file_are_one_database(tmp_path: Path) -> None:
         stored = json.loads(opendsql("status", "--json", "--data", str(tmp_path / STORE)).stdout)
         assert stored["state"] == "serving"
         assert stored["shards"][0]["answered"] > 0
+        owning = json.loads(opendsql("status", "--json", "--data", str(tmp_path / ADJUDICATOR)).stdout)
+        assert owning["state"] == "serving"
+        assert owning["journals"][0]["is_owner"] and owning["journals"][0]["committed"] > 0
         again = subprocess.run(
             node_command(file, first), cwd=ROOT, capture_output=True, text=True, timeout=HANG_S
         )
         assert (again.returncode, "in use" in again.stderr) == (3, True)
         for process in nodes:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(HANG_S) for process in nodes] == [0, 0, 0]
+        assert [process.wait(HANG_S) for process in nodes] == [0] * len(nodes)
     refused = opendsql("status", "--data", str(tmp_path / first.id))
     assert refused.returncode == 1
     assert "is a region's node's, which does not run" in refused.stderr
