@@ -31,7 +31,7 @@ from server.runtime.desk import NodeDesk
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
-from server.runtime.reporting import Told, added, at_its_end
+from server.runtime.reporting import Reports, added, at_its_end
 from server.session.reasons import Refusal
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -131,7 +131,7 @@ class Peer:
         self.sessions: set[int] = set()
         self.accepting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.process: asyncio.subprocess.Process | None = None
-        self.told = Told()
+        self.reports = Reports()
         self.version = ""
         self.start_s = 0.0
         """From its start until it took clients."""
@@ -171,7 +171,7 @@ class Peer:
         elif isinstance(message, frames.RunningAre):
             self._backend.census.told(message.number, self.index, message.running)
         elif isinstance(message, frames.Report):
-            self.told.take(message, time.monotonic())
+            self.reports.take(message, time.monotonic())
         elif not self.accepting.done():
             self.version, self.start_s = message.version, time.monotonic() - self._began
             self._backend.started(self)
@@ -262,7 +262,7 @@ class Backend:
         """Processes that took clients so far."""
         self.start_s = 0.0
         """How long they took until then, together."""
-        self.ended = Told().report
+        self.ended = Reports().last
         """What those counted that are gone."""
         node.shared = Shared(self._page, self)
         self.census = Census(self.tell)
@@ -322,7 +322,7 @@ class Backend:
     @property
     def reports(self) -> list[frames.Report]:
         """What the processes that run count."""
-        return [peer.told.report for peer in self._peers.values()]
+        return [peer.reports.last for peer in self._peers.values()]
 
     def status(self) -> list[dict[str, Any]]:
         """The processes; `sessions` of a query processor the router knows."""
@@ -332,9 +332,9 @@ class Backend:
                 "pid": peer.process.pid,
                 "state": "serving" if peer.accepting.done() else "starting",
                 "sessions": len(peer.sessions),
-                "transactions": peer.told.report.open_transactions,
-                "busy": round(peer.told.busy_share, 3),
-                "busy_s": round(peer.told.report.busy_s, 3),
+                "transactions": peer.reports.last.open_transactions,
+                "busy": round(peer.reports.busy_share, 3),
+                "busy_s": round(peer.reports.last.busy_s, 3),
                 "version": peer.version,
                 "start_s": round(peer.start_s, 2),
             }
@@ -431,7 +431,7 @@ class Backend:
         peer.frames.close()
         del self._peers[peer.index]
         self.census.gone(peer.index)
-        self.ended = added(self.ended, at_its_end(peer.told.report))
+        self.ended = added(self.ended, at_its_end(peer.reports.last))
         self._page.clear_sessions(peer.index)
         self._node.versions.check_readers()
         for process_id in peer.sessions:

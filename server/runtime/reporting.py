@@ -42,10 +42,10 @@ class Reporter:
 
 
 @dataclass(slots=True)
-class Told:
+class Reports:
     """What one process told last, and how busy it was between its last two reports; for whoever is told."""
 
-    report: Report = field(default_factory=lambda: Report(0.0, 0, 0, 0, 0, Counters()))
+    last: Report = field(default_factory=lambda: Report(0.0, 0, 0, 0, 0, Counters()))
     busy_share: float = 0.0
     """Of its event loop's thread; 1 is its end."""
     _at: float | None = None
@@ -53,8 +53,8 @@ class Told:
     def take(self, report: Report, now: float) -> None:
         """`now`: monotonic seconds."""
         if self._at is not None and now > self._at:
-            self.busy_share = (report.busy_s - self.report.busy_s) / (now - self._at)
-        self.report, self._at = report, now
+            self.busy_share = (report.busy_s - self.last.busy_s) / (now - self._at)
+        self.last, self._at = report, now
 
 
 class Counting(Protocol):

@@ -2,7 +2,7 @@
 
 from server.pgwire.connection import Counters
 from server.runtime.frames import Report
-from server.runtime.reporting import Told, at_its_end, total
+from server.runtime.reporting import Reports, at_its_end, total
 
 
 def report(busy_s=0.0, begun=0, open_transactions=0, waited=0, refused=0, **connections):
@@ -27,7 +27,7 @@ def test_sums_are_over_all_processes():
 
 
 def test_the_busy_share_is_that_of_the_last_interval():
-    told = Told()
+    reports = Reports()
     for busy_s, now, share in ((9.0, 100.0, 0.0), (9.5, 101.0, 0.5), (9.5, 103.0, 0.0)):
-        told.take(report(busy_s), now)
-        assert told.busy_share == share
+        reports.take(report(busy_s), now)
+        assert reports.busy_share == share
