@@ -118,6 +118,22 @@ def test_a_process_that_lost_everything_begins_from_the_other_replica(cluster, l
     asyncio.run(work())
 
 
+def test_a_region_that_was_cut_off_has_the_same_rows_again(cluster, ledger):
+    async def work():
+        async with bank.Bank(cluster.dsns, ledger) as running:
+            await asyncio.to_thread(cluster.change, "cut", WEST)
+            await running.refusal(WEST)
+            await running.commits(EAST)
+            await asyncio.to_thread(cluster.change, "heal", WEST)
+            await asyncio.to_thread(cluster.until_whole)
+            await until_serving(cluster, {})
+            for region in REGIONS:
+                await running.commits(region)
+        await check(cluster, ledger)
+
+    asyncio.run(work())
+
+
 def test_everything_is_killed_and_started_again(cluster, ledger):
     async def work():
         async with bank.Bank(cluster.dsns, ledger) as running:
