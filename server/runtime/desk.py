@@ -35,6 +35,7 @@ class NodeDesk:
         self.elsewhere: Callable[[], Wait[list[Running]]] | None = None
         """Open transactions of the node's other processes."""
         self.suspended: Callable[[], Iterable[Running]] = tuple
+        """Open transactions of sessions that are in no process."""
         self._sessions = sessions
         self._conflicts = ConflictLog()
         self._injector = Injector(lambda seed: random.Random(seed).random)

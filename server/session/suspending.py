@@ -49,6 +49,7 @@ from server.sql.parse import parse
 from server.sql.row_type import ROW_OIDS, RowType, array_of, row_type
 from server.sql.tree import OutputColumn
 from server.sql.types import BY_OID, Type
+from server.testing.desk import Running
 from storage.mvcc import TooOld
 
 VERSION = 1
@@ -334,6 +335,30 @@ def resume(
         session.begin_block(False)
         session.status = b"E"
     return session
+
+
+def open_transaction(data: bytes) -> Running | None:
+    """What a session does that is suspended in the middle of a transaction; None: it is in none, or in a failed one,
+    or its state is of another version."""
+    if data[: len(_PREFIX)] != _PREFIX:
+        return None
+    state = _decode(memoryview(data)[len(_PREFIX) :])
+    txn = state.transaction
+    if txn is None or state.status != b"T":
+        return None
+    name = "application_name"
+    return Running(
+        state.cluster,
+        state.process_id,
+        state.user,
+        state.settings.values.get(name, state.settings.boot.get(name, "")),
+        "idle in transaction (suspended)",
+        txn.now,
+        txn.start_ts,
+        len(txn.row_keys),
+        sum(len(write.key) + len(write.value or b"") for write in txn.writes),
+        len(txn.locks),
+    )
 
 
 def long_texts(session: SqlSession) -> Callable[[], None] | None:

@@ -20,7 +20,7 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
     user: str
     application: str
     state: str
-    """As in pg_stat_activity; `suspended`: no process serves the session at the moment."""
+    """As in pg_stat_activity, and `idle in transaction (suspended)`: no process serves the session at the moment."""
     begun: int
     """Nanoseconds since 1970, as now() shows it."""
     start_ts: int

@@ -211,6 +211,23 @@ def test_a_conflict_names_its_winner_and_is_kept(served: Server, admin: psycopg.
     assert detail.endswith('came first: key (id)=(7) of table "public.account".')
 
 
+def test_a_suspended_transaction_is_seen_too(tmp_path: Path) -> None:
+    options = ("--router", "--suspend-seconds", "0.05", "--data", str(tmp_path))
+    for server in running(*options):
+        with psycopg.connect(server.dsn, autocommit=True) as admin, psycopg.connect(server.dsn) as idle:
+            admin.execute("CREATE TABLE account (id int PRIMARY KEY)")
+            idle.execute("INSERT INTO account VALUES (1), (2)")
+            state = ""
+            while state != "idle in transaction (suspended)":
+                row = admin.execute(
+                    "SELECT state, rows_written, bytes_written > 0 FROM opendsql.transactions WHERE pid = %s",
+                    (idle.info.backend_pid,),
+                ).fetchone()
+                assert row is not None
+                assert row[1:] == (2, True)
+                state = row[0]
+
+
 def test_others_see_their_own_and_inject_nothing(served: Server, admin: psycopg.Connection[Any]) -> None:
     admin.execute("DROP ROLE IF EXISTS app")
     admin.execute("CREATE ROLE app WITH LOGIN")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from functools import partial
 
 from server.runtime.backend import Backend, Front, Peer
+from server.runtime.desk import NodeDesk
 from server.runtime.page import MAX_PROCESSES
 from server.runtime.router.router import Launched
+from server.runtime.router.suspended import suspended_of
 
 log = logging.getLogger("opendsql.pool")
 
@@ -22,6 +25,9 @@ class ProcessorPool(Backend):
         """Nothing runs until somebody works."""
         self._front = front
         self._page.position = self._node.versions.applied_position
+        desk = self._node.desk
+        assert isinstance(desk, NodeDesk)
+        desk.suspended = partial(suspended_of, self._node.sessions)
 
     async def launch(self) -> Launched:
         """A new query processor. Raises OSError."""
