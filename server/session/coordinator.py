@@ -14,6 +14,7 @@ transaction that was repeated on a mere time-out could take effect twice (A9). W
 present owner of the decider's journal is asked; it finds the record in the log, or buries the candidate.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 from zlib import crc32
 
@@ -72,9 +73,14 @@ class Coordinator:
     """Commits one transaction. Synchronous; `now` is the early edge of this node's clock, ns."""
 
     def __init__(
-        self, number: int, write_set: WriteSet, routing: Routing, patience: Patience | None = None
+        self,
+        number: int,
+        write_set: WriteSet,
+        routing: Routing,
+        patience: Patience | None = None,
+        is_far: Callable[[int], bool] = lambda _journal: False,
     ) -> None:
-        """`number`: where answers are sent."""
+        """`number`: where answers are sent; `is_far`: whether a journal is owned in another region."""
         self.number = number
         self.write_set = write_set
         self.result: Result | None = None
@@ -83,6 +89,7 @@ class Coordinator:
         """Known to be durable, perhaps not yet to be acknowledged."""
         self.attempt = 0
         self._routing = routing
+        self._is_far = is_far
         self._patience = patience if patience is not None else Patience()
         self._candidate: Candidate | None = None
         self._since: Timestamp = 0
@@ -138,7 +145,7 @@ class Coordinator:
     def _prepare(self, now: Timestamp) -> list[ToOwner]:
         self.attempt += 1
         parts = _parts(self.write_set, self._routing)
-        decider = max(sorted(parts), key=lambda journal: len(parts[journal].touches))
+        decider = max(sorted(parts), key=lambda journal: self._fitness(journal, parts[journal]))
         epochs = {journal: self._routing.epoch_of(journal) for journal in sorted(parts)}
         candidate = Candidate(self.write_set.txid, self.attempt, decider, epochs[decider])
         self._candidate = candidate
@@ -148,6 +155,11 @@ class Coordinator:
             ToOwner(journal, epochs[journal], self._message(journal, parts[journal], candidate, participants))
             for journal in participants
         ]
+
+    def _fitness(self, journal: int, part: "_Part") -> tuple[bool, int]:
+        """To decide. A far owner has all votes when the request and the votes from here reach it, after half a round
+        trip; one that is here has the far vote after a whole one, and dates the commit ahead from then on."""
+        return bool(part.touches) and self._is_far(journal), len(part.touches)
 
     def _message(
         self, journal: int, part: "_Part", candidate: Candidate, participants: tuple[int, ...]

@@ -109,3 +109,16 @@ def test_a_conflict_is_final() -> None:
     commit.answer(Answer(candidate(1), Aborted(Reason.CONFLICT, b"a")), 100)
     assert commit.result == Aborted(Reason.CONFLICT, b"a")
     assert commit.tick(500) == []
+
+
+def test_an_owner_in_another_region_decides_though_it_has_fewer_keys() -> None:
+    """It has all votes half a round trip sooner than one that is here."""
+
+    def decider(far: set[int], *keys: bytes, **more: list) -> int:  # type: ignore[type-arg]
+        writes = WriteSet(bytes(16), 50, [Write(key, b"v", E) for key in keys], **more)
+        asked = Coordinator(9, writes, Halves(), PATIENCE, far.__contains__).begin(100)
+        return prepares(asked)[1].candidate.journal
+
+    assert decider(set(), b"a", b"b", b"x") == decider({1, 2}, b"a", b"b", b"x") == 1
+    assert decider({2}, b"a", b"b", b"x") == 2
+    assert decider({2}, b"a", markers=[Marker(b"t", b"a", b"z")]) == 1

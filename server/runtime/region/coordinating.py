@@ -77,12 +77,14 @@ class Coordinating:
         *,
         first_number: int,
         patience: Patience,
+        is_far: Callable[[int], bool] = lambda _journal: False,
     ) -> None:
         """Numbers from `first_number` on are this process's own, and name it in answers."""
         self._routing = routing
         self._send = send
         self._earliest = earliest
         self._patience = patience
+        self._is_far = is_far
         self._last_number = first_number
         self._pending: dict[int, _Pending] = {}
         self._is_ticking = False
@@ -103,7 +105,7 @@ class Coordinating:
             return wait
         self._last_number += 1
         number = self._last_number
-        coordinator = Coordinator(number, write_set(request), self._routing, self._patience)
+        coordinator = Coordinator(number, write_set(request), self._routing, self._patience, self._is_far)
         self._pending[number] = _Pending(coordinator, wait)
         self._forward(coordinator.begin(self._earliest()))
         self._finish(number)

@@ -166,7 +166,12 @@ class RegionNode(SessionHost):
             self._earliest,
             first_number=self.place.number * NUMBERS_PER_NODE,
             patience=patience_for(self.place.round_trip_s),
+            is_far=self._is_far,
         )
+
+    def _is_far(self, journal: int) -> bool:
+        node = self.routing.node_of(journal, 0)
+        return node is not None and self.place.nodes[node] != self.place.region
 
     def _keep(self, settings: KeepingSettings | None) -> Keeping:
         return Keeping(
