@@ -349,7 +349,7 @@ def test_an_answer_without_rows_waits_until_it_says_enough(tmp_path):
         east = nodes.nodes[EAST]
         replica = storage.start("one", b"", MIDDLE)
         await storage.serving("one")
-        wanted = FeedWanted(b"", MIDDLE, replica.complete, replica.rows.mark, 10**9)
+        wanted = FeedWanted(b"", MIDDLE, replica.complete, replica.rows.mark, 10**12)
         reply = Reply()
         east.feeding.ask("another", wanted, reply)
         await commit(east, FAR + b"1", b"not of the range")

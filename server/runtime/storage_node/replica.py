@@ -134,7 +134,7 @@ class ShardReplica:
             )
             if found is not None:
                 try:
-                    await asyncio.to_thread(self._fill, found.path)
+                    await _in_thread(self._fill, found.path)
                     break
                 except SnapshotDamaged as error:
                     log.warning("a snapshot is damaged reason=%s", error)
@@ -248,6 +248,16 @@ class ShardReplica:
             keys = tuple(key for key, _ts, _row in found.rows)
             shard.read(Read(0, number, ts, keys), max(ts, now))
             lo = found.following
+
+
+async def _in_thread(work: Callable[[Path], None], path: Path) -> None:
+    """Cancelled, it still waits until the thread is done: nobody else may open storage before."""
+    filling = asyncio.ensure_future(asyncio.to_thread(work, path))
+    try:
+        await asyncio.shield(filling)
+    except asyncio.CancelledError:
+        await asyncio.wait([filling])
+        raise
 
 
 def later(before: Mark, mark: Mark) -> Mark:
