@@ -26,6 +26,7 @@ CORES = (
     "journal/memory_log.py",
     "journal/record.py",
     "journal/trimming.py",
+    "server/runtime/region/assigning.py",
     "server/session/coordinator.py",
     "server/session/reader.py",
     "server/testing/conflicts.py",
