@@ -143,6 +143,7 @@ class AdjudicatorServer(Endpoint):
             or ("serving" if node.leased.is_running(now) else "waits for its lease"),
             "clock_bound_ms": round(self.edges.bound_ns / 1e6, 3),
             "journals": [_owner(node, journal) for journal in sorted(node.owners)],
+            "ranges_handed_over": sum(each.handed_over for each in node.owners.values()),
             "peers": [each._asdict() for each in self.transport.status()],
             "version": importlib.metadata.version("opendsql"),
             "uptime_s": round(now - self.started, 1),
