@@ -5,6 +5,7 @@ request may have taken effect, or may yet. Nothing is repeated here.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
@@ -67,6 +68,9 @@ class EtcdClient:
 
         A source is asked before every request; when it gives another `Tls`, connections are made anew with it.
         """
+        # A child that is started by fork and exec would run gRPC's handlers in between, without its threads, and
+        # crash now and then.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         from journal.etcd_grpc import Channel
 
         require(endpoints, "a cluster has members")
