@@ -83,6 +83,7 @@ class StorageNodes:
         )
         self.replicas[name] = replica
         self.offering[name] = self._offering(name, lambda a, b: replica.offered(a, b))
+        replica.ending = self.offering[name].stop
         self._tasks[name] = asyncio.get_running_loop().create_task(replica.run())
         return replica
 

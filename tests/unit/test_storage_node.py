@@ -10,7 +10,15 @@ import pytest
 from journal.crossbar import Mark
 from journal.record import MARKERS
 from server.runtime.region import feeding
-from server.runtime.region.wire import FeedWanted, ReadFound, ReadWanted, ScanFound, ScanWanted
+from server.runtime.region.wire import (
+    Fed,
+    FeedWanted,
+    RangeWanted,
+    ReadFound,
+    ReadWanted,
+    ScanFound,
+    ScanWanted,
+)
 from server.runtime.storage_node import answering
 from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest
@@ -177,6 +185,29 @@ def test_one_that_comes_back_too_late_begins_anew_from_a_snapshot(tmp_path):
         await storage.serving("low")
         assert replica.loaded == 1
         await same(nodes, storage, "low")
+
+    run(tmp_path, work)
+
+
+def test_one_that_cannot_go_on_begins_anew_also_while_its_rows_are_read(tmp_path):
+    async def work(nodes, storage):
+        east = nodes.nodes[EAST]
+        await commit(east, NEAR + b"1", b"1")
+        replica = storage.start("one", b"", MIDDLE)
+        await storage.serving("one")
+        fed = east.feeding.ask
+
+        def lose(_node, wanted, reply):
+            east.feeding.ask = fed
+            reply.answer(Fed([], wanted.complete, wanted.mark, True))
+
+        reply = Reply()
+        storage.offering["one"].wanted(RangeWanted(b"", MIDDLE), reply)
+        east.feeding.ask = lose
+        await until(lambda: replica.loaded == 2)
+        assert reply.wait.done
+        await storage.serving("one")
+        await same(nodes, storage, "one")
 
     run(tmp_path, work)
 

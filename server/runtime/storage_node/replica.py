@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -73,6 +73,8 @@ class ShardReplica:
         self.fed = 0
         self.is_out_of_space = False
         self.serving = asyncio.Event()
+        self.ending: Callable[[], Awaitable[None]] = _nothing
+        """Awaited before storage is closed and made again: whoever reads it ends."""
         self.rows: StoredRows | None = None
         self._directory = directory
         self._asking = asking
@@ -99,6 +101,8 @@ class ShardReplica:
             self._begin()
             await self._follow()
             log.warning("the journals do not hold what follows here: from a snapshot lo=%s", self.lo.hex())
+            self.serving.clear()
+            await self.ending()
             self._end()
             Replica.wipe(self._storage)
 
@@ -248,6 +252,10 @@ class ShardReplica:
             keys = tuple(key for key, _ts, _row in found.rows)
             shard.read(Read(0, number, ts, keys), max(ts, now))
             lo = found.following
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def _in_thread(work: Callable[[Path], None], path: Path) -> None:

@@ -74,6 +74,8 @@ class StorageServer:
             Offering(data / "ranges" / str(number), replica.offered, self.edges.earliest, self.broken)
             for number, replica in enumerate(self.replicas)
         ]
+        for replica, offering in zip(self.replicas, self.offerings, strict=True):
+            replica.ending = offering.stop
         self._kept = {
             str(number) for number, each in enumerate(config.shards) if config.node in each.replicas
         }
