@@ -135,7 +135,7 @@ def _made(pushed: bytes) -> Callable[[Iterable[Row]], Iterator[Row]]:
 
 def _passing(rows: Iterable[Row], check: Check | None) -> Iterator[Row]:
     unpack = rowcode.unpack
-    return (row for row in rows if check is None or check(unpack(row[2])))
+    return iter(rows) if check is None else (row for row in rows if check(unpack(row[2])))
 
 
 def _counted(rows: Iterable[Row], check: Check | None) -> Iterator[Row]:
@@ -189,10 +189,18 @@ class _Compiler:
 
 
 def _all(checks: Sequence[Check]) -> Check:
+    if len(checks) == 1:
+        return checks[0]
+    if len(checks) == 2:
+        first, second = checks
+        return lambda values: first(values) and second(values)
     return lambda values: all(check(values) for check in checks)
 
 
 def _any(checks: Sequence[Check]) -> Check:
+    if len(checks) == 2:
+        first, second = checks
+        return lambda values: first(values) or second(values)
     return lambda values: any(check(values) for check in checks)
 
 
@@ -205,9 +213,13 @@ def _compare(column: int, operator: Callable[[Any, Any], bool], value: Any) -> C
 
     def check(values: Values) -> bool:
         found = values[column] if column < len(values) else None
+        return found is not None and operator(found, value)
+
+    def check_float(values: Values) -> bool:
+        found = values[column] if column < len(values) else None
         return found is not None and operator(_ordered(found), wanted)
 
-    return check
+    return check_float if type(value) is float else check
 
 
 def _among(column: int, among: Sequence[Any]) -> Check:
