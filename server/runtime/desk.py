@@ -37,12 +37,12 @@ class NodeDesk:
         self.suspended: Callable[[], Iterable[Running]] = tuple
         """Open transactions of sessions that are in no process."""
         self._sessions = sessions
-        self._conflicts = ConflictLog()
+        self.conflicts = ConflictLog()
         self._injector = Injector(lambda seed: random.Random(seed).random)
 
     def lost(self, lost: Lost) -> None:
         """A commit was refused."""
-        self._conflicts.add(lost)
+        self.conflicts.add(lost)
 
     def ask(self, request: Request) -> Wait[Any]:
         """The answer to a request; fails with PgError."""
@@ -108,8 +108,8 @@ class NodeDesk:
         running = [*running_of(self._sessions), *self.suspended(), *(others.value() if others else ())]
         wait.finish(
             Observed(
-                self._conflicts.losses(cluster),
-                self._conflicts.hot_keys(cluster),
+                self.conflicts.losses(cluster),
+                self.conflicts.hot_keys(cluster),
                 [each for each in running if each.cluster == cluster],
                 self._injector.all(cluster),
             )

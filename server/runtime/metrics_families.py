@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -18,13 +18,17 @@ from server.catalog.descriptor import Catalog
 from server.pgwire.connection import Counters
 from server.runtime.busy import SIZES, Busy
 from server.runtime.clocks.interval import Clock, NoTime
+from server.runtime.desk import NodeDesk
 from server.runtime.net.traffic import Count, Flow, Traffic
 from server.runtime.net.transport import PeerStatus, Transport
 from server.runtime.node import Node
+from server.testing.conflicts import ConflictLog
+from server.testing.desk import Desk
 
 CATALOG = "(catalog)"
 DROPPED = "(dropped)"
 OTHERS = "(others)"
+HOT_KEYS = 10
 JOB_STATES = ("submitted", "processing", "completed", "failed")
 _BYTES = {"bytes_in", "bytes_out"}
 _GAUGES = {"open"}
@@ -121,6 +125,46 @@ def conflicts_by_table(
         else:
             found[str(cluster), _qualified(known, known.index_tables.get(oid, oid))] += count
     return dict(found)
+
+
+def contention(desk: Desk, catalogs: Iterable[int]) -> Iterator[Metric]:
+    """The keys on which commits are lost most, of all sessions of the node and of these clusters."""
+    log = _log_of(desk)
+    found: Counter[tuple[str, str, str]] = Counter()
+    for cluster in catalogs:
+        for each in log.hot_keys(cluster)[:HOT_KEYS]:
+            place = each.place
+            found[str(cluster), f"{place.schema}.{place.table}", place.key or ""] += each.conflicts
+    yield labelled(
+        GaugeMetricFamily,
+        "hot_key_conflicts",
+        "Commits lost on a key, of those that are lost most; one may leave and come back.",
+        ["cluster", "table", "key"],
+        dict(found.most_common(HOT_KEYS)),
+    )
+
+
+def _log_of(desk: Desk) -> ConflictLog:
+    assert isinstance(desk, NodeDesk)  # metrics are the main process's
+    return desk.conflicts
+
+
+def lost_by_table(desk: Desk, catalogs: Mapping[int, Catalog]) -> Metric:
+    """As sessions were told; every table that there is, with 0 if nothing happened."""
+    found = {
+        (str(cluster), _qualified(catalog, table.oid)): 0.0
+        for cluster, catalog in catalogs.items()
+        for table in catalog.tables.values()
+    }
+    for (cluster, table), count in _log_of(desk).by_table().items():
+        found[str(cluster), table or OTHERS] = count
+    return labelled(
+        CounterMetricFamily,
+        "table_conflicts",
+        "Commits refused, by the table of the key at fault.",
+        ["cluster", "table"],
+        found,
+    )
 
 
 def _qualified(catalog: Catalog, oid: int) -> str:

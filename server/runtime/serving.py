@@ -127,6 +127,7 @@ class Server(Endpoint):
             lambda: metrics_families.build(version, self.start_s),
             lambda: metrics_families.pipeline(node),
             lambda: metrics_families.upkeep(node),
+            lambda: metrics_families.contention(node.desk, node.clusters()),
         ]
         await self.publish(f"{os.uname().nodename}:{self.port}", parts, host, port)
 

@@ -11,6 +11,8 @@ import msgspec
 
 KEPT = 1000
 KEYS = 1000
+TABLES = 4096
+"""That are counted apart; later ones count together as no table."""
 KEY_TEXT = 512
 """Characters of a key that are kept."""
 
@@ -60,10 +62,13 @@ class ConflictLog:
         self._losses: deque[Lost] = deque(maxlen=kept)
         self._keys: dict[tuple[int, Place], HotKey] = {}
         self._most_keys = keys
+        self._tables: dict[tuple[int, str], int] = {}
 
     def add(self, lost: Lost) -> None:
         """A commit was refused."""
         self._losses.append(lost)
+        if lost.injection is None:
+            self._count(lost.cluster, lost.place)
         if lost.place.key is None or lost.injection is not None:
             return
         name = (lost.cluster, lost.place)
@@ -73,6 +78,12 @@ class ConflictLog:
             found = self._keys[name] = HotKey(lost.cluster, lost.place, over, over, 0)
         found.conflicts += 1
         found.last = lost.at
+
+    def _count(self, cluster: int, place: Place) -> None:
+        name = (cluster, f"{place.schema}.{place.table}" if place.table is not None else "")
+        if name not in self._tables and len(self._tables) >= TABLES:
+            name = (cluster, "")
+        self._tables[name] = self._tables.get(name, 0) + 1
 
     def _make_room(self) -> int:
         """What the new key's counter begins with."""
@@ -84,6 +95,10 @@ class ConflictLog:
     def losses(self, cluster: int) -> list[Lost]:
         """The newest last."""
         return [each for each in self._losses if each.cluster == cluster]
+
+    def by_table(self) -> dict[tuple[int, str], int]:
+        """Since the start, by cluster and schema-qualified table; an empty one: no table is at fault."""
+        return dict(self._tables)
 
     def hot_keys(self, cluster: int) -> list[HotKey]:
         """The most contended first."""

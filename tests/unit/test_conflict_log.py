@@ -1,5 +1,8 @@
 """What is kept of conflicts, in bounded memory (server.testing.conflicts)."""
 
+import pytest
+
+from server.testing import conflicts
 from server.testing.conflicts import ConflictLog, Lost, Place
 
 
@@ -55,3 +58,14 @@ def test_clusters_are_apart() -> None:
     log.add(lost("a", cluster=2))
     assert (log.losses(1), hot(log)) == ([], [])
     assert len(log.hot_keys(2)) == 1
+
+
+def test_tables_are_counted_since_the_start_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conflicts, "TABLES", 2)
+    log = ConflictLog(kept=1)
+    for key in ("a", None, "b"):
+        log.add(lost(key))
+    log.add(lost("a", injection=1))
+    log.add(lost("a", cluster=2))
+    log.add(lost("a", cluster=3))
+    assert log.by_table() == {(1, "public.t"): 3, (2, "public.t"): 1, (3, ""): 1}

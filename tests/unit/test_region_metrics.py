@@ -8,6 +8,7 @@ from server.errors import PgError
 from server.runtime.clocks.interval import Interval, NoTime
 from server.runtime.region import metrics as families
 from server.runtime.region.edges import Edges
+from server.testing.conflicts import Lost, Place
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.unit.test_keeping import FAR, NEAR, commit, cut_two, until
 from tests.unit.test_metrics import series, value
@@ -82,6 +83,20 @@ def test_numbers_are_those_of_what_happened(tmp_path):
         assert value(found, "serving") == 1
         assert value(found, "commits_without_room_total") == 1
         assert value(found, "busy_seconds_total", section="apply") > 0
+
+    run(tmp_path, work)
+
+
+def test_lost_commits_by_table_and_key(tmp_path):
+    async def work(nodes):
+        east = nodes.nodes[EAST]
+        east.desk.lost(
+            Lost(1, 1, "OC000", Place("bank", "account", None, "(id)=(7)"), 1, "admin", "", 0, "aa", "bb", 1)
+        )
+        found = series(lambda: families.contention(east))
+        assert value(found, "table_conflicts_total", cluster="1", table="bank.account") == 1
+        key = {"cluster": "1", "table": "bank.account", "key": "(id)=(7)"}
+        assert value(found, "hot_key_conflicts", **key) == 1
 
     run(tmp_path, work)
 

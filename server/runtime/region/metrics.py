@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from server.runtime import metrics_families
 from server.runtime.metrics_families import counter, gauge, labelled
 from server.runtime.region.edges import Edges
 from server.runtime.region.metrics_owners import owners
@@ -117,6 +118,13 @@ def storage(node: RegionNode) -> Iterator[Metric]:
     yield counter("snapshots_cut", "Snapshots cut by this process.", keeping.cut)
     yield gauge("snapshot_failing", "1 if the last try to cut a snapshot failed.", bool(keeping.last_error))
     yield counter("journal_trimmed_records", "Records that this process let go.", keeping.trimmed)
+
+
+def contention(node: RegionNode) -> Iterator[Metric]:
+    """Where commits of this node's sessions were lost, whoever decided on them."""
+    catalogs = {each: node.catalog(each) for each in node.clusters()}
+    yield metrics_families.lost_by_table(node.desk, catalogs)
+    yield from metrics_families.contention(node.desk, catalogs)
 
 
 def clock(edges: Edges) -> Iterator[Metric]:

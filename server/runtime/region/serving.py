@@ -151,6 +151,7 @@ class RegionServer(Endpoint):
             lambda: families.storage(node),
             lambda: families.membership(node),
             lambda: families.clock(self.edges),
+            lambda: families.contention(node),
             lambda: metrics_families.transport(self.transport),
         ]
         await self.publish(self.config.node, parts, host, port)
