@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from server.errors import PgError
 from server.runtime.region import moving, writers
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.unit.test_keeping import NEAR, commit, until
@@ -43,7 +44,7 @@ def test_what_the_other_region_writes_goes_there_and_its_history_is_known(tmp_pa
             await write(west, 4)
         await until(lambda: all(node.routing.journal_of(KEYS[0]) == 1 for node in (east, west)))
         await until(lambda: all(each.floor < before for each in west.owners[1].core.ranges))
-        with pytest.raises(Exception, match="OC000"):
+        with pytest.raises(PgError, match="OC000"):
             await commit(west, KEYS[0], b"2", start_ts=before)
         await write(east, 4)
         assert east.ranges_handed_over == 1
