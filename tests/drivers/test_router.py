@@ -376,25 +376,3 @@ def test_processors_are_renewed_and_no_client_notices(tmp_path):
         talk(server, work, 3, 120.0)
         assert server.stop() == 0
         assert server.stderr == ""
-
-
-SHORT_LIVES = """
-import dataclasses, server.runtime.endpoint as endpoint, server.runtime.listener as listener
-listener.SWEEP_SECONDS = 0.05
-begin = endpoint.Endpoint.__init__
-def begin_shortly(self, log, limits):
-    begin(self, log, dataclasses.replace(limits, connection_age_s=1.0))
-endpoint.Endpoint.__init__ = begin_shortly
-"""
-
-
-def test_a_session_ends_with_its_connection_s_lifetime_wherever_it_is(tmp_path):
-    with Workers(tmp_path / "data", *SOON, patch=SHORT_LIVES) as server:
-        connection = server.connect()
-        until(lambda: status(server)["sessions"] == 0)
-        router = status(server)["router"]
-        names = ("entered", "here", "away", "waiting", "lost_connections")
-        assert [router[name] for name in names] == [1, 0, 0, 0, 0]
-        with pytest.raises(psycopg.OperationalError):
-            connection.execute("select 1")
-        assert server.stop() == 0
