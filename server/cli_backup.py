@@ -23,8 +23,8 @@ from server.runtime.backup import founding, storing
 from server.runtime.backup.manifest import BackupDamaged, Manifest
 from server.runtime.backup.places import Place, PlaceError, open_place
 from server.runtime.backup.regions import BEGIN, found_node
-from server.runtime.operations import CutSnapshot, Refused
 from server.runtime.region.config import NodeConfig
+from server.runtime.requests import CutSnapshot, Refused
 from server.runtime.stores import WORLD_ERRORS, InUse
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology

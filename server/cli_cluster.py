@@ -11,8 +11,8 @@ import msgspec
 
 from server import cli_connect, cli_listening, cli_storage
 from server.cli_storage import Storing
-from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
+from server.runtime.requests import Refused
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.stores import InUse
 from server.runtime.topology.model import LEAST_QUOTA_MIB, QUOTA_MIB
@@ -201,7 +201,7 @@ def range_move(name: str, table: str | None, journal: int | None, data: Path) ->
     _perform(data, local_cluster.MoveRange(name, table, journal))
 
 
-COMMANDS = (cluster, region, node, range_group)
+COMMANDS = (cluster, region, range_group)
 
 
 def is_cluster(data: Path) -> bool:

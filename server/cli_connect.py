@@ -1,4 +1,7 @@
-"""From an operator's command to whoever can do it: the running server, or this process under the lock."""
+"""From an operator's command to whoever can do it: the running server, or this process under the lock.
+
+What this process needs to do it itself is imported where it does.
+"""
 
 import asyncio
 import contextlib
@@ -7,24 +10,16 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from journal.lmdb_log import LmdbLog
 from server.errors import PgError
 from server.runtime import control
-from server.runtime.node import Node
-from server.runtime.operations import (
-    AuditJournal,
-    CutSnapshot,
-    Operations,
-    ReadJournal,
-    Refused,
-    Request,
-    SetPassword,
-)
-from server.runtime.stores import Stores, lock_directory
+from server.runtime.requests import AuditJournal, CutSnapshot, ReadJournal, Refused, Request, SetPassword
+
+if TYPE_CHECKING:
+    from journal.lmdb_log import LmdbLog
 
 Show = Callable[[Any], None]
 
@@ -80,6 +75,9 @@ async def _perform_here(data: Path, request: Request, show: Show) -> None:
     async def emit(line: Any) -> None:
         show(line)
 
+    from server.runtime.operations import Operations
+    from server.runtime.stores import Stores, lock_directory
+
     if isinstance(request, ReadJournal) and request.follow:
         raise Refused("--follow needs a running server")
     if isinstance(request, SetPassword | CutSnapshot):
@@ -94,6 +92,9 @@ async def _perform_here(data: Path, request: Request, show: Show) -> None:
 
 async def _perform_with_node(data: Path, request: Request, emit: Any) -> None:
     """What writes, or needs the journal's owner: a node without a listener."""
+    from server.runtime.node import Node
+    from server.runtime.operations import Operations
+
     failures: list[BaseException] = []
     node = Node(data, broken=failures.append)
     await node.start()
@@ -105,8 +106,10 @@ async def _perform_with_node(data: Path, request: Request, emit: Any) -> None:
             node.close()
 
 
-def _open_journal(data: Path) -> LmdbLog:
+def _open_journal(data: Path) -> "LmdbLog":
     """The journal alone; the audit itself finds what is damaged before the last record."""
     if not (data / "journal" / "data.mdb").exists():
         raise Refused(f"no journal in {data}")
+    from journal.lmdb_log import LmdbLog
+
     return LmdbLog.open(data / "journal", verify_from=1 << 62)

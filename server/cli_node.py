@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from server import cli_listening
+from server import cli_cluster, cli_listening
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime.region import node_process
 from server.runtime.router.settings import Settings as Routing
@@ -84,3 +84,7 @@ def start(
         tls_names=list(access.tls_names),
     )
     sys.exit(node_process.run(config))
+
+
+cli_cluster.node.add_command(start)
+COMMANDS = (cli_cluster.node,)

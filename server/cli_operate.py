@@ -16,7 +16,7 @@ import msgspec
 
 from server import cli_cluster, cli_connect
 from server.pgwire import scram
-from server.runtime.operations import (
+from server.runtime.requests import (
     AuditJournal,
     CutSnapshot,
     ReadJournal,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.catalog.ddl_iam import is_iam_arn
+from server.catalog.iam_arn import is_iam_arn
 from server.pgwire.sigv4 import ACTION, ACTIONS, AccessKey
 
 MOST_KEYS = 1_000

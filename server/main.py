@@ -1,34 +1,49 @@
-"""The command line (DESIGN §12)."""
+"""The command line (DESIGN §12). A command's modules are imported when it is called: most need no SQL."""
 
-import errno
 import logging
 import os
 import sys
-from pathlib import Path
+from importlib import import_module
 
 import click
 
-from server import (
-    cli_backup,
-    cli_cluster,
-    cli_inject,
-    cli_listening,
-    cli_node,
-    cli_operate,
-    cli_token,
-    cli_topology,
-)
-from server.errors import PgError
-from server.runtime import serving
-from server.runtime.router.settings import Settings as Routing
-from server.runtime.snapshots import SnapshotSettings
-from server.runtime.stores import WORLD_ERRORS, InUse
-from server.testing.options import Testing
+MODULES = {
+    "serve": "serve",
+    "status": "operate",
+    "snapshot": "operate",
+    "journal": "operate",
+    "audit": "operate",
+    "password": "operate",
+    "inject": "inject",
+    "backup": "backup",
+    "restore": "backup",
+    "cluster": "cluster",
+    "region": "cluster",
+    "node": "node",
+    "range": "cluster",
+    "topology": "topology",
+    "token": "token",
+}
+"""Where each command is: server.cli_*, in its COMMANDS."""
 
-EXIT_FAILURE, EXIT_IN_USE = 1, 3
+
+class Commands(click.Group):
+    """The commands by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """For --help."""
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """None: there is none of that name."""
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"server.cli_{MODULES[cmd_name]}")
+        commands: dict[str, click.Command] = {each.name: each for each in module.COMMANDS}
+        return commands[cmd_name]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="opendsql")
 def cli() -> None:
     """An open, runnable reimplementation of Amazon Aurora DSQL."""
@@ -37,106 +52,3 @@ def cli() -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-
-
-@cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", default=5432, show_default=True, type=click.IntRange(0, 65535), help="0: any free port."
-)
-@click.option(
-    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
-)
-@click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
-@cli_listening.testing_options
-@cli_listening.options
-@click.option("--region", default="us-east-1", show_default=True, help="The region that tokens are for.")
-@click.option(
-    "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
-)
-@click.option(
-    "--workers",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 64),
-    help="Further processes that accept connections.",
-)
-@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
-@cli_listening.router_options
-@click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
-@click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
-@click.option("--snapshot-seconds", default=600.0, show_default=True, type=click.FloatRange(1.0))
-def serve(
-    host: str,
-    port: int,
-    data: Path,
-    memory: bool,
-    auth: str | None,
-    password_file: Path | None,
-    tls_mode: str,
-    tls_names: tuple[str, ...],
-    keys: Path | None,
-    region: str,
-    rebase: bool,
-    keep_journal: bool,
-    snapshot_bytes: int,
-    snapshot_seconds: float,
-    workers: int,
-    metrics: str | None,
-    routing: Routing | None,
-    testing: Testing,
-) -> None:
-    """Run one region on this machine."""
-    iam = cli_listening.Iam(region, keys)
-    access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, iam)
-    options = serving.Options(
-        host=host,
-        port=port,
-        data=data,
-        memory=memory,
-        auth=access.auth,
-        tls_required=access.tls_required,
-        tls_names=access.tls_names,
-        admin_verifier=access.admin_verifier,
-        trust=access.trust,
-        rebase=rebase,
-        testing=testing,
-        snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
-        workers=workers,
-        metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
-        router=routing,
-    )
-    sys.exit(run_serve(options))
-
-
-cli_cluster.node.add_command(cli_node.start)
-for group in (cli_operate, cli_inject, cli_backup, cli_cluster, cli_topology, cli_token):
-    for command in group.COMMANDS:
-        cli.add_command(command)
-
-
-def run_serve(options: serving.Options) -> int:
-    """Run and map what goes wrong to the exit codes."""
-    try:
-        if options.memory:
-            with serving.memory_directory() as path:
-                options.data = path
-                return serving.run(options)
-        return serving.run(options)
-    except InUse as error:
-        click.echo(f"opendsql: data directory in use: {error}", err=True)
-        return EXIT_IN_USE
-    except WORLD_ERRORS as error:
-        click.echo(f"opendsql: {options.data}: {error}", err=True)
-        return EXIT_FAILURE
-    except PgError as error:
-        click.echo(f"opendsql: {options.data}: {error.message}", err=True)
-        return EXIT_FAILURE
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            click.echo(
-                f"opendsql: port in use: {error.filename or f'{options.host}:{options.port}'}", err=True
-            )
-            return EXIT_IN_USE
-        click.echo(f"opendsql: {error}", err=True)
-        return EXIT_FAILURE

@@ -10,7 +10,7 @@ from adjudicator.messages import CommitRequest
 from journal.record import LockClass, Write
 from server.runtime.node import Node
 from server.runtime.waiting import outcome
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from server.session.work import Wait
 
 T = TypeVar("T")

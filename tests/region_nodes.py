@@ -12,7 +12,7 @@ from server.runtime.region.membership import Confirmed, timing_for
 from server.runtime.region.node import RegionNode
 from server.runtime.region.place import Place
 from server.runtime.region.restoring import offer_of, piece_of, restore
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from server.session.work import Wait
 from tests.regions.in_process import HANG_S, SharedLog
 

@@ -1,22 +1,12 @@
 """AWS IAM GRANT and AWS IAM REVOKE: which IAM users and roles may connect as a role (dsql-reference §1.8, §7)."""
 
-import re
-
 import msgspec
 
 from server.catalog.ddl import Change, Result, find_role, tag_of
 from server.catalog.descriptor import IamMapping
+from server.catalog.iam_arn import is_iam_arn
 from server.errors import PgError
 from server.sql import ast
-
-ARN_LENGTH = 2048
-"""AWS's limit for an ARN."""
-IAM_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:role|user)/[A-Za-z0-9+=,.@_/-]+")
-
-
-def is_iam_arn(text: str) -> bool:
-    """Whether it names an IAM user or role."""
-    return len(text) <= ARN_LENGTH and IAM_ARN.fullmatch(text) is not None
 
 
 def grant(change: Change, statement: ast.IamGrantStmt) -> Result:

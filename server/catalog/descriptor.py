@@ -12,6 +12,8 @@ import msgspec
 Oid: TypeAlias = int
 
 FIRST_USER_OID = 16384
+DEFAULT_CLUSTER = 1
+"""The number of the cluster that a server begins with, and that clients get who name none (DESIGN §8)."""
 
 
 class Column(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ from server.runtime.desk import NodeDesk
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
+from server.runtime.process import ROOT
 from server.runtime.reporting import Reports, added, at_its_end
 from server.session.reasons import Refusal
 from server.session.work import Wait
@@ -40,8 +41,6 @@ from server.testing.injections import Fault
 
 log = logging.getLogger("opendsql.backend")
 
-ROOT = Path(__file__).resolve().parents[2]
-"""Where the packages lie, in a checkout or in a wheel."""
 PENDING_BYTES = 64 << 20
 """Commits of one worker in the pipeline above which no more of its requests are read."""
 START_LIMIT_S = 60.0

@@ -21,7 +21,7 @@ import msgspec
 from journal.broken import Broken
 from journal.journal import LogError
 from server.errors import PgError
-from server.runtime.operations import Emit, Refused, Request
+from server.runtime.requests import Emit, Refused, Request
 from storage.replica import TooOld
 
 log = logging.getLogger("opendsql.control")

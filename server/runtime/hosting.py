@@ -101,10 +101,15 @@ class SessionHost:
 
     def set_testing(self, testing: Testing) -> None:
         """Before the first session, in the main process."""
-        assert isinstance(self.desk, NodeDesk)
-        self.desk.is_injecting_allowed = testing.injections
+        self.node_desk.is_injecting_allowed = testing.injections
         if not testing.conflict_detail:
             self.session_defaults[reasons.SETTING] = "off"
+
+    @property
+    def node_desk(self) -> NodeDesk:
+        """The node's desk itself, in its main process."""
+        assert isinstance(self.desk, NodeDesk)
+        return self.desk
 
     def plans(self, key: object) -> Plans:
         """The statement cache that sessions with equal settings share."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from server.runtime.desk import NodeDesk
-from server.testing.desk import Desk
 from server.testing.injections import Injection
+
+if TYPE_CHECKING:
+    from server.runtime.desk import NodeDesk
 
 
 class Inject(msgspec.Struct, tag="inject", forbid_unknown_fields=True):
@@ -40,9 +41,8 @@ InjectionRequest: TypeAlias = Inject | RemoveInjections | ListInjections
 REQUESTS = (Inject, RemoveInjections, ListInjections)
 
 
-def answer(desk: Desk, cluster: int, request: InjectionRequest) -> list[Any]:
+def answer(desk: NodeDesk, cluster: int, request: InjectionRequest) -> list[Any]:
     """The lines of the answer. Raises PgError."""
-    assert isinstance(desk, NodeDesk)
     if isinstance(request, Inject):
         fields = msgspec.structs.asdict(request)
         fields["process_id"] = fields.pop("pid")

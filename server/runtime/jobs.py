@@ -25,7 +25,7 @@ from server.catalog import store
 from server.catalog.descriptor import Catalog, Index, Job, Table
 from server.errors import PgError
 from server.runtime.waiting import outcome
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
 from server.sql.limits import Limits

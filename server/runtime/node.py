@@ -13,7 +13,7 @@ from adjudicator.messages import CommitRequest
 from journal import lmdb_log
 from journal.record import Commit
 from server.catalog import store
-from server.catalog.descriptor import Catalog
+from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.runtime.catalogs import Catalogs
 from server.runtime.committer import APPLY_GIVE_UP_S, RESERVE_BYTES, Committer
 from server.runtime.hosting import SessionHost
@@ -23,14 +23,13 @@ from server.runtime.snapshots import Snapshots, SnapshotSettings
 from server.runtime.stores import InUse, Stores
 from server.runtime.stream import claim
 from server.runtime.waiting import outcome
-from server.session.transaction import Transaction, unique_id
+from server.session.transaction import Transaction
+from server.session.unique import unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
 from storage import replica as storage
 
 log = logging.getLogger("opendsql.node")
-
-DEFAULT_CLUSTER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +180,4 @@ class Node(SessionHost):
         self._catalogs.applied(self._catalog_commits)
 
 
-__all__ = ["DEFAULT_CLUSTER", "InUse", "Mapping", "Node", "Space"]
+__all__ = ["InUse", "Mapping", "Node", "Space"]

@@ -8,9 +8,9 @@ read in a thread, rows are looked up on the loop, in slices.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,57 +22,32 @@ from journal.lmdb_log import LmdbLog
 from journal.record import LockClass, Position, Timestamp, Write
 from journal.snapshot import SnapshotDamaged
 from server.catalog import store
-from server.catalog.descriptor import Catalog
+from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.pgwire.connection import Counters
 from server.runtime import injection_requests
 from server.runtime.change_feed import ChangeFeed
-from server.runtime.injection_requests import InjectionRequest
 from server.runtime.jobs import Submitting
-from server.runtime.node import DEFAULT_CLUSTER, Node
+from server.runtime.node import Node
+from server.runtime.requests import (
+    AuditJournal,
+    CutSnapshot,
+    Emit,
+    ReadJournal,
+    Refused,
+    Request,
+    SetPassword,
+    Status,
+)
 from server.runtime.stores import Stores, snapshot_positions
 from server.runtime.stream import JOURNAL
 from server.runtime.waiting import outcome
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 
 FOLLOW_S = 0.1
 READ_RECORDS = 64
 SLICE_S = 0.002
 PASSWORD_TRIES = 10
-
-
-class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
-    """`opendsql status`."""
-
-
-class CutSnapshot(msgspec.Struct, tag="snapshot", forbid_unknown_fields=True):
-    """`opendsql snapshot`."""
-
-
-class SetPassword(msgspec.Struct, tag="password", forbid_unknown_fields=True):
-    """`opendsql password`: the password itself stays with whoever typed it."""
-
-    role: str
-    verifier: str
-
-
-class ReadJournal(msgspec.Struct, tag="journal", forbid_unknown_fields=True):
-    """`opendsql journal`: rows as changes, or whole records in their general form."""
-
-    start: Position | None = None
-    follow: bool = False
-    records: bool = False
-    journal: int | None = None
-    """Which one, where there are several."""
-
-
-class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):
-    """`opendsql audit`."""
-
-
-Request: TypeAlias = Status | CutSnapshot | SetPassword | ReadJournal | AuditJournal | InjectionRequest
-Emit: TypeAlias = Callable[[Any], Awaitable[None]]
-"""Takes one JSON object, or the text of one; waits while its reader is slow."""
 
 
 class Committing(Protocol):
@@ -87,10 +62,6 @@ class Committing(Protocol):
     @property
     def committer(self) -> Submitting:
         """Where its transactions go."""
-
-
-class Refused(Exception):
-    """The operation cannot be done; the text is for the operator."""
 
 
 @dataclass(slots=True)
@@ -201,10 +172,10 @@ class Operations:
 
     # --- faults on demand ---
 
-    async def _inject(self, request: InjectionRequest, emit: Emit) -> None:
+    async def _inject(self, request: injection_requests.InjectionRequest, emit: Emit) -> None:
         if self._facts is None or self._node is None:
             raise Refused("inject needs a running server")
-        for line in injection_requests.answer(self._node.desk, DEFAULT_CLUSTER, request):
+        for line in injection_requests.answer(self._node.node_desk, DEFAULT_CLUSTER, request):
             await emit(line)
 
     # --- the journal ---

@@ -1,7 +1,11 @@
-"""What the interpreter is told once per server process."""
+"""What all server processes share: where the program lies, and what the interpreter is told once."""
 
 import gc
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the packages lie, in a checkout or in a wheel."""
 
 SWITCH_INTERVAL_S = 0.0005
 """How long the flush thread may wait for the interpreter when its flush is done; Python's own value is ten times

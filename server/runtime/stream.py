@@ -20,7 +20,7 @@ from journal.journal import Entry, Tail
 from journal.lmdb_log import LmdbLog
 from journal.record import TOP, Note, Position, Timestamp
 from journal.trimming import Trimming
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from storage.replica import Replica, StoredRows
 from storage.shard import Shard
 

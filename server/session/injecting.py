@@ -14,7 +14,8 @@ from adjudicator.messages import Aborted, Reason
 from server.catalog.descriptor import Catalog
 from server.errors import ConnectionDropped, conflict, schema_changed
 from server.session.reasons import Refusal, explain
-from server.session.transaction import size_error, unique_id
+from server.session.transaction import size_error
+from server.session.unique import unique_id
 from server.session.work import Slice, Wait, Work
 from server.testing.desk import Match
 from server.testing.injections import Event, Fault, Point

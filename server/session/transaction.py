@@ -22,9 +22,6 @@ statement that crosses the limit, bytes at COMMIT, age at the next statement or 
 Left out: savepoints. DSQL has none, so an error needs no undo: the whole buffer is dropped.
 """
 
-import itertools
-import os
-import struct
 import time
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
@@ -37,20 +34,11 @@ from journal.record import Lock, LockClass, Write
 from server.catalog.descriptor import Catalog, Oid
 from server.catalog.store import ROLES, TABLES, object_key, version_key
 from server.errors import PgError
+from server.session.unique import unique_id
 from server.sql.limits import Limits
 
 Batch = tuple[list[bytes], bytes | None]
 Items = tuple[list[tuple[bytes, bytes]], bytes | None]
-
-_process = os.urandom(8)
-_sequence = itertools.count(1)
-_pack_id = struct.Struct(">8sQ").pack
-
-
-def unique_id() -> bytes:
-    """16 bytes that no other transaction or hidden row key ever has: 8 random ones per process, then a count."""
-    return _pack_id(_process, next(_sequence))
-
 
 class Versions(Protocol):
     """The replica's read side, here or elsewhere."""

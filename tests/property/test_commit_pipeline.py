@@ -13,7 +13,7 @@ from journal.record import Lock, Write
 from server.errors import PgError
 from server.runtime import committer
 from server.runtime.node import Node
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from server.session.work import Wait
 from tests.nodes import key, run
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from server import cli_connect
-from server.runtime.operations import Refused
 from server.runtime.region import local_cluster
+from server.runtime.requests import Refused
 from tests.serving_process import PROGRAM, ROOT, opendsql
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "us-east-2"

@@ -17,7 +17,7 @@ from server.runtime.region.owning import Kept, Owning
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Follower, Tails
 from server.session.coordinator import Patience
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 
 MS = 10**6
 STRIDE = 1 << 40

@@ -6,8 +6,8 @@ import contextlib
 import asyncpg
 import pytest
 
-from server.runtime.operations import Refused
 from server.runtime.region.local_cluster import MoveRange, NodeKill, RegionChange
+from server.runtime.requests import Refused
 from tests.regions.cluster import COMMIT_MESSAGES, EAST, HANG_S, REGIONS, WEST
 from tests.serving_process import opendsql
 

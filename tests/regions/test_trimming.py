@@ -8,8 +8,8 @@ import time
 import asyncpg
 import pytest
 
-from server.runtime.operations import CutSnapshot
 from server.runtime.region import local_cluster
+from server.runtime.requests import CutSnapshot
 from tests.regions.cluster import EAST, HANG_S, WEST
 from tests.regions.test_commits import done, seen
 

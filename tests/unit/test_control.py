@@ -8,7 +8,8 @@ from journal.broken import Broken
 from server import cli_connect
 from server.runtime.control import MAX_CONNECTIONS, MAX_REQUEST, ControlSocket, address
 from server.runtime.node import Node
-from server.runtime.operations import Operations, ReadJournal, Status
+from server.runtime.operations import Operations
+from server.runtime.requests import ReadJournal, Status
 from tests.nodes import Failures, run, until, write
 
 

@@ -12,8 +12,9 @@ from journal.record import TOP
 from journal.snapshot import Head, SnapshotDamaged, read_snapshot, write_snapshot
 from server.errors import PgError
 from server.runtime.backup import founding
-from server.runtime.operations import Refused, audit_journal
+from server.runtime.operations import audit_journal
 from server.runtime.region import snapshots
+from server.runtime.requests import Refused
 from server.runtime.stores import InUse, Stores, Unrecoverable, lock_directory
 from server.runtime.waiting import outcome
 from tests.nodes import START_NS, Clock, key, read, run, write

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.catalog.ddl_iam import is_iam_arn
+from server.catalog.iam_arn import is_iam_arn
 from tests.sessions import Client, run
 
 APP, OPS = "arn:aws:iam::123456789012:role/app", "arn:aws:iam::123456789012:user/team/ops"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from server.cli_serve import serve
 from server.cli_token import token
 from server.errors import PgError
 from server.iam_keys import BadKeys, read
-from server.main import serve
 from server.pgwire.sigv4 import verify
 from server.runtime.gate import CatalogGate
 from tests.aws_tokens import ADMIN_KEY, APP_KEY, TEMPORARY_KEY, TRUST, aws_token

@@ -129,3 +129,9 @@ def test_one_machine_does_not_load_grpc():
     """It is an extra, which costs time and memory at the start."""
     source = "import sys, server.main, server.runtime.serving; sys.exit('grpc' in sys.modules)"
     subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True, timeout=60)
+
+
+def test_an_operators_command_loads_no_sql():
+    """It would take seconds on a busy machine."""
+    source = "import sys, server.main, server.cli_operate; sys.exit('server.sql.ast' in sys.modules)"
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True, timeout=60)

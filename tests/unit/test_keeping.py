@@ -10,7 +10,7 @@ from journal.record import LockClass, Write
 from server.errors import PgError
 from server.runtime.region.tails import Behind
 from server.runtime.waiting import outcome
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.regions.in_process import HANG_S
 

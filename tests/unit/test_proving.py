@@ -8,8 +8,8 @@ import pytest
 from journal.encoding import decode, seal
 from journal.journal import EMPTY, Entry, Tail
 from journal.record import Commit, Header, LockClass, Record, Write
-from server.runtime.operations import ReadJournal, Refused
 from server.runtime.region import proving
+from server.runtime.requests import ReadJournal, Refused
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.unit.test_keeping import FAR, NEAR, commit, trimmed
 

@@ -10,12 +10,12 @@ from journal.record import MARKERS
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.net.asking import Refused
 from server.runtime.net.identity import Identity, issue
-from server.runtime.operations import Refused as NotDone
 from server.runtime.region import joining, requests, wire
 from server.runtime.region.config import STORAGE_ALONE, NodeAddress, NodeConfig, ShardPlaces
 from server.runtime.region.local_etcd import free_ports
 from server.runtime.region.metrics_storage import replicas
 from server.runtime.region.supplying import Supplying
+from server.runtime.requests import Refused as NotDone
 from server.runtime.storage_node import offering
 from server.runtime.storage_node.digest import digest
 from server.runtime.storage_node.offering import NOTHING, Offering

@@ -19,13 +19,13 @@ from server.runtime.endpoint import Endpoint
 from server.runtime.net.asking import Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
-from server.runtime.operations import Emit, Refused
 from server.runtime.region import joining, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier
 from server.runtime.region.place import place_of
 from server.runtime.region.requests import Fault, Status
+from server.runtime.requests import Emit, Refused
 from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.adjudicator")

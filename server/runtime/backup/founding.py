@@ -25,9 +25,9 @@ from journal.journal import EMPTY, Conflict, Tail, Trimmed
 from journal.lmdb_log import LmdbLog
 from journal.record import TOP, Header, Key, Note, Owned, Record, Timestamp
 from journal.snapshot import Head, Item, Snapshot, SnapshotWriter, read_snapshot
-from server.runtime.operations import Refused
 from server.runtime.region import snapshots
 from server.runtime.region.carrier import Carrier
+from server.runtime.requests import Refused
 from server.runtime.stores import Unrecoverable, lock_directory
 
 OWNER = "restore"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from journal.snapshot import Snapshot
 from server.runtime.backup import founding
-from server.runtime.operations import Refused
 from server.runtime.region.carrier import Unreachable
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.etcd_carrier import EtcdCarrier
 from server.runtime.region.joining import etcd_tls
 from server.runtime.region.place import initial_ranges
+from server.runtime.requests import Refused
 
 BEGIN = "begin.snapshot"
 """In the data directory of a cluster on this machine: what it begins from when it is started for the first time."""

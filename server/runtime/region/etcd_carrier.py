@@ -16,7 +16,7 @@ from journal.journal import Ambiguous, Conflict, Entry, Full, LogError, Tail, Tr
 from journal.record import Position
 from server.runtime.region.carrier import Room, Unreachable
 from server.runtime.region.membership import Confirmed, Value
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 
 WAIT_S = 1.0
 """How long a reader at the tail waits for news before it looks by itself."""

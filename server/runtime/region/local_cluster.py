@@ -25,12 +25,12 @@ from server.runtime.control import ControlSocket, address
 from server.runtime.net import faults as net_faults
 from server.runtime.net.faults import BadChange, Cut, Faults, Heal, SetRoundTrip
 from server.runtime.net.identity import Identity, issue
-from server.runtime.operations import Emit, Refused
 from server.runtime.region import local_plan, requests
 from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
 from server.runtime.region.local_etcd import LocalEtcd
 from server.runtime.region.local_plan import HOST, PLAN, Failed, Options, leader_of, names, plan_of
 from server.runtime.region.local_process import NodeProcess
+from server.runtime.requests import Emit, Refused
 from server.runtime.stores import lock_directory
 
 log = logging.getLogger("opendsql.cluster")

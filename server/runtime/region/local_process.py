@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.runtime.backend import ROOT
+from server.runtime.process import ROOT
 from server.runtime.region import bound
 from server.runtime.region.config import NodeConfig, encode
 

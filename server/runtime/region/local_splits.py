@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from journal.record import MARKERS, Key
-from server.catalog.descriptor import FIRST_USER_OID
-from server.runtime.region.node import DEFAULT_CLUSTER
+from server.catalog.descriptor import DEFAULT_CLUSTER, FIRST_USER_OID
 from storage import keycode
 from storage.replica import Reader
 

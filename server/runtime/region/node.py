@@ -26,7 +26,7 @@ from journal.crossbar import Announcement, Mark
 from journal.journal import Entry
 from journal.record import Commit, Key, Timestamp
 from server.catalog import store
-from server.catalog.descriptor import Catalog
+from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.runtime.catalogs import Catalogs
 from server.runtime.hosting import SessionHost
@@ -46,14 +46,14 @@ from server.runtime.region.place import NUMBERS_PER_NODE, Place, patience_for
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Behind, Tails
 from server.runtime.waiting import outcome
-from server.session.transaction import Transaction, Versions, unique_id
+from server.session.transaction import Transaction, Versions
+from server.session.unique import unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
 from storage.replica import Replica
 
 log = logging.getLogger("opendsql.region")
 
-DEFAULT_CLUSTER = 1
 CONFIRM_S = 0.25
 PATIENCE_S = 4.0
 """How long a statement waits until its time is complete."""

@@ -41,7 +41,7 @@ from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.lead import Recent
 from server.runtime.region.tails import Behind, Follower, Tails
 from server.runtime.region.work import Work
-from server.session.transaction import unique_id
+from server.session.unique import unique_id
 
 log = logging.getLogger("opendsql.owning")
 

@@ -15,8 +15,8 @@ from journal.broken import Broken
 from journal.crossbar import FOREVER, Announcement, Crossbar, Mark
 from journal.journal import Damaged, Entry, Tail, Trimmed
 from journal.record import Commit, Position, Timestamp
-from server.runtime.operations import ReadJournal, Refused
 from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.requests import ReadJournal, Refused
 
 READ_RECORDS = 64
 TAKEN = 512

@@ -21,15 +21,7 @@ from server.runtime.injection_requests import InjectionRequest
 from server.runtime.net.asking import Failure, Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
-from server.runtime.operations import (
-    AuditJournal,
-    CutSnapshot,
-    Emit,
-    ReadJournal,
-    Refused,
-    SetPassword,
-    set_password,
-)
+from server.runtime.operations import set_password
 from server.runtime.reading.region import storage_of
 from server.runtime.reading.versions import RemoteVersions
 from server.runtime.region import joining, proving, restoring, wire
@@ -42,6 +34,7 @@ from server.runtime.region.place import place_of
 from server.runtime.region.requests import ContentHash, Fault, MoveRange, Status
 from server.runtime.region.supplying import Supplying
 from server.runtime.region.workers import RegionBackend, RegionPool
+from server.runtime.requests import AuditJournal, CutSnapshot, Emit, ReadJournal, Refused, SetPassword
 from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
 from server.runtime.storage_node.digest import digest_when_complete
@@ -275,7 +268,7 @@ class RegionServer(Endpoint):
             await self._move(request)
         else:
             node = self._served()
-            for line in injection_requests.answer(node.desk, node.default_cluster, request):
+            for line in injection_requests.answer(node.node_desk, node.default_cluster, request):
                 await emit(line)
 
     async def _cut_snapshot(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from journal.record import Key, Timestamp
-from server.runtime.operations import Refused
+from server.runtime.requests import Refused
 from storage.mvcc import Versions
 
 SLICE = 512

@@ -23,11 +23,11 @@ from server.runtime.control import ControlSocket
 from server.runtime.net.asking import Question, Reply
 from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
-from server.runtime.operations import Emit, Refused
 from server.runtime.region import joining, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.requests import ContentHash, Fault, Status
+from server.runtime.requests import Emit, Refused
 from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest_when_complete
 from server.runtime.storage_node.offering import Offering

@@ -1,0 +1,50 @@
+"""What `opendsql serve` can be asked through its control socket, and how it is answered (DESIGN §12).
+
+Nothing but data: whoever asks needs none of what answers.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from journal.record import Position
+from server.runtime.injection_requests import InjectionRequest
+
+
+class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
+    """`opendsql status`."""
+
+
+class CutSnapshot(msgspec.Struct, tag="snapshot", forbid_unknown_fields=True):
+    """`opendsql snapshot`."""
+
+
+class SetPassword(msgspec.Struct, tag="password", forbid_unknown_fields=True):
+    """`opendsql password`: the password itself stays with whoever typed it."""
+
+    role: str
+    verifier: str
+
+
+class ReadJournal(msgspec.Struct, tag="journal", forbid_unknown_fields=True):
+    """`opendsql journal`: rows as changes, or whole records in their general form."""
+
+    start: Position | None = None
+    follow: bool = False
+    records: bool = False
+    journal: int | None = None
+    """Which one, where there are several."""
+
+
+class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):
+    """`opendsql audit`."""
+
+
+Request: TypeAlias = Status | CutSnapshot | SetPassword | ReadJournal | AuditJournal | InjectionRequest
+Emit: TypeAlias = Callable[[Any], Awaitable[None]]
+"""Takes one JSON object, or the text of one; waits while its reader is slow."""
+
+
+class Refused(Exception):
+    """The operation cannot be done; the text is for the operator."""
