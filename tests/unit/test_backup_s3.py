@@ -1,8 +1,10 @@
 """Backups over a real S3 protocol, from the command line to the wire and back."""
 
+import functools
 import json
 import threading
 
+import botocore.session
 import pytest
 from click.testing import CliRunner
 
@@ -20,6 +22,14 @@ from tests.unit.test_founding import _two
 pytestmark = pytest.mark.slow
 
 ITEMS = [(b"key%04d" % number, 10 + number, bytes(700)) for number in range(40)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models():
+    """botocore reads its description of S3 once, and not for every client."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="module")
