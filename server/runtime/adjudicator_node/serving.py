@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from journal.broken import Broken
-from journal.journal import LogError
 from server.runtime.adjudicator_node.node import AdjudicatorNode
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
@@ -171,17 +169,6 @@ def _owner(node: AdjudicatorNode, journal: int) -> dict[str, Any]:
 _decode = msgspec.json.Decoder(Request).decode
 
 
-async def serve(config: NodeConfig) -> int:
-    """Run until a signal; returns the exit code."""
-    return await joining.serve(config, AdjudicatorServer, lambda _server: f"ready {config.node}")
-
-
 def run(config: NodeConfig) -> int:
-    """`serve` on uvloop."""
-    import uvloop
-
-    try:
-        return uvloop.run(serve(config))
-    except (Broken, LogError) as error:
-        log.critical("node stops error=%r", error)
-        return 1
+    """Until a signal; returns the exit code."""
+    return joining.run(config, AdjudicatorServer, lambda _server: f"ready {config.node}")

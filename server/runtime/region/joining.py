@@ -151,6 +151,17 @@ def etcd_tls(config: NodeConfig) -> EtcdTls | None:
     return EtcdTls(directory / "ca.pem", certificate, key, time.monotonic)
 
 
+def run(config: NodeConfig, make: Callable[[NodeConfig], Server], ready: Callable[[Any], str]) -> int:
+    """`serve` on uvloop; 1 if an invariant is broken or a journal failed before the process had started."""
+    import uvloop
+
+    try:
+        return uvloop.run(serve(config, make, ready))
+    except (Broken, LogError) as error:
+        log.critical("node stops error=%r", error)
+        return 1
+
+
 async def serve(config: NodeConfig, make: Callable[[NodeConfig], Server], ready: Callable[[Any], str]) -> int:
     """Run until a signal; returns the exit code. `ready` says what is printed once the process has started."""
     data = Path(config.data)

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from journal.broken import Broken
-from journal.journal import LogError
+from server.catalog.descriptor import DEFAULT_CLUSTER
 from server.runtime import injection_requests
 from server.runtime.admitting import admission
 from server.runtime.clocks import choice
@@ -43,7 +42,6 @@ from server.session import remote
 from server.session.regional import KINDS
 from server.session.session import SqlSession
 from server.session.work import Wait
-from server.sql.limits import Limits
 
 log = logging.getLogger("opendsql.region")
 
@@ -64,7 +62,7 @@ class RegionServer(Endpoint):
     """A node with its listener and transport."""
 
     def __init__(self, config: NodeConfig) -> None:
-        super().__init__(log, Limits())
+        super().__init__(log, config.limits)
         self.config = config
         self.faults = joining.faults_of(config)
         self.transport = joining.transport_of(config, self.faults, self.broken)
@@ -79,7 +77,12 @@ class RegionServer(Endpoint):
         self._carriers: dict[int, EtcdCarrier] = {}
         self._register: EtcdRegister | None = None
         self.gate = CatalogGate(
-            config.auth, lambda: self._served().catalog(1), config.admin_verifier, config.trust
+            config.auth,
+            lambda: self._served().catalog(DEFAULT_CLUSTER),
+            config.admin_verifier,
+            config.trust,
+            named=lambda cluster_id: self._served().catalog(self._served().cluster_named(cluster_id)),
+            aliases=config.tls_names,
         )
 
     # --- what the listener asks
@@ -212,7 +215,7 @@ class RegionServer(Endpoint):
         config = self.config
         node = self._served()
         node.set_testing(config.testing)
-        self.admit = admission(lambda: node.desk, node.default_cluster)
+        self.admit = admission(node)
         if config.router is not None or config.workers:
             backend = self._backend()
             self._served().serving = backend.serving
@@ -410,17 +413,6 @@ def _kept(node: RegionNode, journal: int) -> dict[str, Any]:
 _decode = msgspec.json.Decoder(Request).decode
 
 
-async def serve(config: NodeConfig) -> int:
-    """Run until a signal; returns the exit code."""
-    return await joining.serve(config, RegionServer, lambda server: ready_line(config.host, server.port))
-
-
 def run(config: NodeConfig) -> int:
-    """`serve` on uvloop."""
-    import uvloop
-
-    try:
-        return uvloop.run(serve(config))
-    except (Broken, LogError) as error:
-        log.critical("node stops error=%r", error)
-        return 1
+    """Until a signal; returns the exit code."""
+    return joining.run(config, RegionServer, lambda server: ready_line(config.host, server.port))

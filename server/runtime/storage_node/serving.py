@@ -15,8 +15,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from journal.broken import Broken
-from journal.journal import LogError
 from journal.record import MARKERS, Key, Timestamp
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
@@ -258,11 +256,5 @@ def _status_of(replica: ShardReplica, now: int) -> dict[str, Any]:
 
 
 def run(config: NodeConfig) -> int:
-    """`server.runtime.region.joining.serve` on uvloop; the exit code."""
-    import uvloop
-
-    try:
-        return uvloop.run(joining.serve(config, StorageServer, lambda _server: f"ready {config.node}"))
-    except (Broken, LogError) as error:
-        log.critical("node stops error=%r", error)
-        return 1
+    """Until a signal; returns the exit code."""
+    return joining.run(config, StorageServer, lambda _server: f"ready {config.node}")
