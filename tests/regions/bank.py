@@ -21,7 +21,13 @@ ACCOUNTS = 12
 MONEY = 1000
 REST_S = 0.05
 """Before a client tries again after it was sent away."""
-LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InternalClientError,  # a statement between the server's good-bye and the end of the connection
+)
 SCHEMA = (
     *(f"create table {table} (id int primary key, balance int not null)" for table in TABLES),
     "create table entries (client int, number int, source text, giver int, target text, taker int, amount int, "

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,10 +33,14 @@ BOUND_MS = 5.0
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process whose standard error goes to `log`; ended at the end."""
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
+def running(
+    command: list[str], log: Path, directory: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """A process in `directory` whose standard error goes to `log`; ended at the end."""
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            command, cwd=directory, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+        )
     try:
         yield process
     finally:
