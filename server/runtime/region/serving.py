@@ -275,7 +275,8 @@ class RegionServer(Endpoint):
                 await emit(line)
 
     async def _cut_snapshot(self) -> dict[str, Any]:
-        keeping = self._served().keeping
+        """With all that was acknowledged before it was asked for: a backup says so."""
+        keeping = (await self._up_to_now()).keeping
         cut = await keeping.cut_snapshot()
         if cut is None:
             raise Refused(keeping.last_error)
@@ -287,12 +288,16 @@ class RegionServer(Endpoint):
         }
 
     async def _set_password(self, request: SetPassword) -> None:
-        """As a session's transaction: not while this region is out of service."""
+        """As a session's transaction."""
+        await set_password(await self._up_to_now(), request)
+
+    async def _up_to_now(self) -> RegionNode:
+        """The node, when it knows all that was acknowledged so far. Raises PgError 57P03 out of service."""
         node = self._served()
         wait = node.fresh()
         if wait is not None:
             await outcome(wait)
-        await set_password(node, request)
+        return node
 
     async def _hash(self, request: ContentHash) -> dict[str, Any]:
         node, low, high = self._served(), request.low, request.high
