@@ -10,6 +10,7 @@ from server.pgwire.sigv4 import Trust
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import NODE_ROLES, QUOTA_MIB, NodeRole
+from server.sql.limits import Limits
 from server.testing.options import Testing
 
 PROMISE_MS = 500
@@ -105,6 +106,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ranges go by themselves to the region that writes them (server.runtime.region.moving)."""
     round_trips: list[RoundTrip] = []
     testing: Testing = msgspec.field(default_factory=Testing)
+    limits: Limits = msgspec.field(default_factory=Limits)
     auth: str = "trust"
     admin_verifier: str | None = None
     trust: Trust | None = None
