@@ -16,7 +16,17 @@ import msgspec
 
 from server.errors import PgError
 from server.runtime import control
-from server.runtime.requests import AuditJournal, CutSnapshot, ReadJournal, Refused, Request, SetPassword
+from server.runtime.requests import (
+    AuditJournal,
+    CutSnapshot,
+    DropCluster,
+    ListClusters,
+    NewCluster,
+    ReadJournal,
+    Refused,
+    Request,
+    SetPassword,
+)
 
 if TYPE_CHECKING:
     from journal.lmdb_log import LmdbLog
@@ -80,7 +90,7 @@ async def _perform_here(data: Path, request: Request, show: Show) -> None:
 
     if isinstance(request, ReadJournal) and request.follow:
         raise Refused("--follow needs a running server")
-    if isinstance(request, SetPassword | CutSnapshot):
+    if isinstance(request, SetPassword | CutSnapshot | NewCluster | DropCluster | ListClusters):
         await _perform_with_node(data, request, emit)
     elif isinstance(request, AuditJournal) or (isinstance(request, ReadJournal) and request.records):
         with lock_directory(data), contextlib.closing(_open_journal(data)) as journal:

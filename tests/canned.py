@@ -222,6 +222,11 @@ class CannedNode:
     def broken(self, error: Broken) -> None:
         self.failures.append(error)
 
+    cluster_id: str | None = None
+
+    def at(self, server_name: str | None, cluster_id: str | None) -> "CannedNode":
+        return self
+
     def method(self, user: str, database: str, is_tls: bool) -> str:
         if self.tokens is not None:
             return "token"

@@ -31,7 +31,11 @@ class Client:
         def open_session(user: str, database: str, options: dict[str, str], out: list[bytes]) -> SqlSession:
             return self.kind(node, user, database, options, out)
 
-        gate = CatalogGate("trust", lambda: node.catalog(node.default_cluster))
+        gate = CatalogGate(
+            "trust",
+            lambda: node.catalog(node.default_cluster),
+            named=lambda cluster_id: node.catalog(node.cluster_named(cluster_id)),
+        )
         policy = Policy(gate, False, False, bytes, b"m" * 32, None)  # type: ignore[arg-type]
 
         def report(defect: Exception) -> str:

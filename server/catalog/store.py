@@ -5,6 +5,7 @@ Reserved index ids of every cluster (format on disk, ARCHITECTURE):
     1 version    one row: [next oid]; every change of the catalog writes it, so two concurrent ones conflict
     2 schemas    key + 4-byte oid -> Schema        4 roles   key + 4-byte oid -> Role
     3 tables     key + 4-byte oid -> Table         5 jobs    key + job id     -> Job
+    6, 7         which clusters there are (server.catalog.clusters)
 
 Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The row of an object is also its
 marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
@@ -103,6 +104,15 @@ def catalog_commits(commits: Iterable[Commit]) -> list[Commit]:
 def is_version_key(key: bytes) -> bool:
     """Whether it is a cluster's version row."""
     return key[4:8] == b"\0\0\0" + bytes([VERSION]) and len(key) == 8
+
+
+def note_version(versions: dict[int, int], write: Write, commit_ts: int) -> None:
+    """Keep the commit_ts of a version row that is written, by cluster; nothing of a cluster that is dropped."""
+    cluster = int.from_bytes(write.key[:4], "big")
+    if write.value is None:
+        versions.pop(cluster, None)
+    else:
+        versions[cluster] = commit_ts
 
 
 def bootstrap(cluster: int) -> list[Write]:

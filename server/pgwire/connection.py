@@ -33,9 +33,9 @@ through: then the node must stop rather than answer anybody.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pygwire import messages as pg
 
@@ -74,6 +74,9 @@ class Counters:
     protocol_violations: int = 0
 
 
+Admit: TypeAlias = Callable[[str, Mapping[str, str]], Work | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What the connections of one listener share."""
@@ -83,8 +86,8 @@ class Environment:
     report: Callable[[Exception], str]
     """Log a defect with its traceback; returns the id that the client is told."""
     counters: Counters
-    admit: Callable[[str], Work | None] = lambda user: None
-    """What is to be waited for before an authenticated user may enter; raises PgError."""
+    admit: Admit = lambda user, options: None
+    """What is to be waited for before an authenticated user may enter, with these start-up options; raises PgError."""
 
 
 class Connection:
@@ -221,10 +224,11 @@ class Connection:
             and not (self.out or self.buffered or self.closing)
         )
 
-    def encrypted(self) -> None:
-        """From now on the bytes come out of TLS."""
+    def encrypted(self, server_name: str | None = None) -> None:
+        """From now on the bytes come out of TLS; `server_name` is what the client called the server."""
         if self._startup is not None:
             self._startup.is_tls = True
+            self._startup.server_name = server_name
 
     def terminate(self, error: PgError) -> None:
         """End the connection with a FATAL error, whatever it is doing, between two steps."""
@@ -361,7 +365,7 @@ class Connection:
             self.upgrade = True
 
     def _enter(self, entry: startup.Startup) -> None:
-        work = self._environment.admit(entry.user)
+        work = self._environment.admit(entry.user, entry.options)
         if work is None:
             self._admitted(entry)
         else:

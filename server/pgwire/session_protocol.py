@@ -94,7 +94,15 @@ class SessionFactory(Protocol):
 
 
 class Gate(Protocol):
-    """Who may enter, and how they prove it."""
+    """Who may enter a cluster, and how they prove it."""
+
+    cluster_id: str | None
+    """The cluster that the client has chosen; None: the default one, without a choice."""
+
+    def at(self, server_name: str | None, cluster_id: str | None) -> "Gate":
+        """That of the cluster which the client names: by the host name it connects to (TLS's SNI), by the start-up
+        option `amzn-cluster-id`, or not at all. Raises PgError FATAL 08006 when there is none, or they differ."""
+        ...
 
     def method(self, user: str, database: str, is_tls: bool) -> str:
         """ "trust", "scram" or "token"; raises PgError FATAL 28000 where this client may not even try."""

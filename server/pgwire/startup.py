@@ -33,6 +33,8 @@ FIXED_PARAMETERS = {
 }
 """ParameterStatus at start-up where the session's `parameters` do not say otherwise (dsql-reference §8.3)."""
 
+CLUSTER_OPTION = "amzn-cluster-id"
+"""The start-up option that chooses a cluster, in place of the host name (dsql-reference §7)."""
 MAX_STARTUP_PACKET = 10_000
 MAX_PASSWORD_MESSAGE = 65_535
 PROTOCOL_LATEST = 0x0003_0000
@@ -81,7 +83,10 @@ class Startup:
         self.options: dict[str, str] = {}
         self.cancel: tuple[int, bytes] | None = None
         self.is_tls = False
+        self.server_name: str | None = None
+        """What the client calls the server (TLS's SNI)."""
         self._policy = policy
+        self._gate = policy.gate
         self._peer = peer
         self._out = out
         self._refusal = refusal
@@ -122,7 +127,7 @@ class Startup:
     def password(self, body: bytes) -> Next:
         """A token; or SASLInitialResponse, then SASLResponse."""
         if self._is_token_asked:
-            self._policy.gate.check_token(self.user, _token(body))
+            self._gate.check_token(self.user, _token(body))
             return self._enter()
         if self._exchange is None:
             self._exchange, data = self._choose(body)
@@ -158,7 +163,10 @@ class Startup:
         if policy.tls_required and not self.is_tls:
             who = f'host "{self._peer}", user "{self.user}", database "{self.database}"'
             raise fatal("28000", f"no pg_hba.conf entry for {who}, no encryption")
-        method = policy.gate.method(self.user, self.database, self.is_tls)
+        self._gate = policy.gate.at(self.server_name, self.options.pop(CLUSTER_OPTION, None))
+        if self._gate.cluster_id is not None:
+            self.options[CLUSTER_OPTION] = self._gate.cluster_id
+        method = self._gate.method(self.user, self.database, self.is_tls)
         if method == "trust":
             return self._enter()
         if method == "token":
@@ -186,7 +194,7 @@ class Startup:
             binding = self._policy.certificate_hash
         else:
             raise fatal("08P01", "client selected an invalid SASL authentication mechanism")
-        stored = self._policy.gate.verifier(self.user)
+        stored = self._gate.verifier(self.user)
         verifier = None if stored is None else scram.parse_verifier(stored)
         self._genuine = verifier is not None
         if verifier is None:
@@ -195,7 +203,7 @@ class Startup:
         return scram.Exchange(verifier, nonce, binding, self._plus_offered), rest[4:]
 
     def _enter(self) -> Next:
-        self._policy.gate.check_role(self.user, self.database, self.options)
+        self._gate.check_role(self.user, self.database, self.options)
         return Next.ENTERED
 
 

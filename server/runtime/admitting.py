@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
 
 from server.errors import PgError, connection_rate, too_many_connections
 from server.pgwire import sigv4
+from server.pgwire.connection import Admit
+from server.pgwire.startup import CLUSTER_OPTION
 from server.session.work import Work
 from server.testing.desk import Desk, Match
 from server.testing.injections import Event, Fault, Point
@@ -15,11 +18,27 @@ EXPIRED_S = 900
 """How long the token had been valid that is said to have expired: DSQL's default."""
 
 
-def admission(desk: Callable[[], Desk], cluster: int) -> Callable[[str], Work | None]:
-    """What a listener's connections ask before a user may enter; `desk` gives the node's."""
+class Node(Protocol):
+    """A process's node."""
 
-    def admit(user: str) -> Work | None:
-        return _asked(desk(), cluster, user) if desk().armed & Point.CONNECT else None
+    default_cluster: int
+
+    @property
+    def desk(self) -> Desk: ...
+
+    def cluster_named(self, cluster_id: str) -> int: ...
+
+
+def admission(node: Node) -> Admit:
+    """What a listener's connections ask before a user may enter."""
+
+    def admit(user: str, options: Mapping[str, str]) -> Work | None:
+        desk = node.desk
+        if not desk.armed & Point.CONNECT:
+            return None
+        chosen = options.get(CLUSTER_OPTION)
+        cluster = node.default_cluster if chosen is None else node.cluster_named(chosen)
+        return _asked(desk, cluster, user)
 
     return admit
 

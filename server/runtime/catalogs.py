@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from journal.record import Commit, Timestamp
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import Catalog
 
 
@@ -14,11 +14,14 @@ class Catalogs:
         self._versions = versions
         self._catalogs: dict[int, Catalog] = {}
         self.listeners: list[Callable[[Catalog], None]] = []
-        """Told every new catalog."""
+        """Told every new catalog, and the last one of a cluster that was dropped."""
 
     def get(self, cluster: int) -> Catalog:
-        """The newest; KeyError for a cluster that is not loaded."""
-        return self._catalogs[cluster]
+        """The newest. PgError FATAL 57P01 when the cluster was dropped."""
+        found = self._catalogs.get(cluster)
+        if found is None:
+            raise clusters.gone()
+        return found
 
     def clusters(self) -> list[int]:
         """Those that are loaded."""
@@ -30,6 +33,11 @@ class Catalogs:
         if found is not None:
             self._catalogs[cluster] = found
         return found
+
+    def load_all(self, ts: Timestamp) -> None:
+        """Read those of all clusters that the server has as of `ts`."""
+        for _id, cluster in clusters.every(self._versions, ts):
+            self.load(cluster.number, ts)
 
     def applied(self, commits: list[Commit]) -> None:
         """These commits have become visible."""
@@ -43,8 +51,15 @@ class Catalogs:
                 self.load(cluster, commit.commit_ts)
                 continue
             mine = [write for write in commit.writes if int.from_bytes(write.key[:4], "big") == cluster]
+            if any(store.is_version_key(write.key) and write.value is None for write in mine):
+                del self._catalogs[cluster]  # it was dropped
+                self._tell(before)
+                continue
             after = store.changed(before, mine, commit.commit_ts)
             if after is not before:
                 self._catalogs[cluster] = after
-                for listener in self.listeners:
-                    listener(after)
+                self._tell(after)
+
+    def _tell(self, catalog: Catalog) -> None:
+        for listener in self.listeners:
+            listener(catalog)

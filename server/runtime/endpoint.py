@@ -6,13 +6,13 @@ import asyncio
 import datetime
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from server.pgwire.connection import Connection, Counters
+from server.pgwire.connection import Admit, Connection, Counters
 from server.pgwire.sigv4 import Trust
 from server.runtime import build, tls
 from server.runtime.backend import Backend, Front
@@ -25,7 +25,6 @@ from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
 from server.runtime.stores import WORLD_ERRORS
 from server.session.session import SqlSession
-from server.session.work import Work
 from server.sql.limits import Limits
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Endpoint:
         self.control: ControlSocket | None = None
         self.metrics: MetricsServer | None = None
         self.port = 0
-        self.admit: Callable[[str], Work | None] = lambda user: None
+        self.admit: Admit = lambda user, options: None
         """See `server.pgwire.connection.Environment`."""
         self._log = log
 

@@ -21,7 +21,7 @@ import msgspec
 from adjudicator.messages import CommitRequest
 from journal.broken import require
 from journal.record import LockClass, Write
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import Catalog, Index, Job, Table
 from server.errors import PgError
 from server.runtime.waiting import outcome
@@ -158,6 +158,7 @@ class JobRunner:
             try:
                 for cluster in self._node.clusters():
                     await self._run_cluster(cluster)
+                await self._remove_dropped()
             except PgError as error:
                 log.error("jobs wait error=%s", error.message)
                 await asyncio.sleep(RETRY_S)
@@ -343,17 +344,35 @@ class JobRunner:
 
     # --- DROP ---
 
+    async def _remove_dropped(self) -> None:
+        """Remove the rows of clusters that were dropped, and then what says so."""
+        await self._now()
+        versions, ts = self._node.versions, self._node.start_ts()
+        dropped = [each for each in clusters.every(versions, ts) if each[1].is_deleting]
+        for cluster_id, cluster in dropped:
+            await self._remove_below(cluster.number.to_bytes(4, "big"))
+            start_ts = await self._now()
+            await self._commit(start_ts, clusters.removal(versions, start_ts, cluster_id), [], [])
+            self.look()
+
     async def _remove(self, cluster: int, oid: int) -> None:
         """Delete everything below a dropped table's or index's prefix."""
-        lo = keycode.prefix(cluster, oid)
+        await self._remove_below(keycode.prefix(cluster, oid))
+
+    async def _remove_below(self, lo: bytes) -> None:
         hi = keycode.successor(lo)
         place: bytes | None = lo
         while place is not None:
             start_ts = await self._now()
             items, place = self._node.versions.scan_items(place, hi, start_ts, CHUNK_ROWS)
             if items:
-                await self._commit(start_ts, [Write(key, None, BLIND) for key, _value in items], [], [])
+                await self._commit(start_ts, [_deletion(key) for key, _value in items], [], [])
             await asyncio.sleep(0)
+
+
+def _deletion(key: bytes) -> Write:
+    """Of a row that nobody uses any more; who used the catalog's loses."""
+    return Write(key, None, EXCLUSIVE if store.is_catalog_key(key) else BLIND)
 
 
 def _is_ended(job: Job | None) -> bool:

@@ -14,11 +14,11 @@ from typing import Protocol, cast
 
 from journal.broken import Broken
 from server.errors import PgError, too_many_connections
-from server.pgwire.connection import Connection, Counters, Environment
+from server.pgwire.connection import Admit, Connection, Counters, Environment
 from server.pgwire.session_protocol import Gate, SessionFactory
 from server.pgwire.startup import Policy
 from server.runtime.tls import ALPN, Renewal, ServerTls, Tunnel
-from server.session.work import Slice, Wait, Work
+from server.session.work import Slice, Wait
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Listener:
         counters: Counters | None = None,
         mock_secret: bytes | None = None,
         connect: Callable[[Environment, str, PgError | None], Connection] = Connection,
-        admit: Callable[[str], Work | None] = lambda user: None,
+        admit: Admit = lambda user, options: None,
     ) -> None:
         """`connect` makes a client's connection: one whose session is in this process, or a relay; `admit`: see
         `Environment`. A `Renewal` is asked once a minute; connections that are there keep what they have.
@@ -427,7 +427,7 @@ class Client(asyncio.Protocol):
             return b""
         self._transport.write(tunnel.outgoing())
         if tunnel.established and not established:
-            self.connection.encrypted()
+            self.connection.encrypted(tunnel.server_name)
             if self._direct and tunnel.protocol != ALPN:
                 missing = "received direct SSL connection request without ALPN protocol negotiation extension"
                 self._end(PgError("08P01", missing))

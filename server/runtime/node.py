@@ -12,7 +12,7 @@ from pathlib import Path
 from adjudicator.messages import CommitRequest
 from journal import lmdb_log
 from journal.record import Commit
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.runtime.catalogs import Catalogs
 from server.runtime.committer import APPLY_GIVE_UP_S, RESERVE_BYTES, Committer
@@ -108,17 +108,19 @@ class Node(SessionHost):
 
     async def start(self) -> None:
         """Make the default cluster if the directory is new, and read its catalog."""
-        if self._catalogs.load(DEFAULT_CLUSTER, self.versions.applied_ts) is None:
-            await self.create_cluster(DEFAULT_CLUSTER)
+        if not clusters.is_registered(self.versions, self.versions.applied_ts):
+            await self._found()
+        self._catalogs.load_all(self.versions.applied_ts)
         self.jobs.start()
         self.snapshots.start()
 
-    async def create_cluster(self, cluster: int) -> None:
-        """A fresh cluster is one commit (DESIGN §8)."""
-        writes = store.bootstrap(cluster)
+    async def _found(self) -> None:
+        """Make the default cluster; one that is there gets an id, which older releases did not give it."""
+        writes = clusters.founding(clusters.make_id(os.urandom(16)), self._clock())
+        if self._catalogs.load(DEFAULT_CLUSTER, self.versions.applied_ts) is None:
+            writes += store.bootstrap(DEFAULT_CLUSTER)
         request = CommitRequest(unique_id(), self.versions.applied_ts, writes, [])
         await outcome(self.committer.submit(request, 1024))
-        self._catalogs.load(cluster, self.versions.applied_ts)
 
     async def stop(self) -> None:
         """End what runs in the background, between two transactions."""
@@ -148,6 +150,10 @@ class Node(SessionHost):
         """The catalog in force at `start_ts`."""
         return self._catalogs.get(cluster)
 
+    def cluster_named(self, cluster_id: str) -> int:
+        """The number of the cluster of that id. PgError FATAL 08006."""
+        return clusters.number_of(self.versions, self.start_ts(), cluster_id)
+
     def clusters(self) -> list[int]:
         """The clusters whose catalogs are loaded."""
         return self._catalogs.clusters()
@@ -171,7 +177,7 @@ class Node(SessionHost):
         for commit in found:
             for write in commit.writes:
                 if store.is_version_key(write.key):
-                    self._catalog_versions[int.from_bytes(write.key[:4], "big")] = commit.commit_ts
+                    store.note_version(self._catalog_versions, write, commit.commit_ts)
         return encode_catalog_versions(self._catalog_versions)
 
     def _on_applied(self, commits: list[Commit]) -> None:

@@ -25,11 +25,12 @@ from server.catalog import store
 from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.pgwire.connection import Counters
-from server.runtime import injection_requests
+from server.runtime import cluster_requests, injection_requests
 from server.runtime.change_feed import ChangeFeed
 from server.runtime.jobs import Submitting
 from server.runtime.node import Node
 from server.runtime.requests import (
+    CLUSTER_REQUESTS,
     AuditJournal,
     CutSnapshot,
     Emit,
@@ -105,6 +106,9 @@ class Operations:
             await self._read_journal(request, emit)
         elif isinstance(request, AuditJournal):
             await emit(await self._audit())
+        elif isinstance(request, CLUSTER_REQUESTS):
+            for line in await cluster_requests.answer(self._node_of("this"), request):
+                await emit(line)
         else:
             await self._inject(request, emit)
 

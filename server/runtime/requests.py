@@ -41,7 +41,25 @@ class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):
     """`opendsql audit`."""
 
 
-Request: TypeAlias = Status | CutSnapshot | SetPassword | ReadJournal | AuditJournal | InjectionRequest
+class NewCluster(msgspec.Struct, tag="new_cluster", forbid_unknown_fields=True):
+    """`opendsql cluster-new`."""
+
+
+class DropCluster(msgspec.Struct, tag="drop_cluster", forbid_unknown_fields=True):
+    """`opendsql cluster-drop`."""
+
+    id: str
+
+
+class ListClusters(msgspec.Struct, tag="clusters", forbid_unknown_fields=True):
+    """`opendsql cluster-list`."""
+
+
+ClusterRequest: TypeAlias = NewCluster | DropCluster | ListClusters
+CLUSTER_REQUESTS = (NewCluster, DropCluster, ListClusters)
+Request: TypeAlias = (
+    Status | CutSnapshot | SetPassword | ReadJournal | AuditJournal | ClusterRequest | InjectionRequest
+)
 Emit: TypeAlias = Callable[[Any], Awaitable[None]]
 """Takes one JSON object, or the text of one; waits while its reader is slow."""
 

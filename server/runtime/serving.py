@@ -85,9 +85,11 @@ class Server(Endpoint):
             lambda: self.node.catalog(self.node.default_cluster),
             options.admin_verifier,
             options.trust,
+            named=lambda cluster_id: self.node.catalog(self.node.cluster_named(cluster_id)),
+            aliases=options.tls_names,
         )
         self.node.set_testing(options.testing)
-        self.admit = admission(lambda: self.node.desk, self.node.default_cluster)
+        self.admit = admission(self.node)
         if options.router is not None:
             pool = ProcessorPool(self.node, options.data, options.router.processors, self.cancel_here)
             self.backend = pool

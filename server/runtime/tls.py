@@ -66,9 +66,23 @@ def open_directory(directory: Path, names: Sequence[str], now: datetime.datetime
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0
+    context.sslobject_class = _End
+    context.sni_callback = _named
     context.set_alpn_protocols([ALPN])
     context.load_cert_chain(directory / "server.pem", directory / "server.key")
     return ServerTls(context, hashlib.sha256(der).digest())
+
+
+class _End(ssl.SSLObject):
+    """The server's end of a tunnel."""
+
+    asked_for: str | None = None
+    """The name in the client's server name indication (RFC 6066)."""
+
+
+def _named(end: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+    if isinstance(end, _End):
+        end.asked_for = name
 
 
 class Renewal:
@@ -145,6 +159,11 @@ class Tunnel:
     def outgoing(self) -> bytes:
         """Ciphertext that the handshake, or an alert, wants to send."""
         return self._outgoing.read()
+
+    @property
+    def server_name(self) -> str | None:
+        """What the client called the server, if it did."""
+        return self._object.asked_for if isinstance(self._object, _End) else None
 
     @property
     def protocol(self) -> str | None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from adjudicator.messages import CommitRequest
 from journal.broken import require
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import Catalog, Job
 from server.errors import PgError
 from server.runtime.desk import RemoteDesk, running_of
@@ -197,10 +197,14 @@ class WorkerNode(SessionHost):
     # --- what sessions ask ---
 
     def catalog(self, cluster: int) -> Catalog:
-        """The catalog of the newest snapshot. Raises KeyError for a cluster that does not exist."""
+        """The catalog of the newest snapshot. PgError FATAL 57P01 when the cluster was dropped."""
         if not self._is_newest or self._page.position != self._position:
             self._refresh()
         return self._catalogs.get(cluster) or self._load(cluster)
+
+    def cluster_named(self, cluster_id: str) -> int:
+        """The number of the cluster of that id. PgError FATAL 08006."""
+        return clusters.number_of(self.versions, self.newest_ts(), cluster_id)
 
     def start_ts(self) -> int:
         """The time of the snapshot that the last `catalog` looked at."""
@@ -244,7 +248,9 @@ class WorkerNode(SessionHost):
             self._extra = extra
             self._catalog_versions = decode_catalog_versions(extra)
             for cluster, known in list(self._catalogs.items()):
-                if known.version != self._catalog_versions.get(cluster, 0):
+                if self.versions.get(store.version_key(cluster), self._start_ts) is None:
+                    del self._catalogs[cluster]  # it was dropped
+                elif known.version != self._catalog_versions.get(cluster, 0):
                     self._load(cluster)
 
     def _load(self, cluster: int) -> Catalog:
@@ -252,7 +258,7 @@ class WorkerNode(SessionHost):
         known = self._catalogs.pop(cluster, None)
         found = store.load(self.versions, cluster, self._start_ts, version, known)
         if found is None:
-            raise KeyError(cluster)
+            raise clusters.gone()
         self._catalogs[cluster] = found
         return found
 

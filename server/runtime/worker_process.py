@@ -57,6 +57,8 @@ class Worker:
             lambda: self.node.catalog(config.default_cluster),
             config.admin_verifier,
             config.trust,
+            named=lambda cluster_id: self.node.catalog(self.node.cluster_named(cluster_id)),
+            aliases=config.tls_names,
         )
         self.stopped = asyncio.Event()
         self.failed = False
@@ -71,7 +73,7 @@ class Worker:
             tls_required=config.tls_required,
             counters=counters,
             mock_secret=config.mock_secret,
-            admit=admission(lambda: self.node.desk, config.default_cluster),
+            admit=admission(self.node),
         )
         self._reporter = Reporter(socket_frames, self.node, counters)
 

@@ -1,4 +1,5 @@
-"""CALL opendsql.inject(...), remove_injection(id), remove_injections(): faults on demand (docs/testing.md)."""
+"""CALL opendsql.inject(...), remove_injection(id), remove_injections(): faults on demand; new_cluster() and
+drop_cluster(id): clusters that cost milliseconds (docs/testing.md)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from server.errors import PgError
+from server.session import clusters
 from server.session.work import Slice, Wait
 from server.sql import ast, types
 from server.sql.bind import bind_scalar
@@ -48,6 +50,8 @@ PROCEDURES = {
         OutputColumn("id", types.INT8),
     ),
     "remove_injection": _Procedure({"id": types.INT8}, 1, OutputColumn("removed", types.BOOL)),
+    "new_cluster": _Procedure({}, 0, OutputColumn("cluster_id", types.TEXT)),
+    "drop_cluster": _Procedure({"cluster_id": types.TEXT}, 1, OutputColumn("dropped", types.BOOL)),
     "remove_injections": _Procedure({}, 0, OutputColumn("removed", types.INT8)),
 }
 """The procedures of schema opendsql."""
@@ -71,6 +75,13 @@ def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[
     if session.user != "admin":
         raise PgError("42501", f"permission denied for procedure {name}")
     values = _arguments(session, function)
+    if name == "new_cluster":
+        return [((yield from clusters.create(session.node)),)]
+    if name == "drop_cluster":
+        if values["cluster_id"] is None:
+            raise PgError("22004", "cluster_id must not be null")
+        yield from clusters.drop(session.node, values["cluster_id"])
+        return [(True,)]
     answer = yield from session.wait_for(session.node.desk.ask(_request(session, name, values)))
     return [(bool(answer) if name == "remove_injection" else answer or 0,)]
 

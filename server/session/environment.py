@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,25 @@ import server.catalog.information
 import server.catalog.privilege_functions  # noqa: F401  (both register functions that need a session)
 from server.catalog import ddl, names
 from server.catalog.descriptor import Catalog
+from server.pgwire.startup import CLUSTER_OPTION
 from server.session.settings import Settings, parse_path, zone_of
 
 if TYPE_CHECKING:
+    from server.session.host import Host
     from server.session.session import SqlSession
 
 _EPOCH_US = 946_684_800_000_000
 """2000-01-01 in microseconds since 1970."""
+
+
+def cluster_of(host: Host, options: Mapping[str, str], number: int | None) -> tuple[int, Mapping[str, str]]:
+    """A session's cluster, and the options that are settings. `number`: it is known. PgError FATAL 08006."""
+    chosen = options.get(CLUSTER_OPTION)
+    if number is None:
+        number = host.default_cluster if chosen is None else host.cluster_named(chosen)
+    if chosen is not None:
+        options = {name: value for name, value in options.items() if name != CLUSTER_OPTION}
+    return number, options
 
 
 class SessionEnv(ddl.SessionEnv):

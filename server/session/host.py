@@ -73,7 +73,11 @@ class Host(Protocol):
         ...
 
     def catalog(self, cluster: int) -> Catalog:
-        """The newest catalog."""
+        """The newest catalog. PgError FATAL 57P01 when the cluster was dropped."""
+        ...
+
+    def cluster_named(self, cluster_id: str) -> int:
+        """The number of the cluster of that id. PgError FATAL 08006."""
         ...
 
     def start_ts(self) -> int:

@@ -42,7 +42,7 @@ class RegionSession(SqlSession):
         database: str,
         options: Mapping[str, str],
         out: list[bytes],
-        known: tuple[int, bytes] | None = None,
+        known: tuple[int, bytes, int | None] | None = None,
     ) -> None:
         super().__init__(node, user, database, options, out, known)
         self._region = node

@@ -16,7 +16,7 @@ from server.catalog.privileges import role_oid, roles_of
 from server.errors import PgError
 from server.pgwire import codec
 from server.session import injecting, planning, preparing, reasons, rebase
-from server.session.environment import SessionEnv
+from server.session.environment import SessionEnv, cluster_of
 from server.session.planning import LONG_SHAPE, aside
 from server.session.portal import SLICE_S, Portal, retract, run_at_once, run_portal
 from server.session.prepared import Prepared, expand_formats
@@ -48,14 +48,14 @@ class SqlSession:
         database: str,
         options: Mapping[str, str],
         out: list[bytes],
-        known: tuple[int, bytes] | None = None,
+        known: tuple[int, bytes, int | None] | None = None,
     ) -> None:
-        """`known`: process id and secret of a session that comes back (`suspending.resume`)."""
+        """`known`: process id and secret that were given already; cluster, if it comes back (`suspending.resume`)."""
         self.node = node
         self.out = out
         self.user = user
         self.database = database
-        self.cluster = node.default_cluster
+        self.cluster, options = cluster_of(node, options, known[2] if known is not None else None)
         self.settings = Settings({**node.session_defaults, **options})
         self.catalog: Catalog = node.catalog(self.cluster)
         """The catalog that this session last met; OC001 compares with it."""

@@ -310,8 +310,8 @@ def resume(
     state = _decode(memoryview(data)[len(_PREFIX) :])
     host.reached(max(state.met_at, state.transaction.start_ts if state.transaction is not None else 0))
     kind = kinds.bereft if is_bereft else kinds.usual
-    session = kind(host, state.user, state.database, {}, out, (state.process_id, state.secret))
-    session.cluster = state.cluster
+    known = state.process_id, state.secret, state.cluster
+    session = kind(host, state.user, state.database, {}, out, known)
     session.status = state.status
     session.query_text = state.query_text
     catalog: Catalog | None = None

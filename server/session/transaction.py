@@ -40,6 +40,7 @@ from server.sql.limits import Limits
 Batch = tuple[list[bytes], bytes | None]
 Items = tuple[list[tuple[bytes, bytes]], bytes | None]
 
+
 class Versions(Protocol):
     """The replica's read side, here or elsewhere."""
 

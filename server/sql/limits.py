@@ -19,6 +19,8 @@ class Limits:
     indexes_per_table: int = 24
     schemas: int = 10
     tables: int = 1_000
+    clusters: int = 1_000
+    """Of one server; AWS's quota is an account's."""
     connections: int = 10_000
     connection_age_s: float = 3_600.0
     write_overhead_bytes: int = 32

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from adjudicator.protocol import ToOwner
 from journal.crossbar import Announcement, Mark
 from journal.journal import Entry
 from journal.record import Commit, Key, Timestamp
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.runtime.catalogs import Catalogs
@@ -216,10 +217,11 @@ class RegionNode(SessionHost):
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self._until_served()
-        while self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is None:
+        while not clusters.is_registered(self.versions, self.start_ts()):
             if self.leads_catalog:
-                await self._create_cluster()
+                await self._found()
             await asyncio.sleep(RETRY_S)
+        self.catalogs.load_all(self.start_ts())
         self._tasks.append(loop.create_task(self._run_jobs()))
 
     async def stop(self) -> None:
@@ -261,8 +263,12 @@ class RegionNode(SessionHost):
             except PgError:
                 await asyncio.sleep(RETRY_S)
 
-    async def _create_cluster(self) -> None:
-        request = CommitRequest(unique_id(), self.start_ts(), store.bootstrap(DEFAULT_CLUSTER), [])
+    async def _found(self) -> None:
+        """Make the default cluster; one that is there gets an id, which older releases did not give it."""
+        writes = clusters.founding(clusters.make_id(os.urandom(16)), self._earliest())
+        if self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is None:
+            writes += store.bootstrap(DEFAULT_CLUSTER)
+        request = CommitRequest(unique_id(), self.start_ts(), writes, [])
         try:
             await outcome(self.coordinating.submit(request))
         except PgError as error:
@@ -319,6 +325,10 @@ class RegionNode(SessionHost):
         """
         return self._granted
 
+    def cluster_named(self, cluster_id: str) -> int:
+        """The number of the cluster of that id. PgError FATAL 08006."""
+        return clusters.number_of(self.versions, self.start_ts(), cluster_id)
+
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`."""
         return self.catalogs.get(cluster)
@@ -361,7 +371,7 @@ class RegionNode(SessionHost):
         for commit in found:
             for write in commit.writes:
                 if store.is_version_key(write.key):
-                    self._catalog_versions[int.from_bytes(write.key[:4], "big")] = commit.commit_ts
+                    store.note_version(self._catalog_versions, write, commit.commit_ts)
         return encode_catalog_versions(self._catalog_versions) if found or is_first else None
 
     def _applied(self, commits: list[Commit]) -> None:

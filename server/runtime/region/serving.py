@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from server.catalog.descriptor import DEFAULT_CLUSTER
-from server.runtime import injection_requests
+from server.runtime import cluster_requests, injection_requests
 from server.runtime.admitting import admission
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
@@ -33,7 +33,16 @@ from server.runtime.region.place import place_of
 from server.runtime.region.requests import ContentHash, Fault, MoveRange, Status
 from server.runtime.region.supplying import Supplying
 from server.runtime.region.workers import RegionBackend, RegionPool
-from server.runtime.requests import AuditJournal, CutSnapshot, Emit, ReadJournal, Refused, SetPassword
+from server.runtime.requests import (
+    CLUSTER_REQUESTS,
+    AuditJournal,
+    ClusterRequest,
+    CutSnapshot,
+    Emit,
+    ReadJournal,
+    Refused,
+    SetPassword,
+)
 from server.runtime.router.router import Router
 from server.runtime.serving import address, ready_line
 from server.runtime.storage_node.digest import digest_when_complete
@@ -54,6 +63,7 @@ Request: TypeAlias = (
     | ReadJournal
     | AuditJournal
     | SetPassword
+    | ClusterRequest
     | InjectionRequest
 )
 
@@ -269,6 +279,9 @@ class RegionServer(Endpoint):
             await self._set_password(request)
         elif isinstance(request, MoveRange):
             await self._move(request)
+        elif isinstance(request, CLUSTER_REQUESTS):
+            for line in await cluster_requests.answer(self._served(), request):
+                await emit(line)
         else:
             node = self._served()
             for line in injection_requests.answer(node.node_desk, node.default_cluster, request):

@@ -230,7 +230,7 @@ class QueryProcessor:
             if seat is not None:
                 seat.receive(message.data)
         elif isinstance(message, messages.Enter):
-            who = message.session, message.secret
+            who = message.session, message.secret, None
             known = self.node, message.user, message.database, message.options
             make = partial(self.node.kinds.usual, *known, known=who)
             self._seat(message.session, make, message.user)

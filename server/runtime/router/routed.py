@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from server.pgwire.startup import CLUSTER_OPTION
 from server.runtime.router import messages
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class Routed:
         self.user = user
         self.database = database
         self.options = options
-        self.cluster = router.census.default_cluster
+        chosen = options.get(CLUSTER_OPTION)
+        census = router.census
+        self.cluster = census.default_cluster if chosen is None else census.cluster_named(chosen)
         self.settings: Mapping[str, str] = {"application_name": options.get("application_name", "")}
         self.secret = os.urandom(4)
         self.place = Place.AWAY

@@ -1,0 +1,60 @@
+"""Clusters of a server come and go: asked for by CALL and by operators alike (DESIGN §8)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from journal.record import Write
+from server.catalog import clusters
+from server.errors import PgError
+from server.session.transaction import Transaction
+from server.session.work import Wait
+
+if TYPE_CHECKING:
+    from server.session.host import Host
+
+TRIES = 20
+"""Of a change, when others were first."""
+
+
+def create(host: Host) -> Generator[Wait[Any], None, str]:
+    """A fresh cluster; its id. Raises PgError."""
+    cluster_id = clusters.make_id(os.urandom(16))
+    limit = host.limits.clusters
+    for attempt in range(TRIES):
+        ts = _now(host)
+        writes = clusters.creation(host.versions, ts, cluster_id, time.time_ns(), limit)
+        if (yield from _commit(host, ts, writes, attempt)):
+            break
+    return cluster_id
+
+
+def drop(host: Host, cluster_id: str) -> Generator[Wait[Any], None, None]:
+    """The cluster is gone for its clients; its rows are removed in the background. Raises PgError."""
+    for attempt in range(TRIES):
+        ts = _now(host)
+        if (yield from _commit(host, ts, clusters.deletion(host.versions, ts, cluster_id), attempt)):
+            return
+
+
+def _now(host: Host) -> int:
+    host.catalog(host.default_cluster)  # in a worker: of the newest snapshot
+    return host.start_ts()
+
+
+def _commit(host: Host, ts: int, writes: list[Write], attempt: int) -> Generator[Wait[Any], None, bool]:
+    """Whether it was not too late for the changes of others."""
+    txn = Transaction(host.reads, host.catalog(host.default_cluster), ts, host.limits)
+    txn.writes.update((write.key, write) for write in writes)
+    wait = host.submit(txn, txn.check_size())
+    yield wait
+    try:
+        wait.value()
+    except PgError as error:
+        if error.sqlstate != "40001" or attempt == TRIES - 1:
+            raise
+        return False
+    return True
