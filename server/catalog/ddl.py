@@ -211,6 +211,7 @@ def constraint_names(catalog: Catalog, schema: Oid) -> set[str]:
     for table in catalog.tables.values():
         if table.schema_oid == schema:
             names.update(check.name for check in table.checks)
+            names.update(key.name for key in table.foreign_keys)
             names.update(index.name for index in table.indexes if index.constraint)
             if table.primary_key is not None:
                 names.add(table.primary_key.name)

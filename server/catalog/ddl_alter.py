@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from journal.broken import require
+from server.catalog import ddl_foreign
 from server.catalog.ddl import (
     Change,
     Result,
@@ -47,6 +48,10 @@ def alter_table(change: Change, statement: ast.AlterTableStmt) -> Result:
 def _apply(change: Change, table: Table, command: ast.AlterCmd) -> Table:
     if command.action == "add column":
         return _add_column(change, table, command)
+    if command.action == "add constraint" and command.constraint and command.constraint.kind == "foreign key":
+        return ddl_foreign.with_foreign_keys(change, table, [command.constraint])
+    if command.action == "alter constraint":
+        return _alter_constraint(table, command)
     require(command.action in _NO_OPS, f"ALTER TABLE {command.action}")
     return table
 
@@ -67,6 +72,27 @@ def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
         raise PgError("54011", f"tables can have at most {limit} columns")
     column = Column(definition.name, found.oid, typmod, storage=definition.storage)
     return msgspec.structs.replace(table, columns=(*table.columns, column))
+
+
+def _alter_constraint(table: Table, command: ast.AlterCmd) -> Table:
+    """ALTER CONSTRAINT: when the checks of a foreign key happen (ATExecAlterConstraint)."""
+    given = command.constraint
+    assert given is not None
+    found = next((key for key in table.foreign_keys if key.name == command.name), None)
+    if found is None:
+        keys = (*table.indexes, *((table.primary_key,) if table.primary_key is not None else ()))
+        names = {check.name for check in table.checks} | {index.name for index in keys if index.constraint}
+        if command.name in names:
+            message = (
+                f'constraint "{command.name}" of relation "{table.name}" is not a foreign key constraint'
+            )
+            raise PgError("42809", message)
+        raise PgError("42704", f'constraint "{command.name}" of relation "{table.name}" does not exist')
+    changed = msgspec.structs.replace(
+        found, deferrable=bool(given.deferrable), deferred=given.initially_deferred
+    )
+    keys_now = tuple(changed if key is found else key for key in table.foreign_keys)
+    return msgspec.structs.replace(table, foreign_keys=keys_now)
 
 
 # --- RENAME ---
@@ -146,6 +172,7 @@ def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) 
     assert name is not None
     keys = [*table.indexes, *([table.primary_key] if table.primary_key is not None else [])]
     taken = {check.name for check in table.checks} | {index.name for index in keys if index.constraint}
+    taken |= {key.name for key in table.foreign_keys}
     if name not in taken:
         raise PgError("42704", f'constraint "{name}" for table "{table.name}" does not exist')
     if new_name in taken:
@@ -156,7 +183,10 @@ def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) 
         msgspec.structs.replace(check, name=new_name) if check.name == name else check
         for check in table.checks
     )
-    return msgspec.structs.replace(table, checks=checks)
+    foreign_keys = tuple(
+        msgspec.structs.replace(key, name=new_name) if key.name == name else key for key in table.foreign_keys
+    )
+    return msgspec.structs.replace(table, checks=checks, foreign_keys=foreign_keys)
 
 
 def _rename_schema(change: Change, statement: ast.RenameStmt) -> Result:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from server.catalog import ddl_index
+from server.catalog import ddl_foreign, ddl_index, privileges
 from server.catalog.ddl import (
     SYSTEM_SCHEMAS,
     Change,
@@ -22,13 +22,14 @@ from server.catalog.ddl import (
     require_create,
     require_owner,
 )
-from server.catalog.descriptor import Check, Column, Index, IndexKey, Schema, Table
+from server.catalog.descriptor import Check, Column, Index, IndexKey, Oid, Schema, Table
 from server.errors import PgError
 from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
 from server.sql.deparse import deparse
 from server.sql.env import WatchedEnv
+from server.sql.keywords import quote_ident
 from server.sql.plan_walk import variables
 from server.sql.type_names import refused_type
 from server.sql.types import Type
@@ -105,6 +106,7 @@ class _Builder:
     columns: list[Column] = field(default_factory=list)
     keys: list[tuple[ast.Constraint, tuple[str, ...]]] = field(default_factory=list)
     checks: list[ast.Constraint] = field(default_factory=list)
+    foreign_keys: list[ast.Constraint] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     """Names of relations."""
     _checks_taken: set[str] = field(default_factory=set)
@@ -138,7 +140,7 @@ class _Builder:
         primary = indexes.pop(0) if indexes and indexes[0].primary else None
         table = msgspec.structs.replace(table, primary_key=primary, indexes=tuple(indexes))
         ddl_index.check_index_count(self.change, table)
-        return table
+        return ddl_foreign.with_foreign_keys(self.change, table, self.foreign_keys)
 
     def _column(self, definition: ast.ColumnDef) -> None:
         refuse_system_name(definition.name)
@@ -172,6 +174,8 @@ class _Builder:
                 self.keys.append((constraint, (definition.name,)))
             elif kind == "check":
                 self.checks.append(constraint)
+            elif kind == "foreign key":
+                self.foreign_keys.append(replace(constraint, columns=(definition.name,)))
             elif kind == "identity":
                 if found.name != "int8":
                     raise refusals.IDENTITY_TYPE.error(found.display)
@@ -184,6 +188,8 @@ class _Builder:
     def _table_constraint(self, constraint: ast.Constraint) -> None:
         if constraint.kind in ("primary key", "unique"):
             self.keys.append((constraint, constraint.columns))
+        elif constraint.kind == "foreign key":
+            self.foreign_keys.append(replace(constraint, not_valid=False))
         else:
             self.checks.append(constraint)
 
@@ -354,6 +360,8 @@ def drop(change: Change, statement: ast.DropStmt) -> Result:
         "schema": _drop_schema,
         "trigger": _drop_trigger,
     }[statement.kind]
+    if statement.kind == "table":
+        _release_tables(change, statement)
     for names in dict.fromkeys(statement.objects):
         handler(change, statement, names)
     return Result(f"DROP {statement.kind.upper()}")
@@ -375,6 +383,55 @@ def _drop_trigger(change: Change, statement: ast.DropStmt, names: ast.Names) -> 
     else:
         absent = PgError("42704", f'trigger "{name}" for relation "{".".join(table)}" does not exist')
     _missing(change, statement, names, absent)
+
+
+def _release_tables(change: Change, statement: ast.DropStmt) -> None:
+    """Foreign keys between what is dropped and what is not. Raises PgError 2BP01."""
+    leaving = []
+    for names in dict.fromkeys(statement.objects):
+        table = change.catalog.tables.get(lookup(change.catalog, change.env, names) or 0)
+        if table is not None and privileges.is_owner(change.catalog, change.env.user, table.owner):
+            leaving.append(table)
+    references = ddl_foreign.references_to(change.catalog, leaving, {table.oid for table in leaving})
+    if references and not statement.cascade:
+        what = f"table {leaving[0].name}" if len(statement.objects) == 1 else "desired object(s)"
+        raise _depended_on(
+            f"cannot drop {what} because other objects depend on it",
+            [
+                f"constraint {key.name} on table {_shown(change, child.oid)} depends on "
+                f"table {_shown(change, key.parent)}"
+                for child, key in references
+            ],
+        )
+    _tell_cascade(
+        change, [f"constraint {key.name} on table {_shown(change, child.oid)}" for child, key in references]
+    )
+    ddl_foreign.release(change, leaving)
+
+
+def _shown(change: Change, oid: Oid) -> str:
+    """A table's name as messages have it: with the schema where search_path does not lead to it."""
+    table = change.catalog.tables[oid]
+    if lookup(change.catalog, change.env, (table.name,)) == oid:
+        return quote_ident(table.name)
+    schema = change.catalog.schemas[table.schema_oid].name
+    return f"{quote_ident(schema)}.{quote_ident(table.name)}"
+
+
+def _depended_on(message: str, depends: Sequence[str]) -> PgError:
+    hint = "Use DROP ... CASCADE to drop the dependent objects too."
+    return PgError("2BP01", message, detail="\n".join(depends), hint=hint)
+
+
+def _tell_cascade(change: Change, dropped: Sequence[str]) -> None:
+    """The notice of what CASCADE drops."""
+    if len(dropped) == 1:
+        change.notices.append(PgError("00000", f"drop cascades to {dropped[0]}"))
+    elif dropped:
+        listed = "\n".join(f"drop cascades to {each}" for each in dropped)
+        change.notices.append(
+            PgError("00000", f"drop cascades to {len(dropped)} other objects", detail=listed)
+        )
 
 
 def _drop_table(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
@@ -415,9 +472,34 @@ def _drop_index(change: Change, statement: ast.DropStmt, names: ast.Names) -> No
             f"cannot drop index {index.name} because constraint {index.name} on table {table.name} requires it",
             hint=f"You can drop constraint {index.name} on table {table.name} instead.",
         )
+    _release_index(change, statement, index)
+    table = change.catalog.tables[table.oid]
     kept = tuple(each for each in table.indexes if each.oid != oid)
     change.put(msgspec.structs.replace(table, indexes=kept))
     ddl_index.submit_drop_job(change, oid, index.name, table.schema_oid)
+
+
+def _release_index(change: Change, statement: ast.DropStmt, index: Index) -> None:
+    """Foreign keys that are looked up in a unique index that is dropped. Raises PgError 2BP01."""
+    references = [
+        (table, key)
+        for table in sorted(change.catalog.tables.values(), key=lambda table: table.oid)
+        for key in table.foreign_keys
+        if key.parent_index == index.oid
+    ]
+    named = [
+        (f"constraint {key.name} on table {_shown(change, child.oid)}", child, key)
+        for child, key in references
+    ]
+    if named and not statement.cascade:
+        raise _depended_on(
+            f"cannot drop index {index.name} because other objects depend on it",
+            [f"{name} depends on index {index.name}" for name, _child, _key in named],
+        )
+    _tell_cascade(change, [name for name, _child, _key in named])
+    for _name, child, key in named:
+        child = change.catalog.tables[child.oid]
+        change.put(ddl_foreign.without_foreign_keys(change, child, [key.oid]))
 
 
 def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
@@ -431,23 +513,20 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
     schema = find_schema(catalog, name)
     require_owner(catalog, change.env, schema.owner, f"schema {name}")
     inside = [table for table in catalog.tables.values() if table.schema_oid == schema.oid]
+    references = ddl_foreign.references_to(catalog, inside, {table.oid for table in inside})
+    tables = [f"table {name}.{table.name}" for table in inside]
+    constraints = [
+        (f"constraint {key.name} on table {_shown(change, child.oid)}", f"table {_shown(change, key.parent)}")
+        for child, key in references
+    ]
     if inside and not statement.cascade:
-        depends = "\n".join(f"table {name}.{table.name} depends on schema {name}" for table in inside)
-        raise PgError(
-            "2BP01",
-            f"cannot drop schema {name} because other objects depend on it",
-            detail=depends,
-            hint="Use DROP ... CASCADE to drop the dependent objects too.",
-        )
+        depends = [f"{table} depends on schema {name}" for table in tables]
+        depends += [f"{constraint} depends on {table}" for constraint, table in constraints]
+        raise _depended_on(f"cannot drop schema {name} because other objects depend on it", depends)
+    ddl_foreign.release(change, inside)
     for table in inside:
         ddl_index.cancel_jobs(change, table)
         change.drop(table)
         ddl_index.submit_drop_job(change, table.oid, table.name, table.schema_oid)
-    if len(inside) == 1:
-        change.notices.append(PgError("00000", f"drop cascades to table {name}.{inside[0].name}"))
-    elif inside:
-        listed = "\n".join(f"drop cascades to table {name}.{table.name}" for table in inside)
-        change.notices.append(
-            PgError("00000", f"drop cascades to {len(inside)} other objects", detail=listed)
-        )
+    _tell_cascade(change, [*tables, *(constraint for constraint, _table in constraints)])
     change.drop(schema)

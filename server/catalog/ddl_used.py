@@ -21,8 +21,12 @@ def _used(statement: Any, catalog: Catalog, env: SessionEnv) -> Iterator[Oid]:
     if isinstance(statement, ast.CreateStmt):
         in_path = [name for name in env.search_path if name in catalog.schema_names]
         yield from _schemas(catalog, statement.relation.names[-2:-1] or in_path[:1])
+        yield from _tables(catalog, env, _parents(statement))
     elif isinstance(statement, ast.IndexStmt | ast.AlterTableStmt):
         yield from _tables(catalog, env, [statement.relation.names])
+        if isinstance(statement, ast.AlterTableStmt):
+            added = [each.constraint for each in statement.commands if each.constraint is not None]
+            yield from _tables(catalog, env, [each.references.names for each in added if each.references])
     elif isinstance(statement, ast.VacuumStmt):
         yield from _tables(catalog, env, [relation.names for relation in statement.relations])
     elif isinstance(statement, ast.RenameStmt | ast.CommentStmt):
@@ -63,6 +67,15 @@ def _tables(catalog: Catalog, env: SessionEnv, objects: Iterable[ast.Names]) -> 
         oid = lookup(catalog, env, names)
         if oid is not None:
             yield catalog.index_tables.get(oid, oid)
+
+
+def _parents(statement: ast.CreateStmt) -> Iterator[ast.Names]:
+    """The tables that its foreign keys refer to."""
+    for element in statement.elements:
+        constraints = element.constraints if isinstance(element, ast.ColumnDef) else (element,)
+        for each in constraints:
+            if isinstance(each, ast.Constraint) and each.references is not None:
+                yield each.references.names
 
 
 def _schemas(catalog: Catalog, names: Iterable[str]) -> Iterator[Oid]:

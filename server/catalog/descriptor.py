@@ -63,6 +63,32 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     validated: bool = True
 
 
+class ForeignKey(msgspec.Struct, frozen=True, gc=False):
+    """A FOREIGN KEY constraint; it belongs to the table that refers (dsql-reference §1.3)."""
+
+    oid: Oid
+    name: str
+    columns: tuple[int, ...]
+    """attnums of the table that refers."""
+    parent: Oid
+    """The table that is referred to; it may be the same one."""
+    parent_columns: tuple[int, ...]
+    """attnums there, in the order of `columns`."""
+    parent_index: Oid
+    """The unique index over them: what is looked up."""
+    on_delete: str = "no action"
+    """no action, restrict, cascade, set null, set default; so is on_update."""
+    on_update: str = "no action"
+    set_columns: tuple[int, ...] = ()
+    """attnums that SET NULL or SET DEFAULT sets on delete; none: all of `columns`."""
+    full: bool = False
+    """MATCH FULL."""
+    deferrable: bool = False
+    deferred: bool = False
+    """INITIALLY DEFERRED."""
+    validated: bool = True
+
+
 class Table(msgspec.Struct, frozen=True):
     """A table. Rows live under its oid in primary-key order; without a primary key, under a hidden 16-byte key."""
 
@@ -79,6 +105,10 @@ class Table(msgspec.Struct, frozen=True):
     """(grantee, privilege letters, grantor); the owner's are implied while empty."""
     version: int = 0
     comment: str | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    referenced_by: tuple[Oid, ...] = ()
+    """Tables with foreign keys to this one. So a new foreign key changes both descriptors, and a transaction that
+    began before it and changes the referenced table fails with OC001."""
 
 
 class Schema(msgspec.Struct, frozen=True):

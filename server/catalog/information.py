@@ -82,6 +82,9 @@ def get_constraintdef(env: Any, oid: Oid, pretty: bool = False) -> str | None:
         for check in table.checks:
             if check.oid == oid:
                 return system_text.check_definition(env.catalog, table, check, pretty)
+        for key in table.foreign_keys:
+            if key.oid == oid:
+                return system_text.foreign_key_definition(env, table, key)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.catalog import system_text
-from server.catalog.descriptor import Index, Table
+from server.catalog.descriptor import ForeignKey, Index, Table
 from server.catalog.privileges import LETTERS, roles_of
 from server.catalog.store import ADMIN_OID, PUBLIC_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
@@ -215,6 +215,11 @@ def _table_constraints(env: Any) -> Iterator[Values]:
             yield named | _named(env, "constraint", schema, index.name) | {
                 "constraint_type": "PRIMARY KEY" if index.primary else "UNIQUE", "nulls_distinct": distinct,
             }  # fmt: skip
+        for foreign in table.foreign_keys:
+            yield named | _named(env, "constraint", schema, foreign.name) | {
+                "constraint_type": "FOREIGN KEY", "is_deferrable": _yes(foreign.deferrable),
+                "initially_deferred": _yes(foreign.deferred),
+            }  # fmt: skip
         names = [*(check.name for check in table.checks), *(name for name, _ in _not_null_names(table))]
         for name in names:
             yield named | _named(env, "constraint", schema, name) | {"constraint_type": "CHECK"}
@@ -238,6 +243,44 @@ def _key_column_usage(env: Any) -> Iterator[Values]:
                 column = {"column_name": table.columns[key.column - 1].name, "ordinal_position": place}
                 names = _named(env, "constraint", schema, index.name)
                 yield names | _named(env, "table", schema, table.name) | column
+        for foreign in table.foreign_keys:
+            names = _named(env, "constraint", schema, foreign.name) | _named(env, "table", schema, table.name)
+            order = [part.column for part in _index_behind(env, foreign).keys]
+            for place, (attnum, parent) in enumerate(zip(foreign.columns, foreign.parent_columns), 1):
+                yield names | {
+                    "column_name": table.columns[attnum - 1].name, "ordinal_position": place,
+                    "position_in_unique_constraint": order.index(parent) + 1,
+                }  # fmt: skip
+
+
+def _index_behind(env: Any, key: ForeignKey) -> Index:
+    return next(each for each in indexes_of(env.catalog.tables[key.parent]) if each.oid == key.parent_index)
+
+
+_RULES = {"no action": "NO ACTION", "restrict": "RESTRICT", "cascade": "CASCADE", "set null": "SET NULL",
+          "set default": "SET DEFAULT"}  # fmt: skip
+
+
+@content("information_schema.referential_constraints", "user")
+def _referential_constraints(env: Any) -> Iterator[Values]:
+    for schema, table in _changeable_tables(env):
+        for key in table.foreign_keys:
+            index, parent = _index_behind(env, key), env.catalog.tables[key.parent]
+            unique: Values = {}
+            if index.constraint:
+                named = schema_name(env.catalog, parent.schema_oid) or ""
+                unique = _named(env, "unique_constraint", named, index.name)
+            yield _named(env, "constraint", schema, key.name) | unique | {
+                "match_option": "FULL" if key.full else "NONE", "update_rule": _RULES[key.on_update],
+                "delete_rule": _RULES[key.on_delete],
+            }  # fmt: skip
+
+
+def _references_to(env: Any, parent: Table) -> Iterator[tuple[str, ForeignKey]]:
+    """Foreign keys that refer to a table, each with its own schema."""
+    for child in map(env.catalog.tables.__getitem__, parent.referenced_by):
+        named = schema_name(env.catalog, child.schema_oid) or ""
+        yield from ((named, key) for key in child.foreign_keys if key.parent == parent.oid)
 
 
 @content("information_schema.constraint_column_usage", "user")
@@ -249,6 +292,11 @@ def _constraint_column_usage(env: Any) -> Iterator[Values]:
         for check in table.checks:
             for attnum in check_columns(env.catalog, table, check.expression):
                 yield _usage(env, schema, table, check.name, attnum)
+        for of, foreign in _references_to(env, table):
+            for attnum in foreign.parent_columns:
+                yield _usage(env, schema, table, foreign.name, attnum) | _named(
+                    env, "constraint", of, foreign.name
+                )
 
 
 def _usage(env: Any, schema: str, table: Table, constraint: str, attnum: int) -> Values:
@@ -262,6 +310,8 @@ def _constraint_table_usage(env: Any) -> Iterator[Values]:
         for index in _keys(table):
             names = _named(env, "constraint", schema, index.name)
             yield names | _named(env, "table", schema, table.name)
+        for of, foreign in _references_to(env, table):
+            yield _named(env, "constraint", of, foreign.name) | _named(env, "table", schema, table.name)
 
 
 # --- privileges and roles ---

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from server.catalog import system_text
-from server.catalog.descriptor import Catalog, Column, Index, Oid, Table
+from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
 from server.catalog.system_relation import (
     RELATIONS,
@@ -88,6 +88,7 @@ def _table_class(catalog: Catalog, table: Table) -> Values:
         "reltype": row_type(table).oid, "relam": TABLE_METHOD_OID, "relfilenode": table.oid, "reltuples": -1.0,
         "relhasindex": bool(indexes_of(table)), "relkind": "r", "relnatts": len(table.columns),
         "relchecks": len(table.checks), "relreplident": "d",
+        "relhastriggers": bool(table.foreign_keys or table.referenced_by),
         "relacl": acl(catalog, table.acl, table.owner, TABLE_LETTERS),
     }  # fmt: skip
 
@@ -212,6 +213,22 @@ def _pg_constraint(env: Any) -> Iterator[Values]:
                 "oid": check.oid, "conname": check.name, "contype": "c", "convalidated": check.validated,
                 "conkey": Array(check_columns(catalog, table, check.expression)) or None, "conbin": text,
             }  # fmt: skip
+        for key in table.foreign_keys:
+            yield same | _foreign_key(key)
+
+
+_LETTERS = {"no action": "a", "restrict": "r", "cascade": "c", "set null": "n", "set default": "d"}
+
+
+def _foreign_key(key: ForeignKey) -> dict[str, Any]:
+    return {
+        "oid": key.oid, "conname": key.name, "contype": "f", "condeferrable": key.deferrable,
+        "condeferred": key.deferred, "convalidated": key.validated, "conindid": key.parent_index,
+        "confrelid": key.parent, "confupdtype": _LETTERS[key.on_update],
+        "confdeltype": _LETTERS[key.on_delete], "confmatchtype": "f" if key.full else "s",
+        "connoinherit": True, "conkey": Array(list(key.columns)), "confkey": Array(list(key.parent_columns)),
+        "confdelsetcols": Array(list(key.set_columns)) if key.set_columns else None,
+    }  # fmt: skip
 
 
 def check_columns(catalog: Catalog, table: Table, expression: str) -> list[int]:
@@ -274,6 +291,17 @@ def _pg_depend(env: Any) -> Iterator[Values]:
                     yield owned | facts | {"deptype": "a"}
         for check in table.checks:
             yield owned | {"classid": PG_CONSTRAINT_OID, "objid": check.oid, "deptype": "a"}
+        for foreign in table.foreign_keys:
+            yield from _foreign_key_depends(table, foreign)
+
+
+def _foreign_key_depends(table: Table, key: ForeignKey) -> Iterator[Values]:
+    constraint = {"classid": PG_CONSTRAINT_OID, "objid": key.oid, "refclassid": PG_CLASS_OID}
+    for attnum in key.columns:
+        yield constraint | {"refobjid": table.oid, "refobjsubid": attnum, "deptype": "a"}
+    for attnum in key.parent_columns:
+        yield constraint | {"refobjid": key.parent, "refobjsubid": attnum, "deptype": "n"}
+    yield constraint | {"refobjid": key.parent_index, "deptype": "n"}
 
 
 @content("pg_shdepend")

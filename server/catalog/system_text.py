@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from server.catalog.descriptor import Catalog, Check, Index, Oid, Table
+from typing import Any
+
+from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Oid, Table
 from server.catalog.store import INFORMATION_SCHEMA_OID, OPENDSQL_OID, PG_CATALOG_OID, SYS_OID
 from server.sql import tree, types
 from server.sql.bind import bind_scalar
@@ -79,6 +81,21 @@ def key_definition(table: Table, index: Index) -> str:
     nulls = " NULLS NOT DISTINCT" if index.nulls_not_distinct else ""
     rest = f" INCLUDE ({column_names(table, index.include)})" if index.include else ""
     return f"UNIQUE{nulls} ({keys}){rest}"
+
+
+def foreign_key_definition(env: Any, table: Table, key: ForeignKey) -> str:
+    """FOREIGN KEY as pg_get_constraintdef prints it."""
+    parent = env.catalog.tables[key.parent]
+    shown = f"FOREIGN KEY ({column_names(table, key.columns)}) REFERENCES {env.reg_output('regclass', parent.oid)}"
+    shown += f"({column_names(parent, key.parent_columns)})" + (" MATCH FULL" if key.full else "")
+    for event, action in (("UPDATE", key.on_update), ("DELETE", key.on_delete)):
+        if action != "no action":
+            shown += f" ON {event} {action.upper()}"
+    if key.set_columns:
+        shown += f" ({column_names(table, key.set_columns)})"
+    shown += " DEFERRABLE" if key.deferrable else ""
+    shown += " INITIALLY DEFERRED" if key.deferred else ""
+    return shown + ("" if key.validated else " NOT VALID")
 
 
 def check_definition(catalog: Catalog, table: Table, check: Check, pretty: bool) -> str:

@@ -11,6 +11,7 @@ from server.catalog.ddl_index import attnum
 from server.catalog.descriptor import Table
 from server.errors import PgError
 from server.pgwire import codec
+from server.session import foreign
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Work
 from server.sql import ast, types
@@ -86,6 +87,8 @@ class CopyIn:
                 until = time.monotonic() + SLICE_S
         if self.failure is not None:
             raise self.failure
+        if last and self.ctx.txn.checks is not None:
+            yield from foreign.in_turns(self.ctx, self.ctx.txn.checks.settle(self.ctx))
 
     def split(self, data: bytes, last: bool) -> list[Any]:
         """The records that are whole now; sets `failure` to what is wrong after them."""

@@ -13,6 +13,7 @@ from server.sql import ast, types
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import Node
+from server.sql.foreign_keys import tables_behind
 from server.sql.tree import OutputColumn
 from server.sql.types import Type
 
@@ -92,8 +93,10 @@ class Prepared:
         self.lifted = lifted
         self.tag = tag
         self.tables = tables
-        self.used = tuple({oid: None for oid, _privilege in tables})
-        """Oids of `tables`: what a transaction that runs it relies on."""
+        changed = [oid for oid, privilege in tables if privilege in ("UPDATE", "DELETE")]
+        behind = tables_behind(catalog, changed) if changed else ()
+        self.used = tuple(dict.fromkeys((*(oid for oid, _privilege in tables), *behind)))
+        """Oids of `tables`, and of those that refer to what it changes: what a transaction that runs it relies on."""
         self.modifies = modifies
         self.is_of_the_moment = is_of_the_moment
         """See `Bound.is_of_the_moment`: not for the shared cache."""

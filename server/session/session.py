@@ -15,7 +15,8 @@ from server.catalog.descriptor import Catalog, Oid
 from server.catalog.privileges import role_oid, roles_of
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import injecting, planning, preparing, reasons, rebase
+from server.session import planning, preparing, reasons, rebase
+from server.session.committing import adjudicate
 from server.session.environment import SessionEnv, cluster_of
 from server.session.planning import LONG_SHAPE, aside
 from server.session.portal import SLICE_S, Portal, retract, run_at_once, run_portal
@@ -501,11 +502,7 @@ class SqlSession:
         in_block, txn.implicit = not txn.implicit, True
         """From here on an error leaves no block behind."""
         if txn.is_adjudicated:
-            if self.node.desk.armed:
-                yield from injecting.at_commit(self, txn)
-            wait = self.submit(txn)
-            yield wait
-            self.decided(txn, wait)
+            yield from adjudicate(self, txn)
             return
         if in_block:
             txn.check_age()
@@ -540,11 +537,7 @@ class SqlSession:
         message = self._complete
         try:
             if txn.is_adjudicated:
-                if self.node.desk.armed:
-                    yield from injecting.at_commit(self, txn)
-                wait = self.submit(txn)
-                yield wait
-                self.decided(txn, wait)
+                yield from adjudicate(self, txn)
             else:
                 rebase.check_reader(self, txn)
                 self._end(committed=True)

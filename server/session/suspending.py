@@ -45,6 +45,7 @@ from server.session.settings import Saved
 from server.session.transaction import Transaction
 from server.sql import ast
 from server.sql.context import Context
+from server.sql.foreign_writer import new_checks
 from server.sql.parse import parse
 from server.sql.row_type import ROW_OIDS, RowType, array_of, row_type
 from server.sql.tree import OutputColumn
@@ -121,6 +122,10 @@ class _Transaction(msgspec.Struct, frozen=True, array_like=True):
     row_keys: set[bytes]
     used: set[Oid]
     roles: set[Oid]
+    deferred: list[tuple[Oid, bool, bytes]] = []
+    """Checks of foreign keys that wait for COMMIT, in their order."""
+    modes: dict[Oid, bool] = {}
+    """What SET CONSTRAINTS has said."""
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True):
@@ -411,6 +416,8 @@ def _transaction(txn: Transaction) -> _Transaction:
         row_keys=txn.row_keys,
         used=txn.used,
         roles=set(txn.roles),
+        deferred=list(txn.checks.deferred) if txn.checks is not None else [],
+        modes=txn.checks.modes if txn.checks is not None else {},
     )
 
 
@@ -424,6 +431,9 @@ def _restored(host: Host, saved: _Transaction, catalog: Catalog, kept_s: float) 
     txn.writes = {write.key: write for write in saved.writes}
     txn.locks, txn.row_keys = saved.locks, saved.row_keys
     txn.used, txn.roles = saved.used, saved.roles
+    if saved.deferred or saved.modes:
+        txn.checks = new_checks()
+        txn.checks.deferred, txn.checks.modes = dict.fromkeys(saved.deferred), saved.modes
     return txn
 
 

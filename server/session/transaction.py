@@ -35,6 +35,7 @@ from server.catalog.descriptor import Catalog, Oid
 from server.catalog.store import ROLES, TABLES, object_key, version_key
 from server.errors import PgError
 from server.session.unique import unique_id
+from server.sql.foreign_checks import Checks
 from server.sql.limits import Limits
 
 Batch = tuple[list[bytes], bytes | None]
@@ -67,6 +68,7 @@ class Transaction:
         "_is_viewed",
         "_keys",
         "catalog",
+        "checks",
         "cluster",
         "ddl",
         "dml",
@@ -107,6 +109,8 @@ class Transaction:
         """Tables whose descriptors this transaction relied on."""
         self.roles: Collection[Oid] = ()
         """Roles that give the user its privileges; admin needs none."""
+        self.checks: Checks | None = None
+        """What foreign keys still ask of it."""
         self.ddl = False
         self.dml = False
         self._keys: list[bytes] | None = None

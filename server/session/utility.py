@@ -9,7 +9,7 @@ from server.catalog import ddl
 from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import calling_opendsql, copying, planning, preparing
+from server.session import calling_opendsql, copying, foreign, planning, preparing
 from server.session.environment import SessionEnv
 from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
@@ -118,9 +118,9 @@ def _rollback(session: SqlSession) -> None:
 def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, portal: Portal | None) -> Work:
     if session.status == b"I":
         warn(session, PgError("25P01", "SET CONSTRAINTS can only be used in transaction blocks"))
+    elif session.txn is not None:
+        yield from foreign.set_constraints(session, session.txn, statement)
     session.complete("SET CONSTRAINTS")
-    return
-    yield
 
 
 # --- settings (dsql-reference §8.3) ---

@@ -20,12 +20,13 @@ from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
 from server.sql.exec_source import Shared, Spool
+from server.sql.foreign_writer import ReferringWriter, has_foreign_keys
 from server.sql.parse import parse_expression
 from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_query, prepare
 from server.sql.plan_relation import plan_ctes
 from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
 from server.sql.plan_walk import variables
-from server.sql.row_writer import RowWriter
+from server.sql.row_writer import Check, RowWriter
 from server.sql.tree import Delete, Expr, Insert, Statement, Update
 from server.sql.turns import with_turns
 
@@ -64,6 +65,8 @@ class Modification:
                 yield []
         yield from self._node.run(ctx)
         ctx.affected = ctx.memo[self._node.key]
+        if ctx.txn.checks is not None:
+            yield from ctx.txn.checks.settle(ctx)
 
     @property
     def root(self) -> Node:
@@ -79,7 +82,27 @@ def plan_modification(statement: Statement, catalog: Catalog) -> Modification:
     columns = tuple(target.column for target in statement.returning)
     turns = planner.has_sublinks
     point = None if planner.modifying or statement.ctes or turns else node.point()
+    if point is not None and has_foreign_keys(node.table):
+        point = _settling(point) if _settles_at_once(node) else None
     return Modification(node, columns, point, tuple(planner.modifying), turns)
+
+
+def _settles_at_once(node: ModifyNode) -> bool:
+    """Whether foreign keys ask for no more than some rows by their keys: nobody refers to what changes."""
+    return not node.table.referenced_by or (isinstance(node, InsertNode) and node.only_inserts)
+
+
+def _settling(point: Point) -> Point:
+    """The statement, then the checks of its foreign keys."""
+
+    def settled(ctx: Context) -> Rows:
+        rows = point(ctx)
+        if ctx.txn.checks is not None:
+            for _heartbeat in ctx.txn.checks.settle(ctx):
+                pass
+        return rows
+
+    return settled
 
 
 def modifying_cte(planner: Planner, cte: tree.Cte, outer: Scope) -> Callable[[], Node]:
@@ -107,6 +130,13 @@ def _schema_name(catalog: Catalog, table: Table) -> str:
     return schema.name if schema is not None else ""
 
 
+def _writer(table: Table, catalog: Catalog, checks: Sequence[Check]) -> RowWriter:
+    schema = _schema_name(catalog, table)
+    if has_foreign_keys(table):
+        return ReferringWriter(table, catalog, schema, checks)
+    return RowWriter(table, catalog.cluster, schema, checks)
+
+
 class ModifyNode(Node):
     """What the three have in common: the writer, RETURNING, and the count."""
 
@@ -119,10 +149,9 @@ class ModifyNode(Node):
         checks = [] if isinstance(statement, Delete) else statement.checks
         width = len(self.table.columns)
         own = {(statement.rel, place): place for place in range(width)}
-        self.writer = RowWriter(
+        self.writer = _writer(
             self.table,
-            planner.cluster,
-            _schema_name(planner.catalog, self.table),
+            planner.catalog,
             [
                 (name, _single(compile_expressions([check], own, planner.catalog, planner)))
                 for name, check in checks
@@ -206,6 +235,11 @@ class InsertNode(ModifyNode):
         self._action = statement.on_conflict
         if self._action is not None:
             self._compile_action(planner, statement, self._action)
+
+    @property
+    def only_inserts(self) -> bool:
+        """Whether it changes no row that was there before."""
+        return self._action is None
 
     def _compile_action(self, planner: Planner, statement: Insert, action: tree.ConflictAction) -> None:
         width = len(self.table.columns)
@@ -424,7 +458,7 @@ def table_writer(table: Table, catalog: Catalog, env: Env) -> RowWriter:
     for check in sorted(table.checks, key=lambda check: check.name):
         bound = bind_check(check, table, env, catalog)
         checks.append((check.name, _single(compile_expressions([bound], layout, catalog))))
-    return RowWriter(table, catalog.cluster, _schema_name(catalog, table), checks)
+    return _writer(table, catalog, checks)
 
 
 class ColumnDefaults:

@@ -169,11 +169,13 @@ class Constraints(DataChanges):
             self.defer(self.refuse(f"misplaced {word} clause", at))
             return
         last = found[-1]
-        found[-1] = replace(
-            last,
-            deferrable=last.deferrable if deferrable is None else deferrable,
-            initially_deferred=last.initially_deferred or deferred,
-        )
+        if deferrable is None or (deferred and last.deferrable is False):
+            deferrable = last.deferrable
+        deferred = deferred or last.initially_deferred
+        if deferred and deferrable is False:
+            self.defer(self.refuse("constraint declared INITIALLY DEFERRED must be DEFERRABLE", at))
+            return
+        found[-1] = replace(last, deferrable=deferrable, initially_deferred=deferred)
 
     def _column_constraint(self) -> Constraint | None:
         at = self.at

@@ -155,6 +155,8 @@ class Plan:
             for _batch in spool.run(ctx):
                 yield []
         yield from self.node.run(ctx)
+        if ctx.txn.checks is not None:
+            yield from ctx.txn.checks.settle(ctx)
 
     def rows(self, ctx: Context) -> Rows:
         """All rows, without turns for others."""

@@ -154,9 +154,6 @@ CREATE_TABLE = [
         IDENTITY_CACHE, OBSERVED, "§1.7 GOLD", ast.Constraint, ("identity",),
         lambda node: cache_is_bad(node.options), since=IDENTITIES,
     ),
-    not_here(
-        "FOREIGN KEY constraints", "§1.3 RN", FOREIGN_KEYS, of=ast.Constraint, kinds=("foreign key",)
-    ),
     not_here("generated columns", "§1.3 UG", of=ast.Constraint, kinds=("generated",)),
     not_here("CREATE TABLE with LIKE", "§1.3 UG:create-table", of=ast.LikeClause),
 ]  # fmt: skip
@@ -193,10 +190,6 @@ ALTER_TABLE = [
         "ALTER TABLE ADD CONSTRAINT CHECK ... NOT VALID", "§1.4 RN", NOT_VALID, of=ast.AlterCmd,
         kinds=("add constraint",), when=lambda node: _added(node).kind == "check",
     ),
-    not_here(
-        "ALTER TABLE ADD CONSTRAINT FOREIGN KEY ... NOT VALID", "§1.4 RN", FOREIGN_KEYS, of=ast.AlterCmd,
-        kinds=("add constraint",), when=lambda node: _added(node).kind == "foreign key",
-    ),
     Refusal(
         IDENTITY_CACHE, DOCUMENTED, "§1.4 UG", ast.AlterCmd, ("add identity",),
         lambda node: cache_is_bad(node.value[1]), since=DEFAULTS,
@@ -214,7 +207,6 @@ ALTER_TABLE = [
             ("set storage", "ALTER COLUMN ... SET STORAGE", "§1.4 GOLD", "2026-05-01"),
             ("drop column", "DROP COLUMN", "§1.4 RN", NOT_VALID),
             ("drop constraint", "DROP CONSTRAINT", "§1.4 RN", DEFAULTS),
-            ("alter constraint", "ALTER CONSTRAINT", "§1.4 UG", FOREIGN_KEYS),
             ("owner", "OWNER TO", "§1.4 UG", None),
         )
     ),

@@ -1,0 +1,337 @@
+-- Foreign keys (dsql-reference 1.3): checks, actions, deferral, what is shown and what is refused.
+create table p (id int primary key, u int unique, v int);
+create table c (id int primary key, p int references p, q int references p (u) on delete cascade on update cascade);
+insert into p values (1, 10, 0), (2, 20, 0), (3, 30, 0);
+insert into c values (1, 1, 10), (2, null, 20);
+insert into c values (3, 9, 10);
+insert into c values (3, 1, 99);
+insert into c values (3, 9, 99);
+insert into c select g, g, g * 10 from generate_series(3, 5) g;
+insert into c values (3, 3, 30) on conflict do nothing;
+insert into c values (3, 8, 30) on conflict (id) do update set p = excluded.p;
+update c set p = 7 where id = 1;
+update c set p = 2, q = null where id = 1;
+update c set id = 11 where id = 1;
+delete from p where id = 1;
+delete from p where id = 2;
+delete from p where id = 3;
+select * from c order by id;
+update p set u = u + 1 returning *;
+update p set v = 11;
+update p set id = 5 where id = 2;
+update p set id = 6, u = 61 where id = 3 returning id;
+select * from c order by id;
+delete from c;
+delete from p returning id;
+-- differs: notices (the order of DROP)
+drop table c, p;
+
+-- each action, without and with an index over the child's columns
+create table p (a int, b text, v int, primary key (a, b));
+create table c_cascade (id int primary key, a int, b text, foreign key (a, b) references p on delete cascade on update cascade);
+create table c_null (id int primary key, a int, b text, foreign key (a, b) references p on delete set null on update set null);
+create table c_list (id int primary key, a int, b text default 'd', foreign key (a, b) references p (a, b) on delete set null (b));
+create table c_default (id int primary key, a int default 1, b text default 'x', foreign key (a, b) references p on delete set default on update set default);
+create table c_part (id int primary key, a int default 1, b text default 'x', foreign key (a, b) references p on delete set default (a));
+insert into p values (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w'), (5, 'v');
+insert into c_cascade values (1, 2, 'y'), (2, 2, 'y'), (3, 3, 'z'), (4, 2, null), (5, null, 'y');
+insert into c_null values (1, 2, 'y'), (2, 3, 'z');
+insert into c_list values (1, 3, 'z');
+insert into c_default values (1, 2, 'y'), (2, 3, 'z'), (3, 1, 'x');
+insert into c_part values (1, 4, 'w');
+insert into c_null values (9, 9, 'y');
+update p set b = 'yy' where a = 2;
+select * from c_cascade order by id;
+select * from c_null order by id;
+select * from c_default order by id;
+delete from p where a = 3;
+select * from c_cascade order by id;
+select * from c_null order by id;
+select * from c_list order by id;
+select * from c_default order by id;
+delete from p where a = 1;
+delete from p where a = 4;
+update c_default set a = null where id = 3;
+insert into p values (1, 'w');
+delete from p where a = 4;
+select * from c_part order by id;
+delete from p where a = 5;
+select * from p order by a, b;
+with gone as (delete from p where a = 2 returning *) select a, b from gone;
+with gone as (delete from p where a = 1 returning *) insert into p select * from gone where b = 'x';
+select * from p order by a, b;
+select * from c_cascade order by id;
+drop table p cascade;
+drop table c_cascade, c_null, c_list, c_default, c_part;
+
+-- restrict and no action; a parent that takes the place of another
+create table p (id int primary key, k int unique);
+create table r (id int primary key, p int references p on delete restrict on update restrict);
+create index async on r (p);
+create table n (id int primary key, k int references p (k));
+insert into p values (1, 1), (2, 2), (3, 3);
+insert into r values (1, 1);
+insert into n values (1, 2);
+delete from p where id = 1;
+update p set id = 9 where id = 1;
+update p set k = 9 where id = 1;
+delete from p where id = 2;
+update p set k = case k when 2 then 7 else 2 end where id in (3);
+update n set k = 3;
+update p set k = 2 + 20 where id = 3;
+delete from n;
+delete from r;
+delete from p;
+drop table p cascade;
+drop table n, r;
+
+-- self-reference
+create table tree (id int primary key, parent int references tree on delete cascade, name text);
+insert into tree values (1, null, 'root'), (2, 1, 'a'), (3, 2, 'b'), (4, 1, 'c'), (5, 5, 'loop');
+insert into tree values (7, 6, 'x'), (6, 7, 'y');
+insert into tree values (9, 8, 'x');
+delete from tree where id = 2 returning *;
+select * from tree order by id;
+delete from tree where id = 1;
+select * from tree order by id;
+update tree set id = 10 where id = 5;
+update tree set id = 10, parent = 10 where id = 5;
+select * from tree order by id;
+delete from tree;
+create table emp (id int primary key, boss int, foreign key (boss) references emp (id) on update cascade on delete set null);
+insert into emp values (1, null), (2, 1), (3, 2), (4, 2);
+update emp set id = id + 100 where id = 2;
+select * from emp order by id;
+delete from emp where id = 102;
+select * from emp order by id;
+drop table tree, emp;
+
+-- MATCH FULL
+create table p (a int, b int, primary key (a, b));
+create table f (id int primary key, a int, b int, constraint f_full foreign key (a, b) references p match full on delete set null);
+insert into p values (1, 1);
+insert into f values (1, 1, 1), (2, null, null);
+insert into f values (3, 1, null);
+insert into f values (3, 1, 2);
+update f set a = null;
+delete from p;
+select * from f order by id;
+create table s (id int primary key, a int, b int, foreign key (a, b) references p match simple);
+insert into s values (1, 9, null);
+drop table f, s, p;
+
+-- types on both sides
+create table p (i int primary key, b bigint unique, n numeric unique, t varchar(10) unique, ts timestamptz unique, ch char(5) unique);
+create table c (id int primary key, i bigint references p (i), b smallint references p (b), n int references p (n) on update cascade, t text references p (t), ts timestamptz references p (ts));
+insert into p values (1, 2, 3.0, 'four', '2026-01-01 00:00+00', 'x');
+insert into c values (1, 1, 2, 3, 'four', '2026-01-01 01:00+01');
+insert into c values (2, 5000000000);
+insert into c (id, t) values (2, 'five');
+insert into c (id, n) values (2, 4);
+update p set n = 7.4;
+select * from c;
+delete from p;
+create table d (id int primary key, ch char(3) references p (ch));
+insert into d values (1, 'x');
+insert into d values (2, 'y');
+delete from c;
+delete from p;
+create table bad (id int, t text references p (i));
+create table bad (id int, n numeric references p (i));
+create table bad (id int, constraint named foreign key (id) references p (t));
+drop table c, d, p;
+
+-- refusals while the constraint is made
+create table p (id int primary key, a int, b int, unique (b, a));
+create table nokey (id int);
+create table bad (id int references nowhere);
+create table bad (id int references nowhere.p);
+create table bad (id int references nokey);
+create table bad (id int references p (a));
+create table bad (id int references p (nope));
+create table bad (id int, foreign key (nope) references p);
+create table bad (a int, b int, foreign key (a, b) references p);
+create table bad (a int, b int, foreign key (a) references p (a, b));
+create table bad (a int, b int, foreign key (a, b) references p (a, a));
+create table bad (a int, b int, foreign key (a, b) references p (a, b) on delete set null (c));
+create table bad (a int, b int, c int, foreign key (a, b) references p (a, b) on delete set null (c));
+create table bad (id int references p_pkey);
+create table bad (id int references p match partial);
+create table bad (a int, b int, foreign key (a, b) references p (a, b) on update set null (a));
+create table bad (id int constraint x check (id > 0), constraint x foreign key (id) references p);
+create table bad (id int references p not deferrable initially deferred);
+create table good (a int, b int, foreign key (a, b) references p (a, b), foreign key (b, a) references p (b, a), foreign key (a) references p, c int references p, constraint named foreign key (c) references p);
+insert into p values (1, 10, 20);
+insert into good values (10, 20, 1, 1);
+insert into good (a, b) values (20, 10);
+insert into good (b, a) values (20, 10);
+delete from good;
+select conname, contype, condeferrable, condeferred, convalidated, confupdtype, confdeltype, confmatchtype, conkey, confkey, confdelsetcols, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'good'::regclass order by conname;
+drop table p;
+drop table p cascade;
+select conname from pg_constraint where conrelid = 'good'::regclass;
+drop table good, nokey;
+
+-- deferral
+create table p (id int primary key);
+create table c (id int primary key, p int constraint c_p references p deferrable initially deferred);
+create table i (id int primary key, p int references p on delete cascade deferrable);
+begin;
+insert into c values (1, 1);
+insert into p values (1);
+commit;
+begin;
+insert into c values (2, 2);
+update c set id = 3 where id = 2;
+commit;
+insert into c values (2, 2);
+begin;
+insert into c values (2, 2);
+delete from c where id = 2;
+commit;
+begin;
+delete from p;
+insert into p values (1);
+commit;
+begin;
+delete from p;
+commit;
+begin;
+insert into c values (5, 5);
+set constraints c_p immediate;
+rollback;
+begin;
+set constraints all immediate;
+insert into c values (5, 5);
+rollback;
+begin;
+set constraints all deferred;
+insert into i values (1, 5);
+insert into p values (5);
+commit;
+begin;
+set constraints i_p_fkey deferred;
+insert into i values (2, 6);
+set constraints i_p_fkey immediate;
+rollback;
+begin;
+set constraints nope deferred;
+rollback;
+begin;
+set constraints p_pkey deferred;
+rollback;
+select * from c order by id;
+select * from i order by id;
+select conname, condeferrable, condeferred, pg_get_constraintdef(oid) from pg_constraint where contype = 'f' order by conname;
+alter table i alter constraint i_p_fkey deferrable initially deferred;
+select conname, condeferrable, condeferred, pg_get_constraintdef(oid) from pg_constraint where contype = 'f' order by conname;
+alter table i alter constraint i_p_fkey;
+alter table i alter constraint nope deferrable;
+alter table i alter constraint i_pkey deferrable;
+select conname, condeferrable, condeferred from pg_constraint where contype = 'f' order by conname;
+alter table i rename constraint i_p_fkey to renamed;
+alter table i rename constraint renamed to i_pkey;
+insert into i values (9, 9);
+drop table c, i, p;
+
+-- NOT VALID, schemas, indexes, COPY
+create table p (id int primary key, k int);
+create unique index async p_k on p (k);
+create schema other;
+create table other.c (id int primary key, p int);
+insert into other.c values (1, 77);
+alter table other.c add constraint c_p foreign key (p) references p not valid;
+alter table other.c add constraint c_p foreign key (p) references p not valid;
+alter table other.c add foreign key (p) references p (k) on delete set null not valid;
+select conname, convalidated, pg_get_constraintdef(oid) from pg_constraint where contype = 'f' order by conname;
+insert into other.c values (2, 1);
+insert into p values (1, 1), (2, 2);
+insert into other.c values (2, 1);
+update other.c set id = 3 where id = 1;
+delete from p where id = 1;
+drop index p_k;
+drop index p_k cascade;
+copy other.c from stdin;
+4	2
+5	8
+\.
+copy other.c from stdin;
+4	2
+5	1
+6	\N
+\.
+select * from other.c order by id;
+drop schema other;
+drop table p;
+drop schema other cascade;
+drop table p;
+
+-- information_schema
+create table p (a int, b int, primary key (a, b), unique (b));
+create table c (id int, x int, y int, constraint one foreign key (y, x) references p (b, a) match full on update cascade on delete set null deferrable, constraint two foreign key (x) references p (b));
+select constraint_name, table_name, constraint_type, is_deferrable, initially_deferred from information_schema.table_constraints where constraint_type <> 'CHECK' and table_schema = 'public' order by 1;
+select constraint_name, table_name, column_name, ordinal_position, position_in_unique_constraint from information_schema.key_column_usage where table_schema = 'public' order by 1, 4;
+select constraint_name, unique_constraint_schema, unique_constraint_name, match_option, update_rule, delete_rule from information_schema.referential_constraints order by 1;
+select table_name, column_name, constraint_name from information_schema.constraint_column_usage where table_schema = 'public' and constraint_name in ('one', 'two') order by 3, 2;
+select table_name, constraint_name from information_schema.constraint_table_usage where table_schema = 'public' order by 2;
+select relname, relhastriggers from pg_class where relname in ('p', 'c') order by 1;
+drop table p;
+drop table c;
+drop table p;
+
+-- without a primary key; many rows; defaults and checks of what an action writes; several constraints at once
+create table p (k text unique, v int);
+create table c (k text references p (k) on delete set null on update cascade check (k <> 'bad'), n int);
+insert into p values ('a', 1), ('b', 2), (null, 3);
+insert into c values ('a', 1), ('a', 2), ('b', 3), (null, 4);
+update p set k = 'bad' where k = 'a';
+update p set k = 'good' where k = 'a';
+select * from c order by n;
+delete from p where k is null;
+delete from p;
+select * from c order by n;
+drop table c, p;
+create table p (id int primary key);
+create table m (id int primary key references p on delete cascade);
+create table c (id int primary key, m int not null references m on delete set null, p int references p);
+insert into p select generate_series(1, 700);
+insert into m select id from p;
+insert into c select id, id, 1 from m where id < 4;
+delete from p where id > 3;
+select count(*) from p;
+select count(*) from m;
+delete from p where id = 2;
+delete from m where id = 2;
+delete from p where id = 1;
+update m set id = 1000 where id = 3;
+insert into m values (4), (5), (1), (6);
+insert into m select g from generate_series(1, 9) g on conflict (id) do nothing;
+insert into m select g from generate_series(1, 3) g on conflict (id) do nothing;
+with new as (insert into p values (50), (51) returning id) insert into m select id from new;
+with new as (insert into m values (60) returning id) select * from new;
+update c set m = m.id from m where m.id = c.id + 1 returning c.id, c.m;
+delete from c using m where c.m = m.id and m.id = 3 returning c.id;
+select * from c order by id;
+-- differs: notices
+drop table p cascade;
+drop table m cascade;
+insert into c values (9, 9, 9);
+drop table c;
+
+-- cycles and chains
+create table a (id int primary key, b int);
+create table b (id int primary key, a int references a on delete cascade on update cascade deferrable initially deferred);
+insert into a values (1, 1);
+insert into b values (1, 1);
+delete from a;
+select * from b;
+create table x (id int primary key, x int references x on delete set default on update set default default 0);
+insert into x values (0, 0), (1, 0), (2, 1), (3, 2);
+update x set id = 9 where id = 1;
+select * from x order by id;
+delete from x where id in (2, 9);
+select * from x order by id;
+delete from x where id = 0;
+delete from x;
+drop table a cascade;
+drop table b, x;
