@@ -16,6 +16,7 @@ from server.runtime.requests import Refused
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.stores import InUse
 from server.runtime.topology.model import LEAST_QUOTA_MIB, QUOTA_MIB
+from server.sql.limits import Limits
 from server.testing.options import Testing
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
@@ -93,6 +94,7 @@ data_option = click.option(
     help="Seconds without a word after which a region goes on without the other; more on a busy machine.",
 )
 @cli_listening.testing_options
+@cli_listening.limit_option
 def cluster(
     regions: str,
     witness: str,
@@ -110,6 +112,7 @@ def cluster(
     fixed_ranges: bool,
     silence: float,
     testing: Testing,
+    limits: Limits,
 ) -> None:
     """Run two regions and a witness on this machine."""
     at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
@@ -132,6 +135,7 @@ def cluster(
         follows_writers=not fixed_ranges,
         quota_mib=quota,
         testing=testing,
+        limits=limits,
     )
     try:
         sys.exit(local_cluster.run(options))

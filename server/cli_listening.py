@@ -17,6 +17,7 @@ from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
 from server.runtime.router.settings import Settings as Routing
+from server.sql.limits import Limits, with_limits
 from server.testing.options import Testing
 
 EXIT_USAGE = 2
@@ -141,6 +142,25 @@ def testing_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         with_testing = option(with_testing)
     return with_testing
+
+
+def limit_option(command: Callable[..., None]) -> Callable[..., None]:
+    """--limit NAME=VALUE; the command gets them all as `limits`."""
+
+    @functools.wraps(command)
+    def with_option(*, limit: tuple[str, ...], **others: Any) -> None:
+        try:
+            limits = with_limits(Limits(), limit)
+        except ValueError as error:
+            usage(f"--limit: {error}")
+        command(**others, limits=limits)
+
+    return click.option(
+        "--limit",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another value of one of DSQL's limits, such as transaction_rows=100; may be repeated.",
+    )(with_option)
 
 
 def access(

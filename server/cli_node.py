@@ -12,6 +12,7 @@ from server.runtime.region import node_process
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
+from server.sql.limits import Limits
 from server.testing.options import Testing
 
 EXIT_USAGE = 2
@@ -42,6 +43,7 @@ EXIT_USAGE = 2
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @cli_listening.router_options
 @cli_listening.testing_options
+@cli_listening.limit_option
 @cli_listening.options
 def start(
     file: Path,
@@ -53,6 +55,7 @@ def start(
     routing: Routing | None,
     fixed_ranges: bool,
     testing: Testing,
+    limits: Limits,
     metrics: str | None,
     auth: str | None,
     password_file: Path | None,
@@ -76,6 +79,7 @@ def start(
         router=routing,
         follows_writers=not fixed_ranges,
         testing=testing,
+        limits=limits,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,

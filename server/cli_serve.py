@@ -12,6 +12,7 @@ from server.runtime import serving
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.runtime.stores import WORLD_ERRORS, InUse
+from server.sql.limits import Limits
 from server.testing.options import Testing
 
 EXIT_FAILURE, EXIT_IN_USE = 1, 3
@@ -27,6 +28,7 @@ EXIT_FAILURE, EXIT_IN_USE = 1, 3
 )
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
 @cli_listening.testing_options
+@cli_listening.limit_option
 @cli_listening.options
 @click.option("--region", default="us-east-1", show_default=True, help="The region that tokens are for.")
 @click.option(
@@ -63,6 +65,7 @@ def serve(
     metrics: str | None,
     routing: Routing | None,
     testing: Testing,
+    limits: Limits,
 ) -> None:
     """Run one region on this machine."""
     iam = cli_listening.Iam(region, keys)
@@ -78,6 +81,7 @@ def serve(
         admin_verifier=access.admin_verifier,
         trust=access.trust,
         rebase=rebase,
+        limits=limits,
         testing=testing,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,

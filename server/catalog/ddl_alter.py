@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from journal.broken import require
-from server.catalog import ddl_foreign
+from server.catalog import ddl_foreign, ddl_limits
 from server.catalog.ddl import (
     Change,
     Result,
@@ -67,11 +67,9 @@ def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
             raise PgError("42701", message)
         change.notices.append(PgError("42701", f"{message}, skipping"))
         return table
-    limit = change.txn.limits.columns_per_table
-    if len(table.columns) >= limit:
-        raise PgError("54011", f"tables can have at most {limit} columns")
-    column = Column(definition.name, found.oid, typmod, storage=definition.storage)
-    return msgspec.structs.replace(table, columns=(*table.columns, column))
+    columns = (*table.columns, Column(definition.name, found.oid, typmod, storage=definition.storage))
+    ddl_limits.check_columns(change.txn.limits, columns, table.primary_key is not None)
+    return msgspec.structs.replace(table, columns=columns)
 
 
 def _alter_constraint(table: Table, command: ast.AlterCmd) -> Table:

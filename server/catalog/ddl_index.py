@@ -44,8 +44,8 @@ def check_key(limits: Limits, columns: Sequence[Column]) -> None:
         for column in columns
         if types.BY_OID[column.type_oid].name in ("bpchar", "varchar") and column.typmod >= _LENGTH_HEADER
     )
-    if declared > limits.key_bytes:
-        raise PgError("54000", f"key size greater than {limits.key_bytes} bytes not supported")
+    if declared > limits.declared_key_bytes:
+        raise PgError("54000", f"key size greater than {limits.declared_key_bytes} bytes not supported")
 
 
 def check_index_count(change: Change, table: Table) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from server.catalog import ddl_foreign, ddl_index, privileges
+from server.catalog import ddl_foreign, ddl_index, ddl_limits, privileges
 from server.catalog.ddl import (
     SYSTEM_SCHEMAS,
     Change,
@@ -119,9 +119,8 @@ class _Builder:
                 self._column(element)
             elif isinstance(element, ast.Constraint):
                 self._table_constraint(element)
-        limit = self.change.txn.limits.columns_per_table
-        if len(self.columns) > limit:
-            raise PgError("54011", f"tables can have at most {limit} columns")
+        keyed = any(constraint.kind == "primary key" for constraint, _columns in self.keys)
+        ddl_limits.check_columns(self.change.txn.limits, self.columns, keyed)
         self.taken.add(self.name)
         oid = self.change.new_oid()
         keys = self._merged_keys()

@@ -45,7 +45,7 @@ from server.pgwire.session_protocol import Session, SessionFactory
 from server.session.work import SLICE, Slice, Wait, Work
 
 MESSAGE_LIMIT = 10 << 20
-"""Bytes of one message, dsql-reference §4."""
+"""Bytes of one message, unless the server is told less (dsql-reference §4)."""
 MESSAGES_PER_TURN = 256
 OUTPUT_THRESHOLD = 64 << 10
 """Bytes of answers above which a suspended or unfinished exchange is sent as far as it has come."""
@@ -88,6 +88,8 @@ class Environment:
     counters: Counters
     admit: Admit = lambda user, options: None
     """What is to be waited for before an authenticated user may enter, with these start-up options; raises PgError."""
+    message_limit: int = MESSAGE_LIMIT
+    """Bytes of one message."""
 
 
 class Connection:
@@ -100,6 +102,7 @@ class Connection:
         "_chunks",
         "_due",
         "_environment",
+        "_message_limit",
         "_mode",
         "_needed",
         "_on_error",
@@ -132,6 +135,7 @@ class Connection:
         """Write the output and close."""
         self.buffered = 0
         self._environment = environment
+        self._message_limit = environment.message_limit
         self._startup: startup.Startup | None = startup.Startup(environment.policy, peer, self.out, refusal)
         self._mode: Mode | None = None
         self._buffer = b""
@@ -294,7 +298,7 @@ class Connection:
                 kind, length = _unpack_head(buffer, position)
                 stop = position + 1 + length
                 entry = mode.get(kind)
-                if entry is None or not 4 <= length <= MESSAGE_LIMIT:
+                if entry is None or not 4 <= length <= self._message_limit:
                     self._violate(kind, entry is None)
                     return
                 if stop > size:

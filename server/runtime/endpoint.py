@@ -18,8 +18,7 @@ from server.runtime import build, tls
 from server.runtime.backend import Backend, Front
 from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
-from server.runtime.listener import Limits as ListenerLimits
-from server.runtime.listener import Listener
+from server.runtime.listener import Listener, limits_of
 from server.runtime.reporting import counted, total
 from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
@@ -119,9 +118,7 @@ class Endpoint:
         names = tls.names_of(facing.host, facing.tls_names)
         self.listener = Listener(
             self,
-            limits=ListenerLimits(
-                connections=self.limits.connections, lifetime_seconds=self.limits.connection_age_s
-            ),
+            limits=limits_of(self.limits),
             tls=tls.Renewal(data / "tls", names, now),
             tls_required=facing.tls_required,
             counters=self.counters,

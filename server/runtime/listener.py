@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from journal.broken import Broken
-from server.errors import PgError, too_many_connections
-from server.pgwire.connection import Admit, Connection, Counters, Environment
+from server.errors import PgError, connection_rate, too_many_connections
+from server.pgwire.connection import MESSAGE_LIMIT, Admit, Connection, Counters, Environment
 from server.pgwire.session_protocol import Gate, SessionFactory
 from server.pgwire.startup import Policy
+from server.runtime.rate import Rate
 from server.runtime.tls import ALPN, Renewal, ServerTls, Tunnel
 from server.session.work import Slice, Wait
+from server.sql.limits import Limits as ClusterLimits
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,19 @@ class Limits:
     lifetime_seconds: float | None = None
     output_bytes: int = 256 << 10
     """Unsent answers above which a client's work stops until it reads."""
+    rate: tuple[float, int] | None = None
+    """How many connections per second, and how many at once."""
+    message_bytes: int = MESSAGE_LIMIT
+
+
+def limits_of(limits: ClusterLimits) -> Limits:
+    """What the cluster's limits say of connections."""
+    return Limits(
+        connections=limits.connections,
+        lifetime_seconds=limits.connection_age_s,
+        rate=(limits.connections_per_s, limits.connection_burst),
+        message_bytes=limits.message_bytes,
+    )
 
 
 class Node(Protocol):
@@ -91,6 +106,7 @@ class Listener:
         self._renew_at = 0.0
         self._sessions: dict[int, Client] = {}
         self._server: asyncio.Server | None = None
+        self._rate = Rate(*self.limits.rate) if self.limits.rate is not None else None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -102,7 +118,9 @@ class Listener:
             mock_secret=mock_secret or os.urandom(32),
             certificate_hash=self._tls.certificate_hash if self._tls else None,
         )
-        self._environment = Environment(policy, node.open_session, report_defect, self.counters, admit)
+        self._environment = Environment(
+            policy, node.open_session, report_defect, self.counters, admit, self.limits.message_bytes
+        )
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on `host`:`port` (0: any free port); returns the port. Raises OSError if it is taken."""
@@ -148,7 +166,7 @@ class Listener:
 
     # What the clients call
 
-    def opened(self, client: "Client", peer: str) -> Connection | None:
+    def opened(self, client: "Client", peer: str, now: float) -> Connection | None:
         """A socket was accepted; None: there are so many that it is to be dropped."""
         self.clients.add(client)
         self._empty.clear()
@@ -160,6 +178,9 @@ class Listener:
             if excess > UNANSWERED_MARGIN:
                 return None
             refusal = too_many_connections()
+        elif self._rate is not None and not self._rate.take(now):
+            self.counters.refused += 1
+            refusal = connection_rate()
         return self._connect(self._environment, peer, refusal)
 
     def entered(self, client: "Client", process_id: int) -> None:
@@ -284,7 +305,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting it
         peer = transport.get_extra_info("peername")
-        connection = self._listener.opened(self, peer[0] if peer else "[local]")
+        connection = self._listener.opened(self, peer[0] if peer else "[local]", self._began)
         if connection is None or self._listener.stopping:
             self._listener.lost(self, None)
             self._transport.abort()

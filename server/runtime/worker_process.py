@@ -22,7 +22,7 @@ from server.runtime.clocks.interval import NoTime
 from server.runtime.described import Described
 from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
-from server.runtime.listener import Limits, Listener
+from server.runtime.listener import Listener, limits_of
 from server.runtime.page import SharedPage
 from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
@@ -65,10 +65,10 @@ class Worker:
         self.grace_s = STOP_GRACE_S
         names = tls.names_of(config.host, config.tls_names)
         now = datetime.datetime.now(datetime.UTC)
-        limits, counters = config.limits, Counters()
+        counters = Counters()
         self.listener = Listener(
             self,
-            limits=Limits(connections=limits.connections, lifetime_seconds=limits.connection_age_s),
+            limits=limits_of(config.limits),
             tls=tls.Renewal(Path(config.data) / "tls", names, now, makes=False),
             tls_required=config.tls_required,
             counters=counters,

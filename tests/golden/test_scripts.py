@@ -22,6 +22,7 @@ from tests.server import Answer, Server, Wire, empty
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "scripts").glob("*.test"))
 JOB_ID = re.compile(r"\b[a-z2-7]{26}\b")
+AGE = re.compile(r"DETAIL Current transaction age [0-9]+s")
 INJECTION = re.compile(r"DETAIL Injection [0-9]+")
 WINNER = re.compile(r"DETAIL Transaction [0-9a-f]{32}, which committed at [^,]+,")
 STATEMENT = re.compile(r"(\w+)> (.*)")
@@ -41,7 +42,10 @@ class Sessions:
             self.wires.pop(name).close()
             return []
         if name not in self.wires:
-            self.wires[name] = Wire(self.dsn)
+            try:
+                self.wires[name] = Wire(self.dsn)
+            except RuntimeError as error:
+                return [f"{name}> {str(error).partition(' failed: ')[2].strip()}"]
         wire = self.wires[name]
         if text == "\\wait":
             text = f"CALL sys.wait_for_job('{self.jobs[name]}')"
@@ -66,6 +70,7 @@ class Sessions:
 def masked(line: str) -> str:
     """Without what is another one in every run."""
     line = WINNER.sub("DETAIL Transaction <id>, which committed at <time>,", JOB_ID.sub("<job>", line))
+    line = AGE.sub("DETAIL Current transaction age <age>", line)
     return INJECTION.sub("DETAIL Injection <id>", line)
 
 
@@ -133,10 +138,14 @@ def test_script(path: Path, request: pytest.FixtureRequest) -> None:
         seen = run_script(text, server.dsn)
     finally:
         empty(server.dsn)
-    if request.config.getoption("--rewrite"):
+    compare(path, text, seen, rewrite=request.config.getoption("--rewrite"))
+
+
+def compare(path: Path, text: str, seen: str, *, rewrite: bool) -> None:
+    """What is recorded in `path` with what was seen; or record that."""
+    if rewrite:
         path.write_text(seen)
-        return
-    if seen != text:
+    elif seen != text:
         names = (f"{path.name} as recorded", "as seen")
         pytest.fail(
             "\n".join(difflib.unified_diff(text.splitlines(), seen.splitlines(), *names, lineterm=""))

@@ -144,6 +144,7 @@ class LocalCluster:
             silence_s=options.silence_s,
             follows_writers=options.follows_writers,
             testing=options.testing,
+            limits=options.limits,
             round_trips=self._round_trips(),
         )
 

@@ -12,6 +12,7 @@ from server.runtime.region.config import PROMISE_MS, NodeAddress, ShardPlaces
 from server.runtime.region.local_etcd import Ports, free_ports
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import QUOTA_MIB, NodeRole
+from server.sql.limits import Limits
 from server.testing.options import Testing
 
 PLAN = "cluster.json"
@@ -74,6 +75,7 @@ class Options:
     quota_mib: int = QUOTA_MIB
     """Of each member of etcd."""
     testing: Testing = field(default_factory=Testing)
+    limits: Limits = field(default_factory=Limits)
 
 
 class Failed(Exception):

@@ -176,7 +176,13 @@ class QueryProcessor:
         gate = CatalogGate(config.auth, lambda: self.node.catalog(config.default_cluster), None)
         policy = Policy(gate, False, False, os.urandom, config.mock_secret)
         self.counters = Counters()
-        self._environment = Environment(policy, self._open_session, report_defect, self.counters)
+        self._environment = Environment(
+            policy,
+            self._open_session,
+            report_defect,
+            self.counters,
+            message_limit=config.limits.message_bytes,
+        )
         self.talk = Messages(messages.decode_to_processor, messages.FRAME_LIMIT, self._receive, self.fail)
         self.talk.congested = partial(self._hold_all, True)
         self.talk.resumed = partial(self._hold_all, False)
