@@ -60,18 +60,20 @@ def _metered(run: Callable[[Context], Iterator[Rows]], meter: Meter) -> Callable
         spent = 0.0
         first = None
         batches = run(c)
-        while True:
-            begun = perf_counter()
-            batch = next(batches, None)
-            spent += perf_counter() - begun
-            if first is None and (batch or batch is None):
-                first = spent
-                meter.first += first
-            if batch is None:
-                break
-            meter.rows += len(batch)
-            yield batch
-        meter.total += spent
+        try:
+            while True:
+                begun = perf_counter()
+                batch = next(batches, None)
+                spent += perf_counter() - begun
+                if first is None and (batch or batch is None):
+                    first = spent
+                    meter.first += first
+                if batch is None:
+                    break
+                meter.rows += len(batch)
+                yield batch
+        finally:  # whoever reads may have enough before the end
+            meter.total += spent
 
     return metered
 

@@ -102,6 +102,17 @@ def test_analyze_counts_rows_and_loops_of_every_operator(tmp_path):
     ]
 
 
+def test_an_operator_that_is_not_read_to_its_end_has_taken_time_too(tmp_path):
+    async def work(node):
+        client = await prepared(node)
+        answers = await client.query("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM t LIMIT 1")
+        return json.loads(answers[-2][0])[0]["Plan"]
+
+    limit = run(tmp_path, work)
+    [scan] = limit["Plans"]
+    assert 0 < scan["Actual Startup Time"] <= scan["Actual Total Time"]
+
+
 def test_analyze_verbose_estimates_the_cost_on_aws(tmp_path):
     analyzed, verbose, update = explained(
         tmp_path,
