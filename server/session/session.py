@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,6 +73,8 @@ class SqlSession:
         self.ctx: Context | None = None
         self.process_id = node.enter(self, known[0] if known is not None else None)
         self.secret = known[1] if known is not None else os.urandom(4)
+        self.session_id = str(uuid.uuid4())
+        """What sys.current_session_id() shows."""
         self._waiting: Wait[Any] | None = None
         """What the running statement waits for, if a cancel request may end it."""
         self._complete: bytes | None = None

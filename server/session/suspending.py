@@ -143,6 +143,8 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
     statements: dict[str, _Statement]
     portals: list[_Portal]
     transaction: _Transaction | None
+    session_id: str = ""
+    """Empty: written by a program that gave none."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -259,6 +261,7 @@ def _state(session: SqlSession) -> _State:
         statements={name: _statement(each) for name, each in session.statements.items()},
         portals=[_portal(name, each) for name, each in session.portals.items()],
         transaction=_transaction(txn) if txn is not None else None,
+        session_id=session.session_id,
     )
 
 
@@ -318,6 +321,7 @@ def resume(
     known = state.process_id, state.secret, state.cluster
     session = kind(host, state.user, state.database, {}, out, known)
     session.status = state.status
+    session.session_id = state.session_id or session.session_id
     session.query_text = state.query_text
     catalog: Catalog | None = None
     if state.transaction is not None:

@@ -408,10 +408,11 @@ def test_it_keeps_its_id_and_secret_and_is_counted_once(tmp_path):
     async def work(node: Node, client: moving.Moving) -> None:
         await client.query("begin")
         elsewhere = client.hosts[1]
-        who = client.session.process_id, client.session.secret
+        who = client.session.process_id, client.session.secret, client.session.session_id
         assert (node.open_transactions, elsewhere.open_transactions) == (1, 0)
         client.boundary()
-        assert (client.session.process_id, client.session.secret) == who
+        session = client.session
+        assert (session.process_id, session.secret, session.session_id) == who
         assert (node.open_transactions, elsewhere.open_transactions) == (0, 1)
         assert not node.sessions and list(elsewhere.sessions) == [who[0]]
         client.boundary()
