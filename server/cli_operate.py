@@ -28,6 +28,8 @@ from server.runtime.requests import (
 from server.runtime.stores import WORLD_ERRORS, InUse
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
+STATE_S = 5.0
+"""A node that does not say in time how it is speaks for nobody."""
 
 data_option = click.option(
     "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
@@ -56,15 +58,29 @@ def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
 
 
 def _directory(data: Path) -> Path:
-    """Of a cluster on this machine the first region's node whose socket is there: one speaks for all."""
+    """Of a cluster on this machine the node of the first region in service, else any: one speaks for all."""
     if not cli_cluster.is_cluster(data):
         return data
-    for each in sorted(data.glob("*/node")):
-        connected = cli_connect.connect(each)
-        if connected is not None:
-            connected.close()
-            return each
-    fail(f"no cluster runs on {data}")
+    states = {each: _state(each) for each in sorted(data.glob("*/node"))}
+    answering = [each for each, state in states.items() if state is not None]
+    if not answering:
+        fail(f"no cluster runs on {data}")
+    return next((each for each in answering if states[each] == "serving"), answering[0])
+
+
+def _state(node: Path) -> str | None:
+    """What a node's status says; None if nobody answers."""
+    try:
+        connected = cli_connect.connect(node)
+        if connected is None:
+            return None
+        found: list[Any] = []
+        with connected:
+            connected.settimeout(STATE_S)
+            cli_connect.ask(connected, Status(), found.append)
+    except (Refused, OSError):
+        return None
+    return str(found[0]["state"])
 
 
 def print_json(value: Any) -> None:
