@@ -44,15 +44,21 @@ from server.runtime.stores import Stores, snapshot_positions
 from server.runtime.stream import JOURNAL
 from server.runtime.waiting import outcome
 from server.session.unique import unique_id
+from server.session.work import Wait
 
 FOLLOW_S = 0.1
 READ_RECORDS = 64
 SLICE_S = 0.002
 PASSWORD_TRIES = 10
+AGAIN_S = 0.05
+"""Longer by so much before each further try: what came first may have a time that is still to come."""
 
 
 class Committing(Protocol):
     """A node that can change its catalog."""
+
+    def fresh(self) -> Wait[None] | None:
+        """Before a transaction begins: None, or what it has to wait for. Raises PgError 57P03."""
 
     def start_ts(self) -> Timestamp:
         """At which a transaction begins."""
@@ -232,8 +238,12 @@ class Operations:
 
 
 async def set_password(node: Committing, request: SetPassword) -> None:
-    """One catalog commit, like any DDL; tried again when another one came first."""
+    """One catalog commit, like any DDL; tried again when another one came first. Raises PgError 57P03."""
     for attempt in range(PASSWORD_TRIES):
+        await asyncio.sleep(AGAIN_S * attempt)
+        wait = node.fresh()
+        if wait is not None:
+            await outcome(wait)
         try:
             await _write_verifier(node, request)
             return

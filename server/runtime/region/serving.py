@@ -301,8 +301,8 @@ class RegionServer(Endpoint):
         }
 
     async def _set_password(self, request: SetPassword) -> None:
-        """As a session's transaction."""
-        await set_password(await self._up_to_now(), request)
+        """As a session's transaction: not while this region is out of service."""
+        await set_password(self._served(), request)
 
     async def _up_to_now(self) -> RegionNode:
         """The node, when it knows all that was acknowledged so far. Raises PgError 57P03 out of service."""
