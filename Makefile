@@ -88,8 +88,8 @@ sim: setup  ## Simulated clusters: SEED= replays one, SEEDS= explores so many (F
 mutants: setup  ## Each protocol rule switched off: its schedule, and the seeds a search needs (SEEDS= at most, RULES= these)
 	@$(BIN)/python -m tests.sim --mutants $(or $(SEEDS),1000) $(if $(RULES),--rules $(RULES))
 
-surface: setup  ## What is refused and which settings there are: SQLSTATE, text, since when, how it is known
-	@$(BIN)/python -m server.surface
+surface: setup  ## What is refused and which settings there are: SQLSTATE, text, since when, how it is known (DATE=: as of that day)
+	@$(BIN)/python -m server.surface $(if $(DATE),--date $(DATE))
 
 clean:  ## Remove .venv and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

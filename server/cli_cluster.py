@@ -95,6 +95,7 @@ data_option = click.option(
 )
 @cli_listening.testing_options
 @cli_listening.limit_option
+@cli_listening.surface_option
 def cluster(
     regions: str,
     witness: str,
@@ -113,6 +114,7 @@ def cluster(
     silence: float,
     testing: Testing,
     limits: Limits,
+    surface: str | None,
 ) -> None:
     """Run two regions and a witness on this machine."""
     at = cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None
@@ -136,6 +138,7 @@ def cluster(
         quota_mib=quota,
         testing=testing,
         limits=limits,
+        surface=surface,
     )
     try:
         sys.exit(local_cluster.run(options))

@@ -17,6 +17,7 @@ from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
 from server.runtime.router.settings import Settings as Routing
+from server.sql import dates
 from server.sql.limits import Limits, with_limits
 from server.testing.options import Testing
 
@@ -161,6 +162,22 @@ def limit_option(command: Callable[..., None]) -> Callable[..., None]:
         metavar="NAME=VALUE",
         help="Another value of one of DSQL's limits, such as transaction_rows=100; may be repeated.",
     )(with_option)
+
+
+def surface_option(command: Callable[..., None]) -> Callable[..., None]:
+    """--surface DATE, checked."""
+
+    @functools.wraps(command)
+    def with_option(*, surface: str | None, **others: Any) -> None:
+        try:
+            day = dates.checked(surface) if surface is not None else None
+        except ValueError as error:
+            usage(f"--surface: {error}")
+        command(**others, surface=day)
+
+    return click.option("--surface", metavar="DATE", help="Refuse what Aurora DSQL refused on that day.")(
+        with_option
+    )
 
 
 def access(

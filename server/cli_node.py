@@ -44,6 +44,7 @@ EXIT_USAGE = 2
 @cli_listening.router_options
 @cli_listening.testing_options
 @cli_listening.limit_option
+@cli_listening.surface_option
 @cli_listening.options
 def start(
     file: Path,
@@ -56,6 +57,7 @@ def start(
     fixed_ranges: bool,
     testing: Testing,
     limits: Limits,
+    surface: str | None,
     metrics: str | None,
     auth: str | None,
     password_file: Path | None,
@@ -80,6 +82,7 @@ def start(
         follows_writers=not fixed_ranges,
         testing=testing,
         limits=limits,
+        surface=surface,
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         auth=access.auth,
         admin_verifier=access.admin_verifier,

@@ -29,6 +29,7 @@ EXIT_FAILURE, EXIT_IN_USE = 1, 3
 @click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
 @cli_listening.testing_options
 @cli_listening.limit_option
+@cli_listening.surface_option
 @cli_listening.options
 @click.option("--region", default="us-east-1", show_default=True, help="The region that tokens are for.")
 @click.option(
@@ -66,6 +67,7 @@ def serve(
     routing: Routing | None,
     testing: Testing,
     limits: Limits,
+    surface: str | None,
 ) -> None:
     """Run one region on this machine."""
     iam = cli_listening.Iam(region, keys)
@@ -82,6 +84,7 @@ def serve(
         trust=access.trust,
         rebase=rebase,
         limits=limits,
+        surface=surface,
         testing=testing,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,

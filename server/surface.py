@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import click
 
 from server.session.settings import ALL
+from server.sql import dates
 from server.sql.refusal import Refusal
-from server.sql.refusals import TABLE
+from server.sql.refusals import table
 
 _NOT_KNOWN = "-"
 
@@ -20,16 +21,18 @@ def shape(refusal: Refusal) -> str:
     return refusal.of.__name__ + (f"({', '.join(refusal.kinds)})" if refusal.kinds else "")
 
 
-def refusal_rows() -> Iterator[tuple[str, ...]]:
-    """SQLSTATE, evidence, since when, source, text, shape: one row per refusal, in the order of the table."""
-    for refusal in TABLE:
-        since = refusal.since or _NOT_KNOWN
-        yield refusal.sqlstate, refusal.evidence, since, refusal.source, refusal.text, shape(refusal)
+def refusal_rows(day: str | None) -> Iterator[tuple[str, ...]]:
+    """SQLSTATE, evidence, since and until when, source, text, shape: one row per refusal, in the order of the table."""
+    for refusal in table(day):
+        times = refusal.since or _NOT_KNOWN, refusal.until or _NOT_KNOWN
+        yield refusal.sqlstate, refusal.evidence, *times, refusal.source, refusal.text, shape(refusal)
 
 
-def setting_rows() -> Iterator[tuple[str, ...]]:
+def setting_rows(day: str | None) -> Iterator[tuple[str, ...]]:
     """Name, default, whether SET takes it, evidence, source: one row per setting, by name."""
     for setting in sorted(ALL.values(), key=lambda each: each.name.lower()):
+        if day is not None and setting.since > day:
+            continue
         able = "SET and SHOW" if setting.check is not None else "SHOW"
         yield setting.name, setting.default or "''", able, setting.evidence, setting.source
 
@@ -42,12 +45,20 @@ def lines(rows: Iterator[tuple[str, ...]], heading: tuple[str, ...]) -> Iterator
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
 
 
-def main() -> None:
+@click.command()
+@click.option("--date", "day", help="As of that day.")
+def main(day: str | None) -> None:
     """Print both tables."""
-    for line in lines(refusal_rows(), ("SQLSTATE", "EVIDENCE", "SINCE", "SOURCE", "TEXT", "SHAPE")):
+    try:
+        day = dates.checked(day) if day else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for line in lines(
+        refusal_rows(day), ("SQLSTATE", "EVIDENCE", "SINCE", "UNTIL", "SOURCE", "TEXT", "SHAPE")
+    ):
         click.echo(line)
     click.echo()
-    for line in lines(setting_rows(), ("SETTING", "DEFAULT", "BY", "EVIDENCE", "SOURCE")):
+    for line in lines(setting_rows(day), ("SETTING", "DEFAULT", "BY", "EVIDENCE", "SOURCE")):
         click.echo(line)
 
 

@@ -37,7 +37,7 @@ def check_key(limits: Limits, columns: Sequence[Column]) -> None:
         )
     for column in columns:
         found = types.BY_OID[column.type_oid]
-        if found.key_kind is None:
+        if found.key_kind is None or not refusals.has_key_type(found.name):
             raise refusals.KEY_TYPE.error(found.display)
     declared = sum(
         column.typmod - _LENGTH_HEADER

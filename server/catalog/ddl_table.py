@@ -50,7 +50,7 @@ def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
     if refused is not None:
         raise refusals.DATATYPE.error(refused + ("[]" if name.array_bounds else ""))
     found, typmod = bind_type(name, change.env, change.catalog)
-    if found.name not in STORABLE or name.setof:
+    if found.name not in STORABLE or name.setof or not refusals.has_type(found.name):
         raise refusals.DATATYPE.error(found.display)
     if found.name in _CHAR_LIMITS:
         shown, limit = _CHAR_LIMITS[found.name]

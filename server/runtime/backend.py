@@ -35,6 +35,7 @@ from server.runtime.process import ROOT
 from server.runtime.reporting import Reports, added, at_its_end
 from server.session.reasons import Refusal
 from server.session.work import Wait
+from server.sql import dates
 from server.sql.limits import Limits
 from server.testing.desk import Desk, Observed
 from server.testing.injections import Fault
@@ -397,6 +398,7 @@ class Backend:
             mock_secret=front.mock_secret,
             rebase=self._node.rebase,
             limits=self._node.limits,
+            surface=dates.day(),
             session_defaults=self._node.session_defaults,
         )
 

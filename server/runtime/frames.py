@@ -113,6 +113,8 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag=16):
     limits: Limits
     regional: bytes = b""
     """Of a region's worker: what `server.runtime.region.worker` decodes."""
+    surface: str | None = None
+    """The day whose DSQL it is; None: the newest."""
     session_defaults: dict[str, str] = {}
     """What sessions' settings are where it is not DSQL's default."""
 

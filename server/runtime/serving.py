@@ -31,6 +31,7 @@ from server.runtime.router.router import Router
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
 from server.session.session import SqlSession
+from server.sql import refusals
 from server.sql.limits import Limits
 from server.testing.options import Testing
 
@@ -56,6 +57,8 @@ class Options:
     """Whose tokens are accepted (--auth iam)."""
     rebase: bool = True
     limits: Limits = field(default_factory=Limits)
+    surface: str | None = None
+    """The day whose DSQL it is; None: the newest."""
     snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
     workers: int = 0
     """Further processes that accept connections."""
@@ -71,6 +74,7 @@ class Server(Endpoint):
 
     def __init__(self, options: Options) -> None:
         super().__init__(log, options.limits)
+        refusals.as_of(options.surface)
         self.options = options
         self.node = Node(
             options.data,

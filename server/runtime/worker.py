@@ -48,6 +48,7 @@ from server.runtime.page import SharedPage, decode_catalog_versions
 from server.session.reasons import Refusal
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
+from server.sql import refusals
 from server.testing.conflicts import Lost
 from server.testing.desk import Request
 from storage.replica import Reader
@@ -173,6 +174,7 @@ class WorkerNode(SessionHost):
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
         super().__init__(config.limits, config.index)
+        refusals.as_of(config.surface)
         self.default_cluster = config.default_cluster
         self.rebase = config.rebase
         self.shared = Shared(page, link)

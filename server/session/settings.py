@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from server.errors import PgError
-from server.sql import ast, refusals
+from server.sql import ast, dates, refusals
 from server.sql.env import Env
 from server.sql.interval_decode import interval_in
 from server.sql.interval_encode import interval_out
@@ -38,6 +38,8 @@ class Setting:
     """How name and default are known; assumed: they are PostgreSQL's."""
     source: str = "§8.3 INF"
     """Section and source tag of dsql-reference."""
+    since: str = dates.PREVIEW
+    """From which day on DSQL has it."""
 
 
 def _invalid(name: str, value: str) -> PgError:
@@ -204,7 +206,9 @@ _ALLOWED = (
         "search_path", '"$user", public', _search_path, "Schemas searched.", is_list=True, is_quoted=True
     ),
     *(Setting(f"enable_{name}", "on", _boolean(f"enable_{name}"), "Planner hint.") for name in _ENABLES),
-    Setting("dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop")),
+    Setting(
+        "dsql.enable_batched_nestloop", "on", _boolean("dsql.enable_batched_nestloop"), since="2026-09-11"
+    ),
     Setting("disable_sync_create_index", "on", _boolean("disable_sync_create_index")),
 )
 _OURS = (
@@ -307,6 +311,12 @@ def quote_list(values: tuple[str, ...]) -> str:
     return ", ".join(shown)
 
 
+def found(name: str) -> Setting | None:
+    """The setting of that name, where DSQL has it already."""
+    setting = ALL.get(name.lower())
+    return None if setting is None or dates.is_later(setting.since) else setting
+
+
 def unsettable(name: str) -> PgError:
     return refusals.SETTING.error(name)
 
@@ -340,7 +350,7 @@ class Settings:
             self._boot[name.lower()] = self._checked(name, value)
 
     def _checked(self, name: str, value: str) -> str:
-        setting = ALL.get(name.lower())
+        setting = found(name)
         if setting is None or setting.check is None:
             raise unsettable(name)
         if setting.name == "DateStyle":
@@ -353,8 +363,8 @@ class Settings:
         value = self._values.get(key)
         if value is None:
             value = self._boot.get(key)
-        if value is None and key in ALL:
-            value = ALL[key].default
+        if value is None and (setting := found(key)) is not None:
+            value = setting.default
         return value
 
     def __getitem__(self, name: str) -> str:
@@ -368,7 +378,7 @@ class Settings:
         key = name.lower()
         checked = self._checked(name, value) if value is not None else None
         if value is None:
-            setting = ALL.get(key)
+            setting = found(key)
             if setting is None or setting.check is None:
                 raise unsettable(name)
         self._set(key, checked, local)

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
-from server.sql import tree, types
+from server.sql import refusals, tree, types
 from server.sql.codegen import Code, Emitter, Layout, compile_row, fold, fresh
 from server.sql.context import Context
 from server.sql.exec_node import Node, Rows
@@ -235,6 +235,8 @@ def plan_query(
         for lock in _locks(query):
             planner.needed.setdefault(lock.rel, set()).add(-2)
         node, point = SelectPlanner(planner, query, planner.top, False, extra).plan_with_point()
+        if query.locks:
+            refusals.check_lock(point is not None, len(query.rels))
         spools = tuple(planner.modifying) if outermost else ()
         turns = planner.has_sublinks
         return Plan(query.columns, node, None if spools or turns else point, spools, bool(query.locks), turns)

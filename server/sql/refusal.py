@@ -8,6 +8,7 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql import ast
+from server.sql.dates import PREVIEW
 
 OBSERVED = "observed"
 """Somebody recorded it on a cluster."""
@@ -20,8 +21,6 @@ OURS = "ours"
 
 IDENTITIES = "2026-02-13"
 """Sequences and identity columns; before, neither was there to have rules."""
-PREVIEW = "2024-12-03"
-"""DSQL's public preview: what was never supported is refused since then."""
 
 
 def _always(_node: Any) -> bool:
@@ -51,6 +50,8 @@ class Refusal:
     shown: Callable[[Any], str] = _nothing
     since: str | None = PREVIEW
     """From which day on: DSQL refuses it, or (`OURS`) supports it. None: not known."""
+    until: str | None = None
+    """The day from which on DSQL supports it; None: it is refused still."""
     hint: str | None = None
     unless: str | None = None
     """A setting that lifts the refusal when it is off."""

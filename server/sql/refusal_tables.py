@@ -11,6 +11,7 @@ from server.sql.refusal import ASSUMED, DOCUMENTED, IDENTITIES, OBSERVED, Refusa
 DEFAULTS = "2026-07-06"
 NOT_VALID = "2026-08-03"
 FOREIGN_KEYS = "2026-08-26"
+PARTIAL_INDEXES = "2026-09-15"
 
 
 # --- shapes ---
@@ -268,7 +269,7 @@ INDEXES = [
         when=lambda node: node.tablespace is not None,
     ),
     not_here(
-        "partial indexes", "§1.5 RN", "2026-09-15", of=ast.IndexStmt, when=lambda node: node.where is not None
+        "partial indexes", "§1.5 RN", PARTIAL_INDEXES, of=ast.IndexStmt, when=lambda node: node.where is not None
     ),
     not_here(
         "expressions as index keys", "§1.5 RN", "2026-08-13", of=ast.IndexElem,

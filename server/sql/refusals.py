@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from server.sql import ast, refusal_objects, refusal_tables
-from server.sql.refusal import ASSUMED, OBSERVED, Refusal, not_here
+from server.sql import ast, dates, refusal_history, refusal_objects, refusal_tables
+from server.sql.dates import PREVIEW
+from server.sql.refusal import ASSUMED, OBSERVED, OURS, Refusal, not_here
 
 IDENTITY_TYPE = refusal_tables.IDENTITY_TYPE
 IDENTITY = refusal_tables.IDENTITY
@@ -55,15 +56,56 @@ _KIND: dict[type, str] = {
 """The attribute that `kinds` means."""
 
 
-def _indexed() -> dict[type, tuple[Refusal, ...]]:
+def table(day: str | None) -> tuple[Refusal, ...]:
+    """The refusals of that day; None: of the newest there is. Of two that fit a node the first counts."""
+    if day is None:
+        return TABLE
+    earlier = [each for each in refusal_history.HISTORY if each.until is not None and each.until > day]
+    return (*earlier, *(each for each in TABLE if each.evidence == OURS or (each.since or PREVIEW) <= day))
+
+
+def _indexed(refusals: tuple[Refusal, ...]) -> dict[type, tuple[Refusal, ...]]:
     found: dict[type, list[Refusal]] = {}
-    for refusal in TABLE:
+    for refusal in refusals:
         if refusal.of is not None:
             found.setdefault(refusal.of, []).append(refusal)
     return {of: tuple(refusals) for of, refusals in found.items()}
 
 
-_BY_NODE = _indexed()
+_BY_NODE = _indexed(TABLE)
+
+
+def as_of(day: str | None) -> None:
+    """Refuse from now on, in the whole process, what DSQL refused on that day (`--surface`); None: what it does now."""
+    global _BY_NODE
+    dates.set_day(day)
+    _BY_NODE = _indexed(table(day))
+
+
+def check_lock(has_whole_key: bool, tables: int) -> None:
+    """PgError where FOR UPDATE was for one row of one table, given by its key."""
+    if dates.is_later(refusal_history.LOCKS):
+        if tables > 1:
+            raise refusal_history.LOCK_OF_SEVERAL.error()
+        if not has_whole_key:
+            raise refusal_history.LOCK_WITHOUT_KEY.error()
+
+
+def numeric_digits() -> tuple[int, int]:
+    """How many digits numeric(p, s) may have, and how many after the point."""
+    return (38, 37) if dates.is_later(refusal_history.NUMERIC_1000) else (1000, 1000)
+
+
+def has_type(name: str) -> bool:
+    """Whether columns may be of this type, of those that came later."""
+    return not dates.is_later(refusal_history.TYPES.get(name, PREVIEW))
+
+
+def has_key_type(name: str) -> bool:
+    """Likewise for keys."""
+    return name != "numeric" or not dates.is_later(refusal_history.NUMERIC_KEYS)
+
+
 Shown = Callable[[str], str | None]
 
 

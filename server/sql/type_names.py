@@ -53,10 +53,11 @@ def _numeric(values: list[int]) -> int:
     if len(values) not in (1, 2):
         raise PgError("22023", "invalid NUMERIC type modifier")
     precision, scale = values[0], values[1] if len(values) == 2 else 0
-    if not 1 <= precision <= 1000:
-        raise PgError("22023", f"NUMERIC precision {precision} must be between 1 and 1000")
-    if not -1000 <= scale <= 1000:
-        raise PgError("22023", f"NUMERIC scale {scale} must be between -1000 and 1000")
+    digits, decimals = refusals.numeric_digits()
+    if not 1 <= precision <= digits:
+        raise PgError("22023", f"NUMERIC precision {precision} must be between 1 and {digits}")
+    if not -decimals <= scale <= decimals:
+        raise PgError("22023", f"NUMERIC scale {scale} must be between -{decimals} and {decimals}")
     return numeric.make_typmod(precision, scale)
 
 

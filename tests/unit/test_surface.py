@@ -20,7 +20,7 @@ def test_surface():
     assert len(settings.splitlines()) == len(ALL) + 1
     truncate = next(line for line in refusals.splitlines() if "unsupported statement: Truncate" in line)
     assert truncate.split() == [
-        "0A000", "observed", "2024-12-03", "§1.2", "GOLD", "unsupported", "statement:", "Truncate",
+        "0A000", "observed", "2024-12-03", "-", "§1.2", "GOLD", "unsupported", "statement:", "Truncate",
         "Unsupported(Truncate)",
     ]  # fmt: skip
     assert "search_path" in settings

@@ -105,6 +105,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     follows_writers: bool = True
     """Ranges go by themselves to the region that writes them (server.runtime.region.moving)."""
     round_trips: list[RoundTrip] = []
+    surface: str | None = None
+    """The day whose DSQL it is; None: the newest."""
     testing: Testing = msgspec.field(default_factory=Testing)
     limits: Limits = msgspec.field(default_factory=Limits)
     auth: str = "trust"

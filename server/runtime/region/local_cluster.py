@@ -145,6 +145,7 @@ class LocalCluster:
             follows_writers=options.follows_writers,
             testing=options.testing,
             limits=options.limits,
+            surface=options.surface,
             round_trips=self._round_trips(),
         )
 

@@ -76,6 +76,7 @@ class Options:
     """Of each member of etcd."""
     testing: Testing = field(default_factory=Testing)
     limits: Limits = field(default_factory=Limits)
+    surface: str | None = None
 
 
 class Failed(Exception):

@@ -51,6 +51,7 @@ from server.session import remote
 from server.session.regional import KINDS
 from server.session.session import SqlSession
 from server.session.work import Wait
+from server.sql import refusals
 
 log = logging.getLogger("opendsql.region")
 
@@ -73,6 +74,7 @@ class RegionServer(Endpoint):
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(log, config.limits)
+        refusals.as_of(config.surface)
         self.config = config
         self.faults = joining.faults_of(config)
         self.transport = joining.transport_of(config, self.faults, self.broken)
