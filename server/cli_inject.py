@@ -22,6 +22,7 @@ from server.testing.injections import KINDS
 @click.option("--table", help="Only this table: NAME or SCHEMA.NAME.")
 @click.option("--ms", default=0.0, help="slow: how much longer.")
 @click.option("--jitter-ms", default=0.0, help="slow: and up to so much more.")
+@click.option("--cluster", metavar="ID", help="Of which cluster of the server; else the default one.")
 @click.option("--list", "is_list", is_flag=True, help="Show all, with how often each matched and fired.")
 @click.option("--remove", type=int, metavar="ID", help="Remove one.")
 @click.option("--remove-all", is_flag=True, help="Remove all.")
@@ -29,6 +30,7 @@ def inject(
     kind: str | None,
     data: Path,
     times: int | None,
+    cluster: str | None,
     is_list: bool,
     remove: int | None,
     remove_all: bool,
@@ -39,13 +41,13 @@ def inject(
     if sum(asked) != 1:
         cli_operate.fail("one of KIND, --list, --remove and --remove-all is needed", cli_operate.EXIT_USAGE)
     if is_list:
-        cli_operate.perform(data, ListInjections(), cli_operate.print_json)
+        cli_operate.perform(data, ListInjections(cluster), cli_operate.print_json)
     elif kind is None:
-        cli_operate.perform(data, RemoveInjections(remove), cli_operate.print_json)
+        cli_operate.perform(data, RemoveInjections(remove, cluster), cli_operate.print_json)
     else:
         if times is None and options["probability"] is None:
             times = 1
-        cli_operate.perform(data, Inject(kind, times=times, **options), cli_operate.print_json)
+        cli_operate.perform(data, Inject(kind, times=times, cluster=cluster, **options), cli_operate.print_json)
 
 
 COMMANDS = (inject,)

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from server import cli_listening
 from server.errors import PgError
+from server.pgwire.sigv4 import SERVICE
 from server.runtime import serving
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.snapshots import SnapshotSettings
@@ -26,7 +28,12 @@ EXIT_FAILURE, EXIT_IN_USE = 1, 3
 @click.option(
     "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
 )
-@click.option("--memory", is_flag=True, help="Keep nothing: no sync, a private directory in memory.")
+@click.option(
+    "--memory",
+    is_flag=True,
+    help="Keep nothing: no sync, a private directory in memory, or in --data, which is removed at the end.",
+)
+@click.option("--while-stdin", is_flag=True, help="Stop when standard input ends.")
 @cli_listening.testing_options
 @cli_listening.limit_option
 @cli_listening.surface_option
@@ -52,6 +59,7 @@ def serve(
     port: int,
     data: Path,
     memory: bool,
+    while_stdin: bool,
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
@@ -77,9 +85,10 @@ def serve(
         port=port,
         data=data,
         memory=memory,
+        while_stdin=while_stdin,
         auth=access.auth,
         tls_required=access.tls_required,
-        tls_names=access.tls_names,
+        tls_names=(*access.tls_names, f"*.{SERVICE}.{cli_listening.checked_region(region)}.on.aws"),
         admin_verifier=access.admin_verifier,
         trust=access.trust,
         rebase=rebase,
@@ -91,14 +100,15 @@ def serve(
         metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
         router=routing,
     )
-    sys.exit(run_serve(options))
+    chosen = click.get_current_context().get_parameter_source("data") is not ParameterSource.DEFAULT
+    sys.exit(run_serve(options, chosen))
 
 
-def run_serve(options: serving.Options) -> int:
-    """Run and map what goes wrong to the exit codes."""
+def run_serve(options: serving.Options, is_chosen: bool = True) -> int:
+    """Run and map what goes wrong to the exit codes. `is_chosen`: the data directory was, it is not the default."""
     try:
         if options.memory:
-            with serving.memory_directory() as path:
+            with serving.memory_directory(options.data if is_chosen else None) as path:
                 options.data = path
                 return serving.run(options)
         return serving.run(options)

@@ -185,7 +185,7 @@ class Operations:
     async def _inject(self, request: injection_requests.InjectionRequest, emit: Emit) -> None:
         if self._facts is None or self._node is None:
             raise Refused("inject needs a running server")
-        for line in injection_requests.answer(self._node.node_desk, DEFAULT_CLUSTER, request):
+        for line in injection_requests.answer(self._node, request):
             await emit(line)
 
     # --- the journal ---

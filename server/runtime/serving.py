@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +66,8 @@ class Options:
     metrics: tuple[str, int] | None = None
     """Host and port for Prometheus."""
     testing: Testing = field(default_factory=Testing)
+    while_stdin: bool = False
+    """Stop when standard input ends: when whoever started the server is gone."""
     router: Routing | None = None
     """This process accepts all connections, and hands their sessions to query processors that come and go."""
 
@@ -172,12 +175,25 @@ async def serve(options: Options) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopped.set)
+    if options.while_stdin:
+        _watch_stdin(loop, server.stopped.set)
     await server.start()
     process.tune()
     print(ready_line(options.host, server.port), flush=True)  # noqa: T201 - the contract of DESIGN §12
     await server.stopped.wait()
     await server.stop()
     return 0 if server.failure is None else 1
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+    def read() -> None:
+        while os.read(0, 1 << 16):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            loop.call_soon_threadsafe(ended)
+
+    # Not an executor's thread: the process would wait for it to end.
+    threading.Thread(target=read, daemon=True).start()
 
 
 def ready_line(host: str, port: int) -> str:
@@ -193,8 +209,17 @@ def address(host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def memory_directory() -> Iterator[Path]:
-    """A private directory in memory, gone afterwards."""
+def memory_directory(wanted: Path | None = None) -> Iterator[Path]:
+    """A private directory in memory, gone afterwards; or the one that is `wanted`, empty or new: FileExistsError."""
+    if wanted is not None:
+        wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(wanted.iterdir()):
+            raise FileExistsError(errno.EEXIST, "what --memory uses must be empty", str(wanted))
+        try:
+            yield wanted
+        finally:
+            shutil.rmtree(wanted, ignore_errors=True)
+        return
     base = "/dev/shm" if Path("/dev/shm").is_dir() else None
     path = Path(tempfile.mkdtemp(prefix=f"opendsql-{os.getpid()}-", dir=base))
     try:

@@ -32,6 +32,7 @@ THIRD_PARTY = {
     "greenlet": ("server/sql/turns.py", "server/session/stacks.py"),
     "grpc": ("journal/etcd_grpc.py",),
     "botocore": ("server/runtime/backup/s3.py",),
+    "pytest": ("opendsql/pytest_plugin.py",),
     "prometheus_client": ("server/runtime/metrics", "server/runtime/region/metrics"),
 }
 DISTRIBUTIONS = {"re2": "google-re2", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
@@ -44,10 +45,10 @@ STANDARD = {
         "journal/etcd_grpc.py",
         "journal/etcd_log.py",
     ),
-    "socket": ("server/runtime/", "server/cli_"),
+    "socket": ("server/runtime/", "server/cli_", "opendsql/testing.py"),
     "ssl": ("server/runtime/",),
     "threading": ("server/runtime/",),
-    "subprocess": ("server/runtime/",),
+    "subprocess": ("server/runtime/", "opendsql/testing.py"),
     "fcntl": ("server/runtime/",),
 }
 """Beginnings of the paths that may import them; what is not named may be imported anywhere."""

@@ -286,7 +286,7 @@ class RegionServer(Endpoint):
                 await emit(line)
         else:
             node = self._served()
-            for line in injection_requests.answer(node.node_desk, node.default_cluster, request):
+            for line in injection_requests.answer(node, request):
                 await emit(line)
 
     async def _cut_snapshot(self) -> dict[str, Any]:
