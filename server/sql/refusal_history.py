@@ -110,7 +110,7 @@ HISTORY: tuple[Refusal, ...] = (
         "unsupported ALTER TABLE VALIDATE CONSTRAINT statement", ASSUMED, "§1.4 RN", ast.AlterTableStmt,
         when=lambda node: node.asynchronous, until=NOT_VALID,
     ),
-    _actions(NOT_VALID, "§1.4 pistachio", "drop column", evidence=OBSERVED),
+    _actions(NOT_VALID, "§1.4 app repos", "drop column", evidence=OBSERVED),
     _added(NOT_VALID, "§1.4 RN", lambda constraint: constraint.not_valid and constraint.kind == "check"),
     _clause(
         EXPRESSION_KEYS, "expressions not supported for index keys", "§1.5 RN", ast.IndexElem,
