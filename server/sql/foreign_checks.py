@@ -137,10 +137,12 @@ class Checks:
     def _round(self, ctx: Context, events: Sequence[Event]) -> Iterator[list[Any]]:
         _expect_parents(ctx, events)
         scanned = yield from _scanned(ctx, events)
+        parents: dict[bytes, bytes] = {}
         for number, event in enumerate(events, 1):
             if event.old is None:
-                _check_child(ctx, event)
+                _check_child(ctx, event, parents)
             else:
+                parents.clear()
                 yield from self._parent(ctx, event, scanned)
             if number % 256 == 0:
                 ctx.tick()
@@ -264,8 +266,11 @@ def _refuse_children(ctx: Context, event: Event, scanned: Scanned, strict: bool)
 # --- a child's parent ---
 
 
-def _check_child(ctx: Context, event: Event) -> None:
-    """The parent of a child that was written is locked. PgError 23503 when there is none."""
+def _check_child(ctx: Context, event: Event, parents: dict[bytes, bytes]) -> None:
+    """The parent of a child that was written is locked. PgError 23503 when there is none.
+
+    `parents`: rows by their keys that were there for the children before.
+    """
     link = event.link
     raw = ctx.txn.current(event.key)
     if raw is None:
@@ -275,10 +280,14 @@ def _check_child(ctx: Context, event: Event) -> None:
         return
     if link.is_mixed(row):
         raise _violated(link, "MATCH FULL does not allow mixing of null and nonnull key values.")
-    parent = link.parent_of(ctx, link.wanted(row, ctx))
+    wanted = link.wanted(row, ctx)
+    if wanted in parents:
+        return
+    parent = link.parent_of(ctx, wanted)
     if parent is None:
         key = _shown(ctx, link.child, link.key.columns, row)
         raise _violated(link, f'Key {key} is not present in table "{link.parent.name}".')
+    parents[wanted] = parent
     ctx.txn.lock(parent, KEY_SHARE)
 
 
@@ -286,15 +295,15 @@ def _expect_parents(ctx: Context, events: Sequence[Event]) -> None:
     """Where rows are in other processes, the parents are asked for at once."""
     if not ctx.txn.is_remote:
         return
-    keys = []
+    keys: dict[bytes, None] = {}
     for event in events:
         link = event.link
         raw = ctx.txn.current(event.key) if event.old is None else None
         if raw is not None:
             row = link.child_access.unpack(raw)
             if link.refers(row) and not link.is_mixed(row):
-                keys.append(link.wanted(row, ctx))
-    ctx.txn.expect(keys)
+                keys[link.wanted(row, ctx)] = None
+    ctx.txn.expect(list(keys))
 
 
 # --- errors ---
