@@ -27,7 +27,7 @@ lock:  ## Resolve the dependencies of pyproject.toml anew: all into requirements
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra backup --extra regions --group dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
-	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra regions \
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet pyproject.toml - --extra backup --extra regions \
 	  --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --output-file docker/requirements.lock
 

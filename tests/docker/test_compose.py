@@ -125,6 +125,15 @@ def test_the_image_is_small_and_carries_no_tools(image: str) -> None:
     assert "No module named 'setuptools'" in done.stderr
 
 
+def test_the_image_speaks_to_s3(image: str) -> None:
+    """As far as to a store at which nobody listens."""
+    keys = ("--env", "AWS_ACCESS_KEY_ID=x", "--env", "AWS_SECRET_ACCESS_KEY=x")
+    listing = ("backup", "list", "s3://bucket/x", "--endpoint-url", "http://127.0.0.1:9")
+    done = run("docker", "run", "--rm", "--network", "none", *keys, image, *listing, check=False)
+    assert done.returncode == 1
+    assert "Could not connect to the endpoint URL" in done.stderr
+
+
 def test_the_server_has_no_privileges_and_a_read_only_root(region: Region) -> None:
     status = dict(
         line.split(":\t", 1)
