@@ -47,7 +47,9 @@ def inject(
     else:
         if times is None and options["probability"] is None:
             times = 1
-        cli_operate.perform(data, Inject(kind, times=times, cluster=cluster, **options), cli_operate.print_json)
+        cli_operate.perform(
+            data, Inject(kind, times=times, cluster=cluster, **options), cli_operate.print_json
+        )
 
 
 COMMANDS = (inject,)

@@ -95,11 +95,21 @@ def test_fixtures(tmp_path: Path) -> None:
 
 
 def test_the_servers_log_is_in_the_report(tmp_path: Path) -> None:
-    done = run(
-        tmp_path, "import psycopg\ndef test_it(dsql):\n    psycopg.connect(dsql.dsn, dbname='nowhere')\n"
-    )
+    source = """
+import socket
+def test_it(dsql):
+    with socket.create_connection((dsql.host, dsql.port)) as connected:
+        connected.sendall(bytes.fromhex("0000000804d2162f"))
+        assert connected.recv(1) == b"S"
+        connected.sendall(b"no TLS at all")
+        while connected.recv(100):
+            pass
+    assert False
+"""
+    done = run(tmp_path, source)
     assert done.returncode == 1
     assert "- OpenDSQL log -" in done.stdout
+    assert "tls_failed" in done.stdout
 
 
 def test_arguments_reach_the_server(tmp_path: Path) -> None:
