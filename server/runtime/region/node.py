@@ -218,8 +218,8 @@ class RegionNode(SessionHost):
             task.add_done_callback(self._ended)
         await self._until_served()
         while not clusters.is_registered(self.versions, self.start_ts()):
-            if self.leads_catalog:
-                await self._found()
+            if self.leads_catalog or self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is not None:
+                await self._found()  # where it is there, whoever leads may be of an older release
             await asyncio.sleep(RETRY_S)
         self.catalogs.load_all(self.start_ts())
         self._tasks.append(loop.create_task(self._run_jobs()))
