@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import random
 import signal
 import socket
 import urllib.error
@@ -24,6 +26,8 @@ log = logging.getLogger("opendsql.etcd")
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 5.0
+PORTS = range(16_384, 32_768)
+"""Below those that systems give to outgoing connections: one of these would take a port before its process listens."""
 
 
 class EtcdMissing(OSError):
@@ -206,15 +210,23 @@ class LocalEtcd:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of the loopback interface, side by side, that nobody listens on at the moment. Raises OSError."""
+    starts = list(range(PORTS.start, PORTS.stop - count, count))
+    random.shuffle(starts)
+    for start in starts:
+        ports = list(range(start, start + count))
+        if all(_is_free(port) for port in ports):
+            return ports
+    raise OSError(errno.EADDRINUSE, f"{count} free ports side by side were not found")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _get(url: str) -> dict[str, str]:
