@@ -11,7 +11,6 @@ from journal.encoding import seal
 from journal.journal import Conflict
 from journal.record import Header
 from server.catalog.store import TABLES, object_key
-from server.errors import PgError
 from server.runtime.region import owning
 from server.runtime.region.tails import Tails
 from server.session.reasons import Refusal
