@@ -1,6 +1,7 @@
 """How a process of a region gets to the other nodes and to the journals, and how long it runs; for all roles."""
 
 import asyncio
+import faulthandler
 import logging
 import signal
 import time
@@ -26,6 +27,9 @@ from server.runtime.stores import lock_directory
 log = logging.getLogger("opendsql.region")
 
 OPEN_RETRY_S = 0.2
+END_S = 20.0
+"""A process that has not ended so long after it began to is ended hard, as by kill -9, and says where it stood: whoever
+starts it again waits for its end."""
 LOOK_S = 60.0
 """Between two looks whether the certificates were renewed."""
 
@@ -180,6 +184,7 @@ async def serve(config: NodeConfig, make: Callable[[NodeConfig], Server], ready:
             process.tune()
             print(ready(server), flush=True)  # noqa: T201 - the contract of DESIGN §12
             await server.stopped.wait()
+        faulthandler.dump_traceback_later(END_S, exit=True)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await server.stop()
