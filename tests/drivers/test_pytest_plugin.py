@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ def environment() -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    plugin = [sys.executable, "-m", "pytest", "-p", "opendsql.pytest_plugin", "-p", "no:cacheprovider"]
-    return [*plugin, "-q", *arguments]
+    """As where OpenDSQL is installed, whether this environment was installed before it had a plugin or after."""
+    plugin = [] if entry_points(group="pytest11", name="opendsql") else ["-p", "opendsql.pytest_plugin"]
+    return [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", *arguments]
 
 
 def run(directory: Path, source: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -23,7 +23,7 @@ from tests.serving_process import opendsql
 
 pytestmark = pytest.mark.slow
 
-SOON = ("--router", "--suspend-seconds", "0", "--retire-seconds", "0")
+SOON = ("--no-conflict-detail", "--router", "--suspend-seconds", "0", "--retire-seconds", "0")
 LATE = ("--router", "--suspend-seconds", "1000", "--retire-seconds", "1000")
 
 

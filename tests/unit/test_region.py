@@ -69,6 +69,7 @@ def test_of_two_transactions_on_one_key_in_two_regions_the_first_wins():
                 await second.commit(starts[1], (A, b"2"), (B, b"2"))
             verdict = raised.value.verdict
             assert (verdict.key, verdict.won_at) == (B, won_at), "the voter's reason, through the decider"
+            await first.complete_to(won_at)
             assert [each.txid for each in first.commits if each.commit_ts == won_at] == [verdict.winner]
 
     asyncio.run(work())
