@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from journal.broken import Broken
-from server.runtime.net import wire
+from server.runtime.net import transport, wire
 from server.runtime.net.asking import Ended, Expired, Lost, Refused, Reply
 from server.runtime.net.faults import Cut, Heal, SetRoundTrip
 from server.runtime.net.sharing import backoff
@@ -390,7 +390,9 @@ def test_a_node_that_is_none_any_more_is_cut_off():
     between(east_and_west(), work)
 
 
-def test_connections_of_one_node_are_bounded():
+def test_connections_of_one_node_are_bounded(monkeypatch):
+    monkeypatch.setattr(transport, "LINKS_PER_NODE", 4)
+
     async def work(a: Party, c: Party) -> None:
         first = c.transport._accepted["a"][0]
         peers = [a.transport._peers["c"]]
