@@ -87,7 +87,7 @@ def test_another_one_takes_over_from_one_that_died_and_gives_back(tmp_path):
         assert content(east, NEAR + b"1", NEAR + b"2", NEAR + b"3") == [b"1", b"2", b"3"]
         assert east.leasing.assigning.moves >= 2
 
-    run(tmp_path, work, adjudicators=2, silence=0.5)
+    run(tmp_path, work, adjudicators=2, silence=2.0)
 
 
 def test_the_node_owns_while_no_adjudicator_lives(tmp_path):
@@ -104,7 +104,7 @@ def test_the_node_owns_while_no_adjudicator_lives(tmp_path):
         await commit(east, NEAR + b"2", b"2")
         assert east.routing.epoch_of(0) > epoch
 
-    run(tmp_path, work, adjudicators=1, silence=0.5)
+    run(tmp_path, work, adjudicators=1, silence=2.0)
 
 
 def test_without_a_lease_nothing_is_claimed_and_what_is_owned_stays(tmp_path):
@@ -125,7 +125,7 @@ def test_without_a_lease_nothing_is_claimed_and_what_is_owned_stays(tmp_path):
         assert adjudicator.owners[0].claims == claims
         other.cancel()
 
-    run(tmp_path, work, adjudicators=1, silence=0.5)
+    run(tmp_path, work, adjudicators=1, silence=2.0)
 
 
 def test_the_other_region_takes_the_journals_of_one_that_is_cut_off(tmp_path):
@@ -144,7 +144,7 @@ def test_the_other_region_takes_the_journals_of_one_that_is_cut_off(tmp_path):
         await seen(east, ts)
         assert content(east, NEAR + b"1", NEAR + b"2", NEAR + b"3") == [b"1", b"2", b"3"]
 
-    run(tmp_path, work, adjudicators=1, silence=0.5)
+    run(tmp_path, work, adjudicators=1, silence=2.0)
 
 
 def test_a_region_whose_node_died_is_lost_though_its_adjudicator_speaks(tmp_path):
@@ -159,7 +159,7 @@ def test_a_region_whose_node_died_is_lost_though_its_adjudicator_speaks(tmp_path
         await until(lambda: nodes.register.value.active == (EAST, WEST))
         await owns(nodes, ONE, 0)
 
-    run(tmp_path, work, adjudicators=1, silence=0.5)
+    run(tmp_path, work, adjudicators=1, silence=2.0)
 
 
 def test_the_journal_of_an_adjudicator_is_trimmed_and_its_successor_begins_behind(tmp_path):
