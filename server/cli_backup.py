@@ -4,7 +4,6 @@ A place for backups is a directory or s3://BUCKET/PREFIX. Results go to standard
 """
 
 import asyncio
-import importlib.metadata
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from journal.journal import LogError
 from journal.snapshot import SnapshotDamaged
 from server import cli_cluster, cli_connect
 from server.cli_topology import load_or_exit, tell_problems
+from server.runtime import build
 from server.runtime.backup import founding, storing
 from server.runtime.backup.manifest import BackupDamaged, Manifest
 from server.runtime.backup.places import Place, PlaceError, open_place
@@ -61,7 +61,7 @@ def create(place: str, endpoint_url: str | None, data: Path, keep: int | None, a
     """Cut a snapshot of the server, region or cluster on --data, and store it."""
     with _failures():
         where = open_place(place, endpoint_url)
-        written = storing.write(where, _cut(data), importlib.metadata.version("opendsql"))
+        written = storing.write(where, _cut(data), build.version())
         _show(written, as_json)
         if keep is not None:
             _prune(where, keep)
