@@ -1,4 +1,4 @@
-"""What every process that commits has towards its clients: a listener, perhaps workers, metrics, and how it ends."""
+"""What every process that commits has towards its clients: a listener, perhaps workers, and how they end with it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from server.pgwire.connection import Admit, Connection, Counters
 from server.pgwire.sigv4 import Trust
-from server.runtime import build, tls
+from server.runtime import tls
 from server.runtime.backend import Backend, Front
-from server.runtime.control import ControlSocket
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Listener, limits_of
 from server.runtime.reporting import counted, total
 from server.runtime.router.relay import Relay
 from server.runtime.router.router import Router
-from server.runtime.stores import WORLD_ERRORS
+from server.runtime.service import Service
 from server.session.session import SqlSession
 from server.sql.limits import Limits
 
 if TYPE_CHECKING:
-    from server.runtime.metrics import Families, MetricsServer
+    from server.runtime.metrics import Families
 
 STOP_GRACE_S = 5.0
 
@@ -58,29 +57,23 @@ class Facing(Protocol):
     def trust(self) -> Trust | None: ...
 
 
-class Endpoint:
-    """See `server.runtime.listener.Node`. `stopped` is set when the process is to end; `failure` tells why it must."""
+class Endpoint(Service):
+    """See `server.runtime.listener.Node`."""
 
     gate: CatalogGate
 
     def __init__(self, log: logging.Logger, limits: Limits) -> None:
+        super().__init__(log)
         self.limits = limits
-        self.version = build.version()
-        """Of the program, when this process began."""
-        self.stopped = asyncio.Event()
-        self.failure: BaseException | None = None
         self.counters = Counters()
         self.mock_secret = os.urandom(32)
         self.backend: Backend | None = None
         self.router: Router | None = None
         """This process accepts all connections; the backend's processes serve sessions."""
         self.listener: Listener | None = None
-        self.control: ControlSocket | None = None
-        self.metrics: MetricsServer | None = None
         self.port = 0
         self.admit: Admit = lambda user, options: None
         """See `server.pgwire.connection.Environment`."""
-        self._log = log
 
     def open_session(
         self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
@@ -99,17 +92,13 @@ class Endpoint:
             self.listener.cancel(process_id, secret)
 
     def broken(self, error: BaseException) -> None:
-        """An invariant is broken or the journal failed: answer nobody, end the process."""
-        if self.failure is None:
-            self.failure = error
-            traceback = not isinstance(error, WORLD_ERRORS) and error
-            self._log.critical("node stops error=%r", error, exc_info=traceback)
+        """As `Service.broken`, and every client is cut off."""
+        super().broken(error)
         if self.listener is not None:
             self.listener.stopping = True
             self.listener.abort()
         if self.backend is not None:
             self.backend.abort()
-        self.stopped.set()
 
     async def listen(self, facing: Facing, data: Path) -> None:
         """Accept clients, here and, without a router, in the backend's processes. Raises OSError for a taken port."""
@@ -166,10 +155,9 @@ class Endpoint:
         return counted(self.counters, others)
 
     async def publish(self, node: str, parts: Sequence[Families], host: str, port: int) -> None:
-        """Serve `parts`, and what is counted of clients and processes, to Prometheus. Raises OSError, naming the
-        address."""
+        """As `Service.publish`, with what is counted of clients and processes."""
         # Imported here: who does not ask for metrics does not wait for their library.
-        from server.runtime import metrics, metrics_families, metrics_workers
+        from server.runtime import metrics_families, metrics_workers
 
         own: list[Families] = [lambda: metrics_families.connections(self.connections())]
         backend, router = self.backend, self.router
@@ -177,13 +165,7 @@ class Endpoint:
             own.append(lambda: metrics_workers.workers(backend, self.processes()))
         if router is not None:
             own.append(lambda: metrics_workers.router(router))
-        server = metrics.MetricsServer(metrics.Exposition(node, [*parts, *own]))
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            error.filename = f"{host}:{port}"  # which of the ports it is
-            raise
-        self.metrics = server
+        await super().publish(node, [*parts, *own], host, port)
 
     async def leave(self) -> None:
         """No new connections; running statements get their grace; operators and Prometheus are cut off."""
@@ -194,10 +176,7 @@ class Endpoint:
             if self.backend is not None:
                 ends.append(self.backend.stop(STOP_GRACE_S))
             await asyncio.gather(*ends)
-        if self.control is not None:
-            await self.control.close()
-        if self.metrics is not None:
-            await self.metrics.stop()
+        await super().leave()
 
 
 async def require_free(host: str, port: int) -> None:

@@ -69,8 +69,12 @@ class MetricsServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> int:
-        """Listen (port 0: any free one); returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD)
+        """Listen (port 0: any free one); returns the port. Raises OSError, naming the address."""
+        try:
+            self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD)
+        except OSError as error:
+            error.filename = f"{host}:{port}"  # which of the ports it is
+            raise
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 

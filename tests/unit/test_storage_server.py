@@ -129,6 +129,16 @@ def test_it_answers_its_region_and_says_how_it_is(tmp_path):
     run(tmp_path, work)
 
 
+def test_it_says_which_build_it_is_also_when_another_was_installed_since(tmp_path, monkeypatch):
+    async def work(_east, running):
+        (before,) = await running.operate(requests.Status())
+        monkeypatch.setattr("importlib.metadata.version", lambda _name: "another")
+        (status,) = await running.operate(requests.Status())
+        assert status["version"] == before["version"] != "another"
+
+    run(tmp_path, work)
+
+
 def test_a_hash_of_a_time_that_does_not_come_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("server.runtime.storage_node.digest.WAIT_S", 0.01)
 

@@ -1,6 +1,5 @@
 """`opendsql node` for an adjudicator: from its configuration to the ready line and back."""
 
-import importlib.metadata
 import logging
 import os
 import time
@@ -13,9 +12,7 @@ import msgspec
 from server.runtime.adjudicator_node.node import AdjudicatorNode
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
-from server.runtime.endpoint import Endpoint
 from server.runtime.net.asking import Reply
-from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
 from server.runtime.region import joining, wire
 from server.runtime.region.config import NodeConfig
@@ -23,19 +20,19 @@ from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier
 from server.runtime.region.place import place_of
 from server.runtime.region.requests import Fault, Status
-from server.runtime.requests import Emit, Refused
-from server.sql.limits import Limits
+from server.runtime.requests import Emit
+from server.runtime.service import Service
 
 log = logging.getLogger("opendsql.adjudicator")
 
 Request: TypeAlias = Status | Fault
 
 
-class AdjudicatorServer(Endpoint):
+class AdjudicatorServer(Service):
     """An adjudicator with its transport; no client connects to it."""
 
     def __init__(self, config: NodeConfig) -> None:
-        super().__init__(log, Limits())
+        super().__init__(log)
         self.config = config
         self.faults = joining.faults_of(config)
         self.transport = joining.transport_of(config, self.faults, self.broken)
@@ -104,7 +101,7 @@ class AdjudicatorServer(Endpoint):
         from server.runtime import metrics_families
         from server.runtime.region import metrics, metrics_owners
 
-        node, version = self._running(), importlib.metadata.version("opendsql")
+        node, version = self._running(), self.version
         parts = [
             lambda: metrics_families.build(version, self.ready_after_s),
             metrics.process,
@@ -124,11 +121,8 @@ class AdjudicatorServer(Endpoint):
         """Raises `Refused`."""
         if isinstance(request, Status):
             await emit(self.status())
-            return
-        try:
-            self.faults.apply(request.change)
-        except BadChange as error:
-            raise Refused(str(error)) from error
+        else:
+            joining.change_faults(self.faults, request.change)
 
     def status(self) -> dict[str, Any]:
         """For `opendsql status` and tests."""
@@ -143,7 +137,7 @@ class AdjudicatorServer(Endpoint):
             "journals": [_owner(node, journal) for journal in sorted(node.owners)],
             "ranges_handed_over": sum(each.handed_over for each in node.owners.values()),
             "peers": [each._asdict() for each in self.transport.status()],
-            "version": importlib.metadata.version("opendsql"),
+            "version": self.version,
             "uptime_s": round(now - self.started, 1),
             "ready_after_s": round(self.ready_after_s, 2),
         }

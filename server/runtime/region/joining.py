@@ -6,22 +6,22 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from journal.broken import Broken
 from journal.etcd_client import Tls
 from journal.journal import LogError
-from server.runtime import certificates, process
+from server.runtime import build, certificates, process
 from server.runtime.net import identity
-from server.runtime.net.faults import Faults, SetRoundTrip
+from server.runtime.net.faults import BadChange, Change, Faults, SetRoundTrip
 from server.runtime.net.identity import Identity, load_issued
 from server.runtime.net.transport import Address, Transport
 from server.runtime.region import wire
 from server.runtime.region.carrier import Unreachable
 from server.runtime.region.config import STORAGE_ALONE, NodeAddress, NodeConfig
 from server.runtime.region.etcd_carrier import EtcdCarrier
+from server.runtime.requests import Refused
 from server.runtime.stores import lock_directory
 
 log = logging.getLogger("opendsql.region")
@@ -58,11 +58,19 @@ def faults_of(config: NodeConfig) -> Faults:
     return faults
 
 
+def change_faults(faults: Faults, change: Change) -> None:
+    """As an operator asks. Raises `Refused`."""
+    try:
+        faults.apply(change)
+    except BadChange as error:
+        raise Refused(str(error)) from error
+
+
 def transport_of(config: NodeConfig, faults: Faults, broken: Callable[[BaseException], None]) -> Transport:
     """To all other nodes, with the certificate of this one. Raises OSError, ValueError."""
     me = Identity(config.cluster, config.region, config.node)
     issued = load_issued(Path(config.certificates), config.node)
-    return Transport(me, wire.VOCABULARY, issued, faults=faults, broken=broken, build=version("opendsql"))
+    return Transport(me, wire.VOCABULARY, issued, faults=faults, broken=broken, build=build.version())
 
 
 async def join(transport: Transport, config: NodeConfig) -> None:

@@ -18,7 +18,6 @@ from server.runtime.endpoint import Endpoint
 from server.runtime.gate import CatalogGate
 from server.runtime.injection_requests import InjectionRequest
 from server.runtime.net.asking import Failure, Reply
-from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
 from server.runtime.operations import set_password
 from server.runtime.reading.region import storage_of
@@ -264,10 +263,7 @@ class RegionServer(Endpoint):
         if isinstance(request, Status):
             await emit(self.status())
         elif isinstance(request, Fault):
-            try:
-                self.faults.apply(request.change)
-            except BadChange as error:
-                raise Refused(str(error)) from error
+            joining.change_faults(self.faults, request.change)
         elif isinstance(request, CutSnapshot):
             await emit(await self._cut_snapshot())
         elif isinstance(request, ContentHash):

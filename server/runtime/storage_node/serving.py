@@ -5,7 +5,6 @@ query processors ── read, scan ─▶ answers; other replicas ── range w
 """
 
 import asyncio
-import importlib.metadata
 import logging
 import os
 import shutil
@@ -19,18 +18,17 @@ from journal.record import MARKERS, Key, Timestamp
 from server.runtime.clocks import choice
 from server.runtime.control import ControlSocket
 from server.runtime.net.asking import Question, Reply
-from server.runtime.net.faults import BadChange
 from server.runtime.net.identity import Identity
 from server.runtime.region import joining, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.requests import ContentHash, Fault, Status
 from server.runtime.requests import Emit, Refused
+from server.runtime.service import Service
 from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest_when_complete
 from server.runtime.storage_node.offering import Offering
 from server.runtime.storage_node.replica import ShardReplica
-from server.runtime.stores import WORLD_ERRORS
 from storage.mvcc import Versions
 
 log = logging.getLogger("opendsql.storage")
@@ -41,13 +39,12 @@ Request: TypeAlias = Status | Fault | ContentHash
 _decode = msgspec.json.Decoder(Request).decode
 
 
-class StorageServer:
-    """A `server.runtime.region.joining.Server`."""
+class StorageServer(Service):
+    """Replicas with their transport; no client connects to it."""
 
     def __init__(self, config: NodeConfig) -> None:
+        super().__init__(log)
         self.config = config
-        self.stopped = asyncio.Event()
-        self.failure: BaseException | None = None
         self.started = time.monotonic()
         self.ready_after_s = 0.0
         self.faults = joining.faults_of(config)
@@ -77,8 +74,6 @@ class StorageServer:
         self._kept = {
             str(number) for number, each in enumerate(config.shards) if config.node in each.replicas
         }
-        self._control = ControlSocket(data, self, self.broken, _decode)
-        self._metrics: Any = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- start and end
@@ -89,7 +84,8 @@ class StorageServer:
         self._remove_others()
         self._listen_to_nodes()
         await joining.join(self.transport, self.config)
-        await self._control.start()
+        self.control = ControlSocket(Path(self.config.data), self, self.broken, _decode)
+        await self.control.start()
         if self.config.metrics is not None:
             await self._publish(*self.config.metrics)
         loop = asyncio.get_running_loop()
@@ -102,9 +98,7 @@ class StorageServer:
 
     async def stop(self) -> None:
         """Answer nobody any more, and close storage."""
-        await self._control.close()
-        if self._metrics is not None:
-            await self._metrics.stop()
+        await self.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,15 +108,6 @@ class StorageServer:
         if self.failure is None:
             for replica in self.replicas:
                 replica.close()
-
-    def broken(self, error: BaseException) -> None:
-        """An invariant is broken, or the disk: answer nobody, end the process."""
-        if self.failure is None:
-            self.failure = error
-            log.critical(
-                "node stops error=%r", error, exc_info=None if isinstance(error, WORLD_ERRORS) else error
-            )
-        self.stopped.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -144,22 +129,15 @@ class StorageServer:
 
     async def _publish(self, host: str, port: int) -> None:
         # Imported here: who does not ask for metrics does not wait for their library.
-        from server.runtime import metrics, metrics_families
+        from server.runtime import metrics_families
         from server.runtime.region import metrics_storage as families
 
-        version = importlib.metadata.version("opendsql")
         parts = [
-            lambda: metrics_families.build(version, self.ready_after_s),
+            lambda: metrics_families.build(self.version, self.ready_after_s),
             lambda: families.replicas(self.replicas, self.edges.earliest()),
             lambda: metrics_families.transport(self.transport),
         ]
-        server = metrics.MetricsServer(metrics.Exposition(self.config.node, parts))
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            error.filename = f"{host}:{port}"  # which of the ports it is
-            raise
-        self._metrics = server
+        await self.publish(self.config.node, parts, host, port)
 
     # --- what nodes ask
 
@@ -212,10 +190,7 @@ class StorageServer:
                 if lo < hi:
                     await emit(await _hash(replica, replica.rows.replica, lo, hi, request.ts))
         else:
-            try:
-                self.faults.apply(request.change)
-            except BadChange as error:
-                raise Refused(str(error)) from error
+            joining.change_faults(self.faults, request.change)
 
     def status(self) -> dict[str, Any]:
         """For `opendsql status` and tests."""
@@ -225,7 +200,7 @@ class StorageServer:
             "node": self.config.node,
             "region": self.config.region,
             "pid": os.getpid(),
-            "version": importlib.metadata.version("opendsql"),
+            "version": self.version,
             "state": self.edges.refusal() or worst,
             "shards": [_status_of(each, self.edges.earliest()) for each in self.replicas],
             "peers": [each._asdict() for each in self.transport.status()],
