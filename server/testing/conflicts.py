@@ -6,6 +6,8 @@ the entry says: that of the key whose counter it took over.
 """
 
 from collections import deque
+from heapq import heappop, heappush, heapreplace
+from itertools import count
 
 import msgspec
 
@@ -62,6 +64,9 @@ class ConflictLog:
         self._losses: deque[Lost] = deque(maxlen=kept)
         self._keys: dict[tuple[int, Place], HotKey] = {}
         self._most_keys = keys
+        self._coldest: list[tuple[int, int, tuple[int, Place]]] = []
+        """A heap of (conflicts, order, key), one entry for each key; its count may have grown since."""
+        self._order = count()
         self._tables: dict[tuple[int, str], int] = {}
 
     def add(self, lost: Lost) -> None:
@@ -76,6 +81,7 @@ class ConflictLog:
         if found is None:
             over = self._make_room()
             found = self._keys[name] = HotKey(lost.cluster, lost.place, over, over, 0)
+            heappush(self._coldest, (over, next(self._order), name))
         found.conflicts += 1
         found.last = lost.at
 
@@ -89,8 +95,15 @@ class ConflictLog:
         """What the new key's counter begins with."""
         if len(self._keys) < self._most_keys:
             return 0
-        coldest = min(self._keys, key=lambda name: self._keys[name].conflicts)
-        return self._keys.pop(coldest).conflicts
+        while True:
+            known, order, name = self._coldest[0]
+            conflicts = self._keys[name].conflicts
+            if conflicts == known:
+                break
+            heapreplace(self._coldest, (conflicts, order, name))
+        heappop(self._coldest)
+        del self._keys[name]
+        return conflicts
 
     def losses(self, cluster: int) -> list[Lost]:
         """The newest last."""
