@@ -488,7 +488,7 @@ class Pressure(IntEnum):
     ALARM = 1
     """Half: trim, compact, tell the operator."""
     BACK = 2
-    """Three quarters: the owner takes no new transactions."""
+    """Three quarters: no new transactions should be taken; nothing here refuses them."""
     FULL = 3
     """etcd refuses writes, the notes of a trim too: only a larger quota, and then a trim, leads back."""
 

@@ -120,8 +120,7 @@ class RegionLog:
     async def measure(self):
         await self._reach()
         shared = self._shared
-        parts = [shared.size * 2 >= shared.quota, shared.size * 4 >= shared.quota * 3]
-        return Room(shared.size, shared.in_use, shared.quota, *parts)
+        return Room(shared.size, shared.in_use, shared.quota, shared.size * 2 >= shared.quota)
 
     async def compact(self):
         await self._reach()

@@ -14,7 +14,7 @@ LARGEST = 10 * MIB
 
 
 def room(size, quota=QUOTA):
-    return Room(size, size, quota, size * 2 >= quota, size * 4 >= quota * 3)
+    return Room(size, size, quota, size * 2 >= quota)
 
 
 def admission(nodes=2, size=0, journals=(0,)):

@@ -19,8 +19,6 @@ class Room(NamedTuple):
     quota: int
     is_tight: bool
     """Half is used: what can go should go."""
-    is_full: bool
-    """Three quarters: no new transactions, so that those decided find room."""
 
 
 class Carrier(Protocol):

@@ -159,8 +159,7 @@ class EtcdCarrier:
 
 
 def _room(space: Space) -> Room:
-    pressure = space.pressure
-    return Room(space.size, space.in_use, space.quota, pressure >= Pressure.ALARM, pressure >= Pressure.BACK)
+    return Room(space.size, space.in_use, space.quota, space.pressure >= Pressure.ALARM)
 
 
 class EtcdRegister:

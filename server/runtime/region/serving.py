@@ -422,7 +422,8 @@ def _kept(node: RegionNode, journal: int) -> dict[str, Any]:
     room = node.keeping.rooms.get(journal)
     found: dict[str, Any] = {"first": node.keeping.first.get(journal, 0)}
     if room is not None:
-        found |= {"used": room.in_use, "size": room.size, "quota": room.quota, "is_full": room.is_full}
+        is_full = journal in node.keeping.admission.full
+        found |= {"used": room.in_use, "size": room.size, "quota": room.quota, "is_full": is_full}
     return found
 
 
