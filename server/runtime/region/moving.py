@@ -16,7 +16,7 @@ from server.catalog.store import is_catalog_key
 from server.runtime.region.owning import Owning
 from server.runtime.region.place import NUMBERS_PER_NODE, Place
 from server.runtime.region.routing import Routing
-from server.runtime.region.writers import PREFIX_BYTES, Leaving, Writers
+from server.runtime.region.writers import PREFIX_BYTES, Leaving, Writers, sampled
 
 log = logging.getLogger("opendsql.moving")
 
@@ -38,12 +38,15 @@ class Moving:
 
     def prepared(self, message: Prepare) -> None:
         """A commit is to be decided or voted on here; one that is repeated was counted."""
+        if not self._place.follows_writers:
+            return
         number = message.coordinator // NUMBERS_PER_NODE
         touches = message.touches
         if message.candidate.attempt > 1 or not touches or number >= len(self._regions):
             return
         if not is_catalog_key(touches[0].key):
-            self._writers.wrote([each.key for each in touches], self._regions[number], time.monotonic_ns())
+            keys = [each.key for each in sampled(touches)]
+            self._writers.wrote(keys, self._regions[number], time.monotonic_ns())
 
     def look(self, is_active: Callable[[str], bool]) -> None:
         """Hand over what is due, if it is time to look; `is_active`: whether a region is in service."""

@@ -18,10 +18,12 @@ Synchronous; `now` comes in, ns of a monotonic clock.
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from journal.record import Key
 from storage import keycode
+
+T = TypeVar("T")
 
 SECOND = 10**9
 GAP = SECOND // 40
@@ -42,9 +44,14 @@ MOST_PARTS = 8
 MOST_TABLES = 256
 """That are counted; of the others, those that are written while one of these is not."""
 LOOKED_AT = 8
-"""Keys of one commit."""
+"""Keys of one commit: so many at least, if it has them, and fewer than twice as many."""
 PREFIX_BYTES = 8
 """Of a key: the table's or index's (storage.keycode)."""
+
+
+def sampled(touches: Sequence[T]) -> Sequence[T]:
+    """Those of one commit that are looked at."""
+    return touches[:: max(1, len(touches) // LOOKED_AT)]
 
 
 class Leaving(NamedTuple):
@@ -92,10 +99,9 @@ class Writers:
     def __len__(self) -> int:
         return len(self._tables)
 
-    def wrote(self, keys: Sequence[Key], region: str, now: int) -> None:
+    def wrote(self, keys: Iterable[Key], region: str, now: int) -> None:
         """A commit of `region` that writes or locks `keys`, and perhaps more."""
-        step = max(1, len(keys) // LOOKED_AT)
-        found = {key[:PREFIX_BYTES]: key for key in keys[::step]}
+        found = {key[:PREFIX_BYTES]: key for key in keys}
         for prefix, key in found.items():
             table = self._tables.get(prefix)
             if table is None:
