@@ -14,7 +14,6 @@ from tests.region_nodes import EAST
 from tests.regions.in_process import HANG_S
 
 PATIENCE_S = 0.3
-MIDDLE = b"\x00\x00\x00\x01\x00\x00\x50\x00"
 
 
 class Reply:
@@ -96,6 +95,12 @@ class StorageNodes:
         replica.close()
         assert isinstance(results[0], asyncio.CancelledError), results
 
+    async def started(self, name, lo, hi, others=()):
+        """`start`, and it serves."""
+        replica = self.start(name, lo, hi, others)
+        await self.serving(name)
+        return replica
+
     async def serving(self, name):
         async with asyncio.timeout(HANG_S):
             await self.replicas[name].serving.wait()
@@ -136,4 +141,4 @@ class Asking:
         return self._nodes.asked(self._source, node, message)
 
 
-__all__ = ["MIDDLE", "Reply", "StorageNodes"]
+__all__ = ["Reply", "StorageNodes"]

@@ -25,9 +25,9 @@ from server.runtime.storage_node.digest import digest
 from server.runtime.storage_node.replica import later
 from server.runtime.waiting import outcome
 from storage.shard import Refused
-from tests.region_nodes import EAST, WEST, Nodes
+from tests.region_nodes import EAST, SPLIT, WEST, Nodes
 from tests.regions.in_process import HANG_S, MS
-from tests.storage_nodes import MIDDLE, Reply, StorageNodes
+from tests.storage_nodes import Reply, StorageNodes
 from tests.unit.test_keeping import FAR, NEAR, commit, trimmed, until
 
 
@@ -65,9 +65,9 @@ def test_each_replica_has_its_range_and_what_the_node_has_of_it(tmp_path):
     async def work(nodes, storage):
         east, west = nodes.nodes[EAST], nodes.nodes[WEST]
         await commit(east, NEAR + b"0", b"before")
-        storage.start("low", b"", MIDDLE)
-        storage.start("low-again", b"", MIDDLE, ["low"])
-        storage.start("high", MIDDLE, MARKERS)
+        storage.start("low", b"", SPLIT)
+        storage.start("low-again", b"", SPLIT, ["low"])
+        storage.start("high", SPLIT, MARKERS)
         for name in ("low", "low-again", "high"):
             await storage.serving(name)
         for number in range(20):
@@ -84,8 +84,7 @@ def test_each_replica_has_its_range_and_what_the_node_has_of_it(tmp_path):
 def test_a_read_of_a_later_time_waits_for_it(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         ts = await commit(east, NEAR + b"1", b"1")
         assert (await read(replica, ts, NEAR + b"1", NEAR + b"2")).rows == (b"1", None)
         assert (await read(replica, ts - 1, NEAR + b"1")).rows == (None,)
@@ -104,8 +103,7 @@ def test_a_read_of_a_later_time_waits_for_it(tmp_path):
 def test_a_scan_goes_on_where_its_answer_ended(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         for number in range(4):
             ts = await commit(east, NEAR + b"%d" % number, b"x")
         lo, hi = NEAR, NEAR + b"\xff"
@@ -127,15 +125,13 @@ def test_a_scan_goes_on_where_its_answer_ended(tmp_path):
 def test_one_that_was_killed_goes_on_from_its_own_rows(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        await storage.started("low", b"", SPLIT)
         await commit(east, NEAR + b"1", b"1")
         await same(nodes, storage, "low")
         await storage.kill("low")
         for number in range(5):
             await commit(east, NEAR + b"%d" % number, b"2")
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         assert replica.loaded == 0
         await same(nodes, storage, "low")
 
@@ -148,15 +144,14 @@ def test_what_left_the_window_is_read_from_the_journals(tmp_path, monkeypatch):
 
     async def work(nodes, storage):
         east, west = nodes.nodes[EAST], nodes.nodes[WEST]
-        storage.start("low", b"", MIDDLE)
-        storage.start("other", b"", MIDDLE)
+        storage.start("low", b"", SPLIT)
+        storage.start("other", b"", SPLIT)
         await storage.serving("low")
         await storage.kill("low")
         for number in range(30):
             await commit((east, west)[number % 2], (NEAR, FAR)[number % 2] + b"%d" % number, b"2")
         await same(nodes, storage, "other")
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         assert replica.loaded == 0
         assert east.feeding.behind_answers > 0
         await commit(east, NEAR + b"1", b"3")
@@ -172,8 +167,7 @@ def test_what_left_the_window_is_read_from_the_journals(tmp_path, monkeypatch):
 def test_one_that_comes_back_too_late_begins_anew_from_a_snapshot(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        await storage.started("low", b"", SPLIT)
         await storage.kill("low")
         await commit(east, NEAR + b"1", b"1")
         await trimmed(nodes, EAST, WEST)
@@ -181,8 +175,7 @@ def test_one_that_comes_back_too_late_begins_anew_from_a_snapshot(tmp_path):
         await nodes.stop(EAST)
         await nodes.start(EAST)
         storage.offer_from_head()
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         assert replica.loaded == 1
         await same(nodes, storage, "low")
 
@@ -193,8 +186,7 @@ def test_one_that_cannot_go_on_begins_anew_also_while_its_rows_are_read(tmp_path
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
         await commit(east, NEAR + b"1", b"1")
-        replica = storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        replica = await storage.started("one", b"", SPLIT)
         fed = east.feeding.ask
 
         def lose(_node, wanted, reply):
@@ -202,7 +194,7 @@ def test_one_that_cannot_go_on_begins_anew_also_while_its_rows_are_read(tmp_path
             reply.answer(Fed([], wanted.complete, wanted.mark, True))
 
         reply = Reply()
-        storage.offering["one"].wanted(RangeWanted(b"", MIDDLE), reply)
+        storage.offering["one"].wanted(RangeWanted(b"", SPLIT), reply)
         east.feeding.ask = lose
         await until(lambda: replica.loaded == 2)
         assert reply.wait.done
@@ -214,8 +206,7 @@ def test_one_that_cannot_go_on_begins_anew_also_while_its_rows_are_read(tmp_path
 
 def test_it_is_fed_again_by_a_node_that_was_started_again(tmp_path):
     async def work(nodes, storage):
-        replica = storage.start("low", b"", MIDDLE)
-        await storage.serving("low")
+        replica = await storage.started("low", b"", SPLIT)
         await commit(nodes.nodes[EAST], NEAR + b"1", b"1")
         await nodes.stop(EAST)
         await until(lambda: nodes.register.value.active == (WEST,))
@@ -234,11 +225,9 @@ def test_a_replica_begins_from_another_one(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
         await commit(east, NEAR + b"1", b"1")
-        storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        await storage.started("one", b"", SPLIT)
         await storage.offering.pop(EAST).stop()
-        storage.start("two", b"", MIDDLE, ["one"])
-        await storage.serving("two")
+        await storage.started("two", b"", SPLIT, ["one"])
         assert storage.offering["one"].written == 1
         await same(nodes, storage, "one", "two")
 
@@ -248,11 +237,9 @@ def test_a_replica_begins_from_another_one(tmp_path):
 def test_rows_of_another_range_are_not_taken_for_its_own(tmp_path):
     async def work(nodes, storage):
         await commit(nodes.nodes[EAST], FAR + b"1", b"1")
-        storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        await storage.started("one", b"", SPLIT)
         await storage.kill("one")
-        replica = storage.start("one", MIDDLE, MARKERS)
-        await storage.serving("one")
+        replica = await storage.started("one", SPLIT, MARKERS)
         assert replica.loaded == 1
         assert (await same(nodes, storage, "one"))[0].rows == 1
 
@@ -261,12 +248,10 @@ def test_rows_of_another_range_are_not_taken_for_its_own(tmp_path):
 
 def test_a_damaged_directory_is_made_again(tmp_path):
     async def work(nodes, storage):
-        storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        await storage.started("one", b"", SPLIT)
         await storage.kill("one")
         (tmp_path / "one" / "storage" / "data.mdb").write_bytes(b"nothing" * 1000)
-        replica = storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        replica = await storage.started("one", b"", SPLIT)
         assert replica.loaded == 1
         shutil.rmtree(tmp_path / "one-ranges", ignore_errors=True)
 
@@ -277,8 +262,7 @@ def test_only_so_many_reads_wait(tmp_path, monkeypatch):
     monkeypatch.setattr(answering, "MOST_WAITING", 2)
 
     async def work(nodes, storage):
-        replica = storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        replica = await storage.started("one", b"", SPLIT)
         nodes.cut(EAST)
         later = time.time_ns() + 10**9
         replies = [Reply() for _ in range(3)]
@@ -287,7 +271,7 @@ def test_only_so_many_reads_wait(tmp_path, monkeypatch):
         assert [reply.wait.done for reply in replies] == [False, False, True]
         assert replies[2].wait.result == ReadFound((), Refused.LATE)
         at_once = Reply()
-        replica.reads.scan(ScanWanted(replica.complete, NEAR, MIDDLE), at_once)
+        replica.reads.scan(ScanWanted(replica.complete, NEAR, SPLIT), at_once)
         assert at_once.wait.result == ScanFound((), None, None)
         nodes.heal(EAST)
 
@@ -297,7 +281,7 @@ def test_only_so_many_reads_wait(tmp_path, monkeypatch):
 def test_nothing_is_answered_while_it_loads(tmp_path):
     async def work(nodes, storage):
         await storage.offering.pop(EAST).stop()
-        replica = storage.start("one", b"", MIDDLE)
+        replica = storage.start("one", b"", SPLIT)
         found = await read(replica, 1, NEAR)
         assert found == ReadFound((), Refused.LATE)
         storage.offer_from_head()
@@ -307,19 +291,18 @@ def test_nothing_is_answered_while_it_loads(tmp_path):
 
 
 def test_a_question_goes_to_the_shard_that_has_all_of_it():
-    low, high = (answering.Reads(lo, hi, time.time_ns) for lo, hi in ((b"", MIDDLE), (MIDDLE, MARKERS)))
+    low, high = (answering.Reads(lo, hi, time.time_ns) for lo, hi in ((b"", SPLIT), (SPLIT, MARKERS)))
     assert shard_of([low, high], ReadWanted(1, (NEAR,))) is low
     assert shard_of([low, high], ReadWanted(1, (NEAR, FAR))) is None
     assert shard_of([low, high], ReadWanted(1, ())) is None
-    assert shard_of([low, high], ScanWanted(1, MIDDLE, FAR)) is high
+    assert shard_of([low, high], ScanWanted(1, SPLIT, FAR)) is high
     assert shard_of([low, high], ScanWanted(1, NEAR, FAR)) is None
 
 
 def test_commits_are_dated_ahead_by_the_way_to_storage_nodes_too(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
+        await storage.started("one", b"", SPLIT)
         await until(lambda: east.owners[0].is_owner)
         ts = await commit(east, NEAR + b"1", b"1")
         await storage.until_complete("one", ts)
@@ -338,7 +321,7 @@ def test_replicas_have_the_same_whatever_comes_when(tmp_path, monkeypatch, seed)
     monkeypatch.setattr(feeding, "FED_COMMITS", 2)
     monkeypatch.setattr(feeding, "BEHIND_PART", 2)
     chance = random.Random(seed)
-    names = {"low": (b"", MIDDLE), "low-again": (b"", MIDDLE), "high": (MIDDLE, MARKERS)}
+    names = {"low": (b"", SPLIT), "low-again": (b"", SPLIT), "high": (SPLIT, MARKERS)}
 
     async def work(nodes, storage):
         writers = nodes.nodes[EAST], nodes.nodes[WEST]
@@ -378,9 +361,8 @@ def test_a_mark_never_goes_back():
 def test_an_answer_without_rows_waits_until_it_says_enough(tmp_path):
     async def work(nodes, storage):
         east = nodes.nodes[EAST]
-        replica = storage.start("one", b"", MIDDLE)
-        await storage.serving("one")
-        wanted = FeedWanted(b"", MIDDLE, replica.complete, replica.rows.mark, 10**12)
+        replica = await storage.started("one", b"", SPLIT)
+        wanted = FeedWanted(b"", SPLIT, replica.complete, replica.rows.mark, 10**12)
         reply = Reply()
         east.feeding.ask("another", wanted, reply)
         await commit(east, FAR + b"1", b"not of the range")

@@ -22,9 +22,9 @@ from server.runtime.storage_node.offering import NOTHING, Offering
 from server.runtime.storage_node.serving import StorageServer
 from server.runtime.waiting import outcome
 from storage.replica import Replica, StoredRows
-from tests.region_nodes import EAST, WEST, Nodes
+from tests.region_nodes import EAST, SPLIT, WEST, Nodes
 from tests.regions.in_process import HANG_S
-from tests.storage_nodes import MIDDLE, Reply
+from tests.storage_nodes import Reply
 from tests.unit.test_keeping import FAR, NEAR, commit, until
 
 STORE, FOREIGN = "us-east-1-storage-1-1", "us-west-2-storage-1-1"
@@ -45,7 +45,7 @@ def config(tmp_path, node, addresses):
         witness="us-east-2",
         journals=[],
         clock=ClockChoice("shared", directory=tmp_path),
-        shards=[ShardPlaces(b"", MIDDLE, (STORE,)), ShardPlaces(MIDDLE, None, (STORE,))],
+        shards=[ShardPlaces(b"", SPLIT, (STORE,)), ShardPlaces(SPLIT, None, (STORE,))],
     )
 
 
@@ -118,13 +118,13 @@ def test_it_answers_its_region_and_says_how_it_is(tmp_path):
                 await running.ask(outside)
         (status,) = await running.operate(requests.Status())
         assert status["state"] == "serving"
-        assert [(each["low"], each["answered"]) for each in status["shards"]] == [("", 1), (MIDDLE.hex(), 1)]
+        assert [(each["low"], each["answered"]) for each in status["shards"]] == [("", 1), (SPLIT.hex(), 1)]
         hashes = await running.operate(requests.ContentHash(ts))
-        for found, (lo, hi) in zip(hashes, ((b"", MIDDLE), (MIDDLE, MARKERS)), strict=True):
+        for found, (lo, hi) in zip(hashes, ((b"", SPLIT), (SPLIT, MARKERS)), strict=True):
             assert found["hash"] == (await digest(east.versions, lo, hi, ts)).hash
         families = {each.name: each for each in replicas(running.server.replicas, time.time_ns())}
         answered = families["opendsql_shard_reads_answered"].samples
-        assert [(each.labels["shard"], each.value) for each in answered] == [("", 1.0), (MIDDLE.hex(), 1.0)]
+        assert [(each.labels["shard"], each.value) for each in answered] == [("", 1.0), (SPLIT.hex(), 1.0)]
 
     run(tmp_path, work)
 
@@ -173,7 +173,7 @@ def test_rows_do_not_cross_regions_for_a_replica(tmp_path):
     async def work():
         transport = Heard()
         supplying = Supplying(transport, tmp_path, lambda: None, time.time_ns, pytest.fail)
-        for message in (wire.RangeWanted(b"", MIDDLE), wire.RangePieceWanted(b"", MIDDLE, 1, 0)):
+        for message in (wire.RangeWanted(b"", SPLIT), wire.RangePieceWanted(b"", SPLIT, 1, 0)):
             reply = Reply()
             transport.handlers[type(message)](Identity("local", WEST, FOREIGN), message, reply)
             assert isinstance(reply.wait.error, Refused)
@@ -191,7 +191,7 @@ def test_a_snapshot_is_not_replaced_under_its_reader_and_not_kept_for_ever(tmp_p
 
     async def offered(made):
         reply = Reply()
-        made.wanted(wire.RangeWanted(b"", MIDDLE), reply)
+        made.wanted(wire.RangeWanted(b"", SPLIT), reply)
         async with asyncio.timeout(HANG_S):
             return await outcome(reply.wait)
 
