@@ -32,6 +32,9 @@ def test_what_never_happened_is_zero(tmp_path):
         found = found_of(nodes.nodes[EAST])
         for name in ("conflicts_total", "commits_unknown_total", "begins_refused_total", "snapshot_failing"):
             assert value(found, name) == 0
+        for name in ("feed_behind_answers_total", "feed_lost_total"):
+            assert value(found, name) == 0
+        assert not nodes.nodes[EAST].is_feeding, "there is nobody to feed"
         for journal in ("0", "1"):
             for name in (
                 "journal_full",

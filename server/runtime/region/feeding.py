@@ -130,9 +130,8 @@ class Feeding:
 
     def __init__(self, source: Source, tails: Tails, complete: Timestamp) -> None:
         """`complete`: to which `source` has come; what follows is handed to `taken`."""
-        self.answers = 0
         self.behind_answers = 0
-        """Those from before the window."""
+        """Answers from before the window."""
         self.lost = 0
         """Replicas that were told to begin anew."""
         self.applied = Recent()
@@ -142,6 +141,8 @@ class Feeding:
         self._source = source
         self._tails = tails
         self._window = _Window(complete)
+        self._looked_at = complete
+        """Up to here was looked whether those that wait get anything."""
         self._waiting: dict[tuple[str, Key], _Asked] = {}
         self._behind: dict[tuple[str, Key], _Behind] = {}
 
@@ -163,6 +164,9 @@ class Feeding:
     def progressed(self) -> None:
         """More is complete."""
         complete = self.complete
+        if complete == self._looked_at:
+            return
+        self._looked_at = complete
         for key, (wanted, reply) in list(self._waiting.items()):
             if complete > wanted.complete:
                 self._try(key, wanted, reply)
@@ -186,8 +190,8 @@ class Feeding:
                 reply.refuse("too many replicas lie behind")
                 return
             behind = self._enter(key, wanted)
-        assert behind.forget is not None
-        behind.forget.cancel()
+        if behind.forget is not None:
+            behind.forget.cancel()
         behind.forget = asyncio.get_running_loop().call_later(IDLE_S, self._leave, key)
         behind.asked = _Asked(wanted, reply)
         self._go_on(key)
@@ -195,18 +199,27 @@ class Feeding:
     # --- within the window
 
     def _try(self, key: tuple[str, Key], wanted: FeedWanted, reply: Answering) -> None:
+        fed = self._found(wanted)
+        if fed is None:
+            self._waiting[key] = _Asked(wanted, reply)
+            reply.withdrawn = lambda: self._withdraw(key, reply)
+            return
+        self._waiting.pop(key, None)
+        if fed.commits:
+            self._sent[key] = fed.complete, time.monotonic_ns()
+        self._send(reply, fed)
+
+    def _found(self, wanted: FeedWanted) -> Fed | None:
+        """The answer; None: there is nothing to say yet."""
         complete = self.complete
-        if complete > wanted.complete:
-            parts = self._window.above(wanted.complete)
-            fed = _fed(wanted, parts, complete, self._source.crossbar.mark())
-            if fed.commits or fed.is_lost or complete - wanted.complete >= wanted.rest:
-                self._waiting.pop(key, None)
-                if fed.commits:
-                    self._sent[key] = fed.complete, time.monotonic_ns()
-                self._send(reply, fed)
-                return
-        self._waiting[key] = _Asked(wanted, reply)
-        reply.withdrawn = lambda: self._withdraw(key, reply)
+        if complete <= wanted.complete:
+            return None
+        parts = self._window.above(wanted.complete)
+        is_rested = complete - wanted.complete >= wanted.rest
+        if not is_rested and not any(part.commits for part in parts):
+            return None
+        fed = _fed(wanted, parts, complete, self._source.crossbar.mark())
+        return fed if is_rested or fed.commits or fed.is_lost else None
 
     def _withdraw(self, key: tuple[str, Key], reply: Answering) -> None:
         asked = self._waiting.get(key)
@@ -214,7 +227,6 @@ class Feeding:
             del self._waiting[key]
 
     def _send(self, reply: Answering, fed: Fed) -> None:
-        self.answers += 1
         self.lost += fed.is_lost
         reply.withdrawn = None
         reply.answer(fed)
@@ -223,7 +235,6 @@ class Feeding:
 
     def _enter(self, key: tuple[str, Key], wanted: FeedWanted) -> _Behind:
         behind = _Behind(wanted, lambda: self._go_on(key), lambda: self._lose(key))
-        behind.forget = asyncio.get_running_loop().call_later(IDLE_S, self._leave, key)
         self._behind[key] = behind
         self._tails.follow(behind.follower)
         return behind
@@ -232,8 +243,8 @@ class Feeding:
         behind = self._behind.pop(key, None)
         if behind is not None:
             self._tails.leave(behind.follower)
-            assert behind.forget is not None
-            behind.forget.cancel()
+            if behind.forget is not None:
+                behind.forget.cancel()
 
     def _lose(self, key: tuple[str, Key]) -> None:
         if (behind := self._behind.get(key)) is not None:

@@ -118,6 +118,15 @@ def storage(node: RegionNode) -> Iterator[Metric]:
     yield counter("snapshots_cut", "Snapshots cut by this process.", keeping.cut)
     yield gauge("snapshot_failing", "1 if the last try to cut a snapshot failed.", bool(keeping.last_error))
     yield counter("journal_trimmed_records", "Records that this process let go.", keeping.trimmed)
+    yield from _feeding(node)
+
+
+def _feeding(node: RegionNode) -> Iterator[Metric]:
+    """What the region's storage nodes got."""
+    feeding = node.feeding if node.is_feeding else None
+    behind, lost = (feeding.behind_answers, feeding.lost) if feeding is not None else (0, 0)
+    yield counter("feed_behind_answers", "Answers to replicas for which old records were read again.", behind)
+    yield counter("feed_lost", "Replicas that were told to begin anew, from a snapshot.", lost)
 
 
 def contention(node: RegionNode) -> Iterator[Metric]:
@@ -142,3 +151,5 @@ def membership(node: RegionNode) -> Iterator[Metric]:
     yield gauge("regions_epoch", "Changes of the set of regions in service.", value.epoch if value else 0)
     active = {region: float(node.membership.is_active(region)) for region in node.place.regions}
     yield labelled(GaugeMetricFamily, "region_active", "1 if the region is in service.", ["region"], active)
+    moves = node.leasing.assigning.moves
+    yield counter("journal_moves", "Journals given to another process of the region than had them.", moves)

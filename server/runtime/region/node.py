@@ -248,6 +248,11 @@ class RegionNode(SessionHost):
         return self._feeding
 
     @property
+    def is_feeding(self) -> bool:
+        """Whether a storage node has asked yet."""
+        return self._feeding is not None
+
+    @property
     def leads_catalog(self) -> bool:
         """Whether the owner of the first journal is in this region: the one that makes clusters and runs jobs."""
         return self.leasing.leads(min(self.owners))
