@@ -48,7 +48,7 @@ class AdjudicatorServer(Service):
         await self.edges.start()
         self._listen_to_nodes()
         await joining.join(self.transport, config)
-        await joining.open_journals(config, self._carriers)
+        await joining.open_journals(config, self._carriers, joining.etcd_tls(config))
         self.node = AdjudicatorNode(
             place_of(config),
             self._carriers,

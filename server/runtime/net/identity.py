@@ -42,7 +42,10 @@ class Identity(NamedTuple):
 
 
 class NodeTls:
-    """A node's two ends: it accepts connections and makes some. Raises OSError as `load`."""
+    """A node's two ends: it accepts connections and makes some.
+
+    Raises OSError (ssl.SSLError is one) if a file is missing or not a certificate.
+    """
 
     def __init__(self, authority: Path, certificate: Path, key: Path) -> None:
         self._files = (authority, certificate, key)
@@ -109,11 +112,6 @@ def issue_members(
         certificates.open_issued(directory / "etcd", region, subject, authority, now)
 
 
-def load(authority: Path, certificate: Path, key: Path) -> NodeTls:
-    """The contexts of a node. Raises OSError (ssl.SSLError is one) if a file is missing or not a certificate."""
-    return NodeTls(authority, certificate, key)
-
-
 def _context(side: int, authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(side)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -135,7 +133,7 @@ def _fill(context: ssl.SSLContext, authority: Path, certificate: Path, key: Path
 def load_issued(directory: Path, node: str) -> NodeTls:
     """The contexts of `node` from what `issue` has made. Raises OSError."""
     nodes = directory / "nodes"
-    return load(directory / "ca.pem", nodes / f"{node}.pem", nodes / f"{node}.key")
+    return NodeTls(directory / "ca.pem", nodes / f"{node}.pem", nodes / f"{node}.key")
 
 
 def of_certificate(certificate: Mapping[str, Any] | None) -> Identity | None:

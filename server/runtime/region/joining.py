@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from journal.broken import Broken
-from journal.etcd_client import Tls
+from journal.etcd_client import Tls, TlsSource
 from journal.journal import LogError
 from server.runtime import build, certificates, process
-from server.runtime.net import identity
 from server.runtime.net.faults import BadChange, Change, Faults, SetRoundTrip
-from server.runtime.net.identity import Identity, load_issued
+from server.runtime.net.identity import Identity, NodeTls, load_issued
 from server.runtime.net.transport import Address, Transport
 from server.runtime.region import wire
 from server.runtime.region.carrier import Unreachable
@@ -97,9 +96,10 @@ def peers_of(config: NodeConfig) -> list[NodeAddress]:
     return [each for each in config.nodes if each.node != config.node and is_peer(each)]
 
 
-async def open_journals(config: NodeConfig, carriers: dict[int, EtcdCarrier]) -> None:
+async def open_journals(
+    config: NodeConfig, carriers: dict[int, EtcdCarrier], tls: Tls | TlsSource | None
+) -> None:
     """Fill `carriers`; returns when each journal's member in this region was reached."""
-    tls = etcd_tls(config)
     for journal in config.journals:
         near = [journal.members[config.region]]
         while journal.number not in carriers:
@@ -142,7 +142,7 @@ class EtcdTls:
             if found == self._stamp:
                 return
             # gRPC takes what does not match without a word, and then no connection comes about.
-            identity.load(self._files[0], self._files[2], self._files[1])
+            NodeTls(self._files[0], self._files[2], self._files[1])
             self._tls = self._read()
         except OSError as error:
             log.error("certificates for etcd are not renewed error=%s", error)

@@ -116,8 +116,9 @@ class RegionServer(Endpoint):
         await self.edges.start()
         self._listen_to_nodes()
         await joining.join(self.transport, config)
-        await joining.open_journals(config, self._carriers)
-        self._register = self._open_register()
+        tls = joining.etcd_tls(config)
+        await joining.open_journals(config, self._carriers, tls)
+        self._register = self._open_register(tls)
         await restoring.restore(Path(config.data), self._carriers, self)
         self.node = RegionNode(
             place_of(config),
@@ -163,12 +164,12 @@ class RegionServer(Endpoint):
         ]
         await self.publish(self.config.node, parts, host, port)
 
-    def _open_register(self) -> EtcdRegister:
+    def _open_register(self, tls: joining.EtcdTls | None) -> EtcdRegister:
         config = self.config
         first = min(config.journals, key=lambda each: each.number)
         near = [first.members[config.region]]
         others = [region for region in config.regions if region != config.region]
-        return EtcdRegister(near, config.cluster, config.region, others, joining.etcd_tls(config))
+        return EtcdRegister(near, config.cluster, config.region, others, tls)
 
     def _listen_to_nodes(self) -> None:
         """What comes before the node is there is lost, as any message may be."""
