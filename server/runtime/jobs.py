@@ -24,7 +24,7 @@ from journal.record import LockClass, Write
 from server.catalog import clusters, store
 from server.catalog.descriptor import Catalog, Index, Job, Table
 from server.errors import PgError
-from server.runtime.waiting import outcome
+from server.runtime.waiting import outcome, telling
 from server.session.unique import unique_id
 from server.session.work import Wait
 from server.sql.access import IndexAccess, TableAccess
@@ -110,13 +110,8 @@ class JobRunner:
         """Begin with what an earlier process left unfinished."""
         self._wake.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
-        self._task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """It never ends by itself: without it every CALL sys.wait_for_job would wait in vain."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broken(error)
+        # It never ends by itself: without it every CALL sys.wait_for_job would wait in vain.
+        self._task.add_done_callback(telling(self._broken))
 
     async def stop(self) -> None:
         """Stop between two transactions; the job goes on with the next start."""

@@ -23,7 +23,7 @@ from journal.record import Position
 from journal.snapshot import KEPT, Head, Item, Snapshot, SnapshotDamaged, SnapshotWriter, verify_snapshot
 from server.runtime.committer import Committer
 from server.runtime.stores import Stores, snapshot_positions
-from server.runtime.waiting import outcome
+from server.runtime.waiting import outcome, telling
 from server.session.work import Wait
 
 log = logging.getLogger("opendsql.snapshots")
@@ -89,18 +89,13 @@ class Snapshots:
     def start(self) -> None:
         """Begin to look after the stores."""
         self._task = asyncio.get_running_loop().create_task(self._run())
-        self._task.add_done_callback(self._ended)
+        self._task.add_done_callback(telling(self._broken))
 
     async def stop(self) -> None:
         """Give up a snapshot that is being written."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broken(error)
 
     def request(self) -> Wait[Snapshot]:
         """Cut one now (`opendsql snapshot`); the Wait fails with OSError or SnapshotDamaged."""

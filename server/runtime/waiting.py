@@ -1,7 +1,8 @@
-"""From a Wait, which knows no loop, to a coroutine that awaits it."""
+"""How the loop meets what it waits for: a Wait, which knows no loop, and tasks that nobody awaits."""
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from server.session.work import Wait
 
@@ -18,3 +19,14 @@ async def outcome(wait: Wait[T]) -> T:
         finally:
             wait.callback = None
     return wait.value()
+
+
+def telling(broken: Callable[[BaseException], None]) -> Callable[[asyncio.Task[Any]], None]:
+    """A done callback of a task: `broken` gets what it raised, if it was not cancelled."""
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            broken(error)
+
+    return ended

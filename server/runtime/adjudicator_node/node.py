@@ -24,6 +24,7 @@ from server.runtime.region.owners import Owners
 from server.runtime.region.place import Place
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Tails
+from server.runtime.waiting import telling
 
 
 class AdjudicatorNode:
@@ -73,7 +74,7 @@ class AdjudicatorNode:
         loops = [self._live(), *(self._owners.own(journal, self._is_wanted) for journal in self.owners)]
         self._tasks = [loop.create_task(each) for each in loops]
         for task in self._tasks:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(telling(self.broken))
 
     async def stop(self) -> None:
         """End what runs here; the journals go on with another owner."""
@@ -81,11 +82,6 @@ class AdjudicatorNode:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.tails.stop()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.broken(error)
 
     def _is_wanted(self, journal: int) -> bool:
         return self.leased.is_wanted(journal, time.monotonic())

@@ -46,7 +46,7 @@ from server.runtime.region.owners import Owners
 from server.runtime.region.place import NUMBERS_PER_NODE, Place, patience_for
 from server.runtime.region.routing import Routing
 from server.runtime.region.tails import Behind, Tails
-from server.runtime.waiting import outcome
+from server.runtime.waiting import outcome, telling
 from server.session.transaction import Transaction, Versions
 from server.session.unique import unique_id
 from server.session.work import Wait
@@ -215,7 +215,7 @@ class RegionNode(SessionHost):
         loops += [self._owners.own(journal, self.leasing.is_mine) for journal in self.owners]
         self._tasks = [loop.create_task(each) for each in loops]
         for task in self._tasks:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(telling(self.broken))
         await self._until_served()
         while not clusters.is_registered(self.versions, self.start_ts()):
             if self.leads_catalog or self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is not None:
@@ -289,11 +289,6 @@ class RegionNode(SessionHost):
                 self._is_running_jobs = False
                 await self.jobs.stop()
             await asyncio.sleep(RETRY_S)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.broken(error)
 
     # --- what sessions ask
 

@@ -14,9 +14,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adjudicator.messages import Aborted
 from adjudicator.protocol import (
@@ -41,6 +41,7 @@ from server.runtime.region.carrier import Carrier, Unreachable
 from server.runtime.region.lead import Recent
 from server.runtime.region.tails import Behind, Follower, Tails
 from server.runtime.region.work import Work
+from server.runtime.waiting import telling
 from server.session.unique import unique_id
 
 log = logging.getLogger("opendsql.owning")
@@ -121,7 +122,7 @@ class Owning:
         self._earliest = earliest
         self._broken = broken
         self._follower: Follower | None = None
-        self._appends: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._flying_since = 0.0
         self._last_owner = ""
@@ -169,9 +170,7 @@ class Owning:
                 "journal claimed journal=%d epoch=%d safe=%d", self.journal, self.core.epoch, self.core.safe
             )
             self._replay()
-            leading = asyncio.get_running_loop().create_task(self._lead(is_wanted))
-            self._appends.add(leading)
-            leading.add_done_callback(self._append_ended)
+            self._begin(self._lead(is_wanted))
             while not self._ended.is_set() and not self.core.is_stopped:
                 self._perform(self.core.tick(self._earliest()))
                 await asyncio.sleep(TICK_S)
@@ -315,9 +314,7 @@ class Owning:
     def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Append):
-                task = asyncio.get_running_loop().create_task(self._append(effect))
-                self._appends.add(task)
-                task.add_done_callback(self._append_ended)
+                self._begin(self._append(effect))
             elif isinstance(effect, Announce):
                 self._sending.announce(effect.announcement)
             elif isinstance(effect, Replay):
@@ -377,18 +374,19 @@ class Owning:
         if self.core is not None and not self.core.is_stopped:
             self._perform(self.core.tick(self._earliest()))
 
-    def _append_ended(self, task: asyncio.Task[None]) -> None:
-        self._appends.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broken(error)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """A task for as long as the journal is owned here."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(telling(self._broken))
 
     async def _leave(self) -> None:
         if self._follower is not None:
             self._tails.leave(self._follower)
             self._follower = None
-        appends = list(self._appends)
-        for task in appends:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*appends, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.core = None

@@ -16,6 +16,7 @@ from journal.encoding import Undecodable, decode
 from journal.journal import Entry, LogError, Trimmed
 from journal.record import Position
 from server.runtime.region.carrier import Carrier, Unreachable
+from server.runtime.waiting import telling
 
 log = logging.getLogger("opendsql.tails")
 
@@ -113,7 +114,7 @@ class Tails:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._read_on(tail)) for tail in self._tails.values()]
         for task in self._tasks:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(telling(self._broken))
 
     async def stop(self) -> None:
         """Read no more."""
@@ -172,11 +173,6 @@ class Tails:
         """Its crossbar has room again."""
         self._feed(follower)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broken(error)
-
     # --- reading
 
     async def _read_on(self, tail: JournalTail) -> None:
@@ -225,7 +221,7 @@ class Tails:
                 is_fed = True
             else:
                 task = asyncio.get_running_loop().create_task(self._fetch(follower, tail, position))
-                task.add_done_callback(self._ended)
+                task.add_done_callback(telling(self._broken))
                 follower.fetching[journal] = task
         return is_fed
 

@@ -16,6 +16,7 @@ from journal.record import Key, Timestamp
 from journal.snapshot import SnapshotDamaged
 from server.runtime.region import restoring, snapshots, wire
 from server.runtime.snapshots import write_in_slices
+from server.runtime.waiting import telling
 from storage.replica import StoredRows
 
 log = logging.getLogger("opendsql.storage")
@@ -88,7 +89,8 @@ class Offering:
             self._asking[key] = [reply]
             task = loop.create_task(self._write(key))
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(telling(self._broken))
 
     def piece(self, message: wire.RangePieceWanted, reply: Answering) -> None:
         """A part of a file; empty when it is gone."""
@@ -156,9 +158,3 @@ class Offering:
     def _place(self, lo: Key, hi: Key) -> Path:
         name = blake2b(len(lo).to_bytes(4, "big") + lo + hi, digest_size=16).hexdigest()
         return self._directory / name
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broken(error)

@@ -29,6 +29,7 @@ from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest_when_complete
 from server.runtime.storage_node.offering import Offering
 from server.runtime.storage_node.replica import ShardReplica
+from server.runtime.waiting import telling
 from storage.mvcc import Versions
 
 log = logging.getLogger("opendsql.storage")
@@ -92,7 +93,7 @@ class StorageServer(Service):
         self._tasks = [loop.create_task(each.run()) for each in self.replicas]
         self._tasks.append(loop.create_task(self._tick()))
         for task in self._tasks:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(telling(self.broken))
         await asyncio.gather(*(each.serving.wait() for each in self.replicas))
         self.ready_after_s = time.monotonic() - self.started
 
@@ -108,11 +109,6 @@ class StorageServer(Service):
         if self.failure is None:
             for replica in self.replicas:
                 replica.close()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.broken(error)
 
     def _remove_others(self) -> None:
         """What is left of shards that this node had and has no more."""
