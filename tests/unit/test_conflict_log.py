@@ -43,6 +43,13 @@ def test_a_new_key_takes_the_place_of_the_coldest_and_says_by_how_much_it_may_be
     assert hot(log) == [("a", 3, 0, 2), ("c", 3, 2, 5)]
 
 
+def test_of_equally_cold_keys_the_one_that_came_first_goes() -> None:
+    log = ConflictLog(keys=3)
+    for at, key in enumerate("aabccdef"):
+        log.add(lost(key, at))
+    assert hot(log) == [("e", 3, 2, 6), ("f", 3, 2, 7), ("d", 2, 1, 5)]
+
+
 def test_a_key_that_is_lost_often_is_among_the_kept_ones() -> None:
     """More than one conflict in `keys` is enough, whatever else comes (Space-Saving's guarantee)."""
     log = ConflictLog(keys=10)
