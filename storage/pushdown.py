@@ -119,9 +119,12 @@ def check(pushed: bytes) -> None:
 def _made(pushed: bytes) -> Callable[[Iterable[Row]], Iterator[Row]]:
     try:
         wanted = _decode(pushed)
+        size, depth = (0, 0) if wanted.test is None else measure(wanted.test)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadRequest(str(error)) from None
-    check = None if wanted.test is None else _Compiler().made(wanted.test, 0)
+    if size > MOST_TESTS or depth > DEEPEST + 1:
+        raise BadRequest("a condition of too many parts")
+    check = None if wanted.test is None else _compiled(wanted.test)
     if wanted.counts:
         return lambda rows: _counted(rows, check)
     if wanted.columns is None:
@@ -159,33 +162,24 @@ def _pruned(rows: Iterable[Row], check: Check | None, kept: frozenset[int], widt
             )
 
 
-class _Compiler:
-    """Tests as functions of a row's values."""
-
-    def __init__(self) -> None:
-        self._left = MOST_TESTS
-
-    def made(self, test: Test, depth: int) -> Check:
-        """Raises `BadRequest`."""
-        values = test.values if isinstance(test, Among) else [test.value] if isinstance(test, Compare) else []
-        if not all(isinstance(value, bool | int | float | str | bytes) for value in values):
-            raise BadRequest("a value")
-        self._left -= max(len(values), 1)
-        if self._left < 0 or depth > DEEPEST:
-            raise BadRequest("a condition of too many parts")
-        if isinstance(test, Both):
-            return _all([self.made(each, depth + 1) for each in test.tests])
-        if isinstance(test, Either):
-            return _any([self.made(each, depth + 1) for each in test.tests])
-        if not 0 <= test.column < MOST_COLUMNS:
-            raise BadRequest("a column")
-        if isinstance(test, Null):
-            return _null(test.column, test.is_null)
-        if isinstance(test, Among):
-            return _among(test.column, test.values)
-        if test.op not in _OPERATORS:
-            raise BadRequest("an operator")
-        return _compare(test.column, _OPERATORS[test.op], test.value)
+def _compiled(test: Test) -> Check:
+    """A test as a function of a row's values. Raises `BadRequest`."""
+    values = test.values if isinstance(test, Among) else [test.value] if isinstance(test, Compare) else []
+    if not all(isinstance(value, bool | int | float | str | bytes) for value in values):
+        raise BadRequest("a value")
+    if isinstance(test, Both):
+        return _all([_compiled(each) for each in test.tests])
+    if isinstance(test, Either):
+        return _any([_compiled(each) for each in test.tests])
+    if not 0 <= test.column < MOST_COLUMNS:
+        raise BadRequest("a column")
+    if isinstance(test, Null):
+        return _null(test.column, test.is_null)
+    if isinstance(test, Among):
+        return _among(test.column, test.values)
+    if test.op not in _OPERATORS:
+        raise BadRequest("an operator")
+    return _compare(test.column, _OPERATORS[test.op], test.value)
 
 
 def _all(checks: Sequence[Check]) -> Check:

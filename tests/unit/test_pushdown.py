@@ -113,10 +113,23 @@ def test_a_condition_has_the_size_that_is_bounded() -> None:
         encode(Pushed(Compare(0, "=", None))),
         encode(Pushed(Among(0, tuple(range(MOST_TESTS + 1))))),
         encode(Pushed(deep(17))),
+        b"\x93" + b"\x92\xa1a\x91" * 500 + b"\x93\xa1n\x00\xc3" + b"\xc0\xc2",
         encode(Pushed(None, (-1,))),
         b"\x93" + b"\x92\xa1a\x91" * 5000 + b"\xc0\xc0\xc2",
     ],
-    ids=["nothing", "noise", "column", "operator", "array", "null", "many", "deep", "columns", "bottomless"],
+    ids=[
+        "nothing",
+        "noise",
+        "column",
+        "operator",
+        "array",
+        "null",
+        "many",
+        "deep",
+        "deeper",
+        "columns",
+        "bottomless",
+    ],
 )
 def test_what_no_reader_sends_is_refused(pushed: bytes) -> None:
     with pytest.raises(BadRequest):
