@@ -14,6 +14,8 @@ Range: TypeAlias = tuple[bytes, bytes]
 Bounds: TypeAlias = Callable[[Context], list[Range]]
 Pushed: TypeAlias = Callable[[Context], bytes]
 """What goes along with a scan, if the rows are in another process (server.sql.pushing)."""
+MakePushed: TypeAlias = Callable[[], Pushed | None]
+"""Compiles that, once, when rows are read from another process; None: nothing goes along."""
 Loop: TypeAlias = Callable[[Any, Context, list[Any]], None]
 """(stored values or (key, value) pairs, ctx, out): appends what passes."""
 
@@ -47,19 +49,25 @@ class Feed:
 class RangeFeed(Feed):
     """Key ranges, in key order."""
 
-    __slots__ = ("pushed",)
+    __slots__ = ("make_pushed",)
 
     def __init__(
-        self, bounds: Bounds, keyed: bool = False, reverse: bool = False, pushed: Pushed | None = None
+        self,
+        bounds: Bounds,
+        keyed: bool = False,
+        reverse: bool = False,
+        make_pushed: MakePushed | None = None,
     ) -> None:
         super().__init__(bounds, keyed, reverse)
-        self.pushed = pushed
+        self.make_pushed = make_pushed
 
     def read(self, c: Context) -> Iterator[list[Any]]:
         reverse = self.reverse
         scan = c.txn.scan_items if self.keyed else c.txn.scan
-        if self.pushed is not None and c.txn.is_remote:
-            scan = _pushing(c, self.pushed(c), self.keyed)
+        if self.make_pushed is not None and c.txn.is_remote:
+            pushed = self.make_pushed()
+            if pushed is not None:
+                scan = _pushing(c, pushed(c), self.keyed)
         size = self.first
         ranges = self.bounds(c)
         for lo, hi in reversed(ranges) if reverse else ranges:

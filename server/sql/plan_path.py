@@ -8,7 +8,7 @@ from server.catalog.descriptor import Index, IndexKey, Table
 from server.sql import tree, types
 from server.sql.access import IndexAccess, TableAccess, access
 from server.sql.codegen import Emitter, Outer, Unit
-from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, Pushed, RangeFeed
+from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, MakePushed, RangeFeed
 from server.sql.like_prefix import after_prefix, fixed_prefix
 from server.sql.plan_walk import is_volatile, rels_of
 from server.sql.resolve import resolve_operator
@@ -325,19 +325,19 @@ def _ends(path: Path, names: list[str], emitter: Emitter, prefix: str, after: st
     return lines
 
 
-def feed(path: Path, outer: Outer | None, keyed: bool, pushed: Pushed | None = None) -> Feed:
+def feed(path: Path, outer: Outer | None, keyed: bool, make_pushed: MakePushed | None = None) -> Feed:
     """The feed that reads a path; `keyed` feeds give the table's row keys too.
 
-    `pushed`: what goes along where the path is a range of what is wanted: of rows, or of entries that have it all.
+    `make_pushed`: what goes along where the path is a range of what is wanted: of rows, or of entries that have it all.
     """
     ranges = bounds(path, outer)
     if path.index is None and not path.unique:
-        return RangeFeed(ranges, keyed, path.reverse, pushed)
+        return RangeFeed(ranges, keyed, path.reverse, make_pushed)
     if path.index is None:
         return KeyFeed(ranges, keyed, path.reverse)
     if not path.unique:
         entries: Feed = RangeFeed(
-            ranges, False, path.reverse, pushed if path.index_only and not keyed else None
+            ranges, False, path.reverse, make_pushed if path.index_only and not keyed else None
         )
     else:
         entries = KeyFeed(ranges, False, path.reverse)

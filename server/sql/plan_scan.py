@@ -1,13 +1,14 @@
 """A table that is still to be read: its candidate paths, and the generated loops over the chosen one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from functools import cache, partial
 from typing import Any
 
 from server.catalog.descriptor import Catalog
 from server.sql import tree, types
 from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
-from server.sql.exec_scan import Count, Feed, Label, Scan
+from server.sql.exec_scan import Count, Feed, Label, Pushed, Scan
 from server.sql.explain import condition_lines
 from server.sql.plan_path import Path, bounds, feed, paths
 from server.sql.plan_walk import has_node
@@ -97,16 +98,8 @@ class TableScan:
 
     def feed(self, keyed: bool) -> Feed:
         """What reads the path."""
-        path, needed = self.path, self.needed
-        places, kept = self._positions(), None
-        if not needed & {-1, ROW_COLUMN}:
-            wanted = {column for column in needed if column >= 0}
-            columns = self.rel.table.columns
-            if not all(
-                types.BY_OID[columns[each].type_oid].by_value for each in places if each not in wanted
-            ):
-                kept = sorted(places[column] for column in wanted)
-        return feed(path, self.outer, keyed, pushed(self.rel.id, path.residual, places, kept))
+        needed = frozenset(self.needed)  # those of the statement may become more
+        return feed(self.path, self.outer, keyed, cache(partial(_pushed, self.path, needed)))
 
     def _build_late(self, exprs: Sequence[Expr], keys: Keys) -> Node:
         below = TableScan(self.rel, self.catalog, self.early, self.needed, self.outer)
@@ -138,14 +131,6 @@ class TableScan:
             (self.rel.id, -1),
         }
 
-    def _positions(self) -> dict[int, int]:
-        """Column -> position in the stored array."""
-        if self.path.index is None or not self.path.index_only or KEY_COLUMN in self.needed:
-            return {column: column for column in range(len(self.rel.table.columns))}
-        index = self.path.index.index
-        stored = [key.column for key in index.keys] + list(index.include)
-        return {attnum - 1: position for position, attnum in reversed(list(enumerate(stored, 1)))}
-
     def _decode(self, unit: Unit, needed: set[int]) -> tuple[list[str], dict[tuple[int, int], str]]:
         rel, table = self.rel.id, self.rel.table
         sources: dict[tuple[int, int], str] = {(rel, KEY_COLUMN): "k"}
@@ -158,7 +143,7 @@ class TableScan:
             sources[rel, -1] = f"{made}((" + "".join(f"r[{i}], " for i in live) + "))"
             sources[rel, ROW_COLUMN] = "r"
             return lines, sources
-        positions = self._positions()
+        positions = _positions(self.path, needed)
         columns = sorted(column for column in needed if column >= 0)
         if not columns:
             return [], sources
@@ -239,6 +224,26 @@ class TableScan:
         """What makes EXPLAIN's lines of the scan that gives `exprs`."""
         path, rel, needed = self.path, self.rel, self.needed
         return lambda verbose: scan_lines(path, rel, self.catalog, needed, exprs, verbose)
+
+
+def _positions(path: Path, needed: Set[int]) -> dict[int, int]:
+    """Column -> position in the stored array."""
+    if path.index is None or not path.index_only or KEY_COLUMN in needed:
+        return {column: column for column in range(len(path.table.columns))}
+    index = path.index.index
+    stored = [key.column for key in index.keys] + list(index.include)
+    return {attnum - 1: position for position, attnum in reversed(list(enumerate(stored, 1)))}
+
+
+def _pushed(path: Path, needed: Set[int]) -> Pushed | None:
+    """What goes along with a read of `path` from another process."""
+    places, kept = _positions(path, needed), None
+    if not needed & {-1, ROW_COLUMN}:
+        wanted = {column for column in needed if column >= 0}
+        columns = path.table.columns
+        if not all(types.BY_OID[columns[each].type_oid].by_value for each in places if each not in wanted):
+            kept = sorted(places[column] for column in wanted)
+    return pushed(path.rel, path.residual, places, kept)
 
 
 def _finish_loop(
