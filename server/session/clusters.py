@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from journal.record import Write
@@ -24,25 +24,24 @@ def create(host: Host) -> Generator[Wait[Any], None, str]:
     """A fresh cluster; its id. Raises PgError."""
     cluster_id = clusters.make_id(os.urandom(16))
     limit = host.limits.clusters
-    for attempt in range(TRIES):
-        ts = _now(host)
-        writes = clusters.creation(host.versions, ts, cluster_id, time.time_ns(), limit)
-        if (yield from _commit(host, ts, writes, attempt)):
-            break
+    yield from _change(
+        host, lambda ts: clusters.creation(host.versions, ts, cluster_id, time.time_ns(), limit)
+    )
     return cluster_id
 
 
 def drop(host: Host, cluster_id: str) -> Generator[Wait[Any], None, None]:
     """The cluster is gone for its clients; its rows are removed in the background. Raises PgError."""
+    yield from _change(host, lambda ts: clusters.deletion(host.versions, ts, cluster_id))
+
+
+def _change(host: Host, writes_at: Callable[[int], list[Write]]) -> Generator[Wait[Any], None, None]:
+    """Commit what is to be written at a time; at a later one when others were first. Raises PgError."""
     for attempt in range(TRIES):
-        ts = _now(host)
-        if (yield from _commit(host, ts, clusters.deletion(host.versions, ts, cluster_id), attempt)):
+        host.catalog(host.default_cluster)  # in a worker: of the newest snapshot
+        ts = host.start_ts()
+        if (yield from _commit(host, ts, writes_at(ts), attempt)):
             return
-
-
-def _now(host: Host) -> int:
-    host.catalog(host.default_cluster)  # in a worker: of the newest snapshot
-    return host.start_ts()
 
 
 def _commit(host: Host, ts: int, writes: list[Write], attempt: int) -> Generator[Wait[Any], None, bool]:
