@@ -10,9 +10,6 @@ from server.errors import PgError
 from server.session import calling_opendsql
 from server.session.work import Slice, Wait
 from server.sql import ast, types
-from server.sql.bind import bind_scalar
-from server.sql.codegen import compile_expr
-from server.sql.context import Context
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
@@ -32,11 +29,8 @@ def call(
         raise PgError("42883", f"procedure {shown} does not exist")
     if len(function.args) != 1:
         raise PgError("42883", f"procedure {'.'.join(function.names)}() does not exist")
-    if isinstance(function.args[0], ast.SubLink):
-        raise PgError("0A000", "cannot use subquery in CALL argument")
     txn = session.txn or session.begin(implicit=True)
-    bound = bind_scalar(function.args[0], None, session.env, txn.catalog, (types.TEXT, -1), "call")
-    job_id = compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
+    job_id = calling_opendsql.value_of(session, txn, function.args[0], types.TEXT)
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise PgError("22P02", "Unable to convert text to UUID")
     completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job_id))

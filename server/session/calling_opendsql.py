@@ -20,6 +20,7 @@ from server.testing.injections import Injection
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
+    from server.session.transaction import Transaction
 
 Row = tuple[Any, ...]
 
@@ -74,27 +75,28 @@ def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[
     name = function.names[1]
     if session.user != "admin":
         raise PgError("42501", f"permission denied for procedure {name}")
-    values = _arguments(session, function)
+    given = _arguments(session, function)
     if name == "new_cluster":
         return [((yield from clusters.create(session.node)),)]
     if name == "drop_cluster":
-        if values["cluster_id"] is None:
+        if given["cluster_id"] is None:
             raise PgError("22004", "cluster_id must not be null")
-        yield from clusters.drop(session.node, values["cluster_id"])
+        yield from clusters.drop(session.node, given["cluster_id"])
         return [(True,)]
-    answer = yield from session.wait_for(session.node.desk.ask(_request(session, name, values)))
+    answer = yield from session.wait_for(session.node.desk.ask(_request(session, name, given)))
     return [(bool(answer) if name == "remove_injection" else answer or 0,)]
 
 
-def _request(session: SqlSession, name: str, values: dict[str, Any]) -> Request:
+def _request(session: SqlSession, name: str, given: dict[str, Any]) -> Request:
     if name != "inject":
-        return Remove(session.cluster, values.get("id"))
-    if values.get("kind") is None:
+        return Remove(session.cluster, given.get("id"))
+    values = _DEFAULTS | given
+    if values["kind"] is None:
         raise PgError("22004", "kind must not be null")
     for required in ("nth", "ms", "jitter_ms"):
         if values[required] is None:
             raise PgError("22004", f"{required} must not be null")
-    if values.get("probability") is not None and "times" not in values["given"]:
+    if values.get("probability") is not None and "times" not in given:
         values["times"] = None
     return Inject(
         Injection(
@@ -114,14 +116,13 @@ def _request(session: SqlSession, name: str, values: dict[str, Any]) -> Request:
 
 
 def _arguments(session: SqlSession, function: ast.FuncCall) -> dict[str, Any]:
-    """The values by parameter, defaults among them, and `given`: the names of those that were."""
+    """The values of those that are given, by parameter."""
     name = function.names[1]
     procedure = PROCEDURES[name]
     if _is_decorated(function) or len(function.args) > len(procedure.parameters):
         raise _unknown(name)
     txn = session.txn or session.begin(implicit=True)
-    values: dict[str, Any] = {key: _DEFAULTS.get(key) for key in procedure.parameters}
-    given: set[str] = set()
+    given: dict[str, Any] = {}
     names = list(procedure.parameters)
     called = function.arg_names or (None,) * len(function.args)
     for place, (argument, called_by) in enumerate(zip(function.args, called)):
@@ -132,15 +133,18 @@ def _arguments(session: SqlSession, function: ast.FuncCall) -> dict[str, Any]:
             raise PgError("42601", f'argument name "{parameter}" used more than once')
         if called_by is None and any(called[:place]):
             raise PgError("42601", "positional argument cannot follow named argument")
-        if isinstance(argument, ast.SubLink):
-            raise PgError("0A000", "cannot use subquery in CALL argument")
-        kind = procedure.parameters[parameter]
-        bound = bind_scalar(argument, None, session.env, txn.catalog, (kind, -1), "call")
-        values[parameter] = compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
-        given.add(parameter)
-    if not given.issuperset(names[: procedure.needed]):
+        given[parameter] = value_of(session, txn, argument, procedure.parameters[parameter])
+    if not given.keys() >= set(names[: procedure.needed]):
         raise _unknown(name)
-    return values | {"given": given}
+    return given
+
+
+def value_of(session: SqlSession, txn: Transaction, argument: ast.Expr, kind: Type) -> Any:
+    """The value of a procedure's argument. Raises PgError."""
+    if isinstance(argument, ast.SubLink):
+        raise PgError("0A000", "cannot use subquery in CALL argument")
+    bound = bind_scalar(argument, None, session.env, txn.catalog, (kind, -1), "call")
+    return compile_expr(bound, {})((), Context(txn, (), session.env, txn.catalog))
 
 
 def _is_decorated(function: ast.FuncCall) -> bool:
