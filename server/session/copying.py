@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from server.catalog import ddl
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import copy_in, planning, preparing
+from server.session import copy_in, observing, planning, preparing
 from server.session.portal import rest
 from server.session.transaction import Transaction
 from server.session.work import Work
@@ -57,6 +57,7 @@ def _copy_out(
     if not prepared.returns_rows:
         raise PgError("0A000", "COPY query must have a RETURNING clause")
     assert prepared.plan is not None
+    yield from observing.before(session, prepared)
     session.check_privileges(prepared)
     session.count_statement(prepared, txn)
     ctx = session.new_context(txn, ())

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
-from server.session import planning, preparing
+from server.session import observing, planning, preparing
 from server.session.portal import Portal, rest
 from server.session.prepared import Prepared
 from server.session.transaction import Transaction
@@ -168,6 +168,7 @@ def _prepared(
 
 
 def _run(session: SqlSession, prepared: Prepared, txn: Transaction, reads: _CountedReads) -> Steps:
+    yield from observing.before(session, prepared)
     session.count_statement(prepared, txn)
     ctx: Context = session.new_context(txn, ())
     ctx.txn = reads

@@ -1,18 +1,26 @@
-"""What the views of schema opendsql show: asked of the node's desk before a statement that reads them begins."""
+"""What a statement asks of the node's desk before it begins: what the views of schema opendsql show, injections."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.session import injecting
 from server.session.work import Work
 from server.testing.desk import Observe
 
 if TYPE_CHECKING:
+    from server.session.prepared import Prepared
     from server.session.session import SqlSession
+
+
+def before(session: SqlSession, prepared: Prepared) -> Work:
+    """To be done before a plan runs. Raises PgError."""
+    if prepared.observes:
+        yield from observe(session)
+    elif session.node.desk.armed:
+        yield from injecting.at_statement(session, prepared)
 
 
 def observe(session: SqlSession) -> Work:
     """Let `session.observed` be of this moment."""
-    wait = session.node.desk.ask(Observe(session.cluster))
-    yield wait
-    session.observed = wait.value()
+    session.observed = yield from session.wait_for(session.node.desk.ask(Observe(session.cluster)))

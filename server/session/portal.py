@@ -44,10 +44,8 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
     txn = session.txn
     assert txn is not None and prepared.plan is not None
     if portal.rows is None and not portal.done:
-        if prepared.observes:
-            yield from observing.observe(session)
-        elif session.node.desk.armed:
-            yield from injecting.at_statement(session, prepared)
+        if prepared.observes or session.node.desk.armed:
+            yield from observing.before(session, prepared)
         session.check_privileges(prepared)
         session.count_statement(prepared, txn)
         portal.ctx = session.new_context(txn.view() if max_rows else txn, portal.params)

@@ -5,6 +5,7 @@ import asyncio
 from pygwire import messages as pg
 
 from server.session import planning
+from server.session.work import Wait
 from server.sql.limits import Limits
 from server.sql.scanner import lift
 from tests.sessions import Client, extended, run
@@ -468,5 +469,59 @@ def test_a_transaction_statement_is_parsed_once(tmp_path, monkeypatch):
         assert await client.query("BEGIN") == ["BEGIN"]
         assert await client.query("SELECT * FROM t") == [OC001]
         assert await client.query("ROLLBACK") == ["ROLLBACK"]
+
+    run(tmp_path, work)
+
+
+READS = (
+    "SELECT count(*) FROM {}",
+    "COPY (SELECT count(*) FROM {}) TO STDOUT",
+    "EXPLAIN ANALYZE SELECT count(*) FROM {}",
+)
+"""The ways to run a plan."""
+
+
+def test_what_runs_is_asked_for_by_every_statement_that_shows_it(tmp_path):
+    async def work(node):
+        client, other = Client(node), Client(node)
+        assert await client.query("COPY (SELECT count(*) FROM opendsql.transactions) TO STDOUT") == [
+            "H", b"1\n", "c", "COPY 1",
+        ]  # fmt: skip
+        await other.query("BEGIN")
+        await other.query("SELECT 1")
+        (line, *_) = await client.rows(
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT pid FROM opendsql.transactions"
+        )
+        assert "(actual rows=2 loops=1)" in line[0]
+
+    run(tmp_path, work)
+
+
+def test_asking_what_runs_can_be_cancelled(tmp_path):
+    async def work(node):
+        client = Client(node)
+        node.desk.elsewhere = Wait  # no other process ever answers
+        for reads in READS:
+            client.begin(pg.Query(query_string=reads.format("opendsql.transactions")))
+            while not isinstance(client.connection.waiting, Wait):
+                client.connection.turn()
+            node.cancel(client.session.process_id, client.session.secret)
+            assert (await client.finish())[-1] == "ERROR 57014 canceling statement due to user request"
+        node.desk.elsewhere = None
+        assert await client.rows(READS[0].format("opendsql.transactions")) == [("1",)]
+
+    run(tmp_path, work)
+
+
+def test_an_injection_meets_every_statement_that_reads(tmp_path):
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY)")
+        await client.query("CALL opendsql.inject('age_limit', times => NULL, table_name => 't')")
+        for number, reads in enumerate(READS, 1):
+            assert (await client.query(reads.format("t")))[-1].startswith("ERROR 54000 transaction age limit")
+            assert await client.rows("SELECT matched FROM opendsql.injections") == [(str(number),)]
+        await client.query("CALL opendsql.remove_injections()")
+        assert await client.rows(READS[0].format("t")) == [("0",)]
 
     run(tmp_path, work)
