@@ -42,6 +42,7 @@ import msgspec
 
 from journal.appender import claim_record
 from journal.broken import require
+from journal.directories import flush_directory
 from journal.encoding import Frame, Head, Sealed, Undecodable, read_head
 from journal.journal import (
     EMPTY,
@@ -86,14 +87,6 @@ def _anchor_bytes(tail: Tail) -> bytes:
     return msgspec.msgpack.encode(_Anchor(FORMAT, *tail))
 
 
-def _fsync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _open_environment(path: Path, map_size: int, sync: bool) -> lmdb.Environment:
     """Open LMDB at `path`, with a smaller map where the address space refuses `map_size`."""
     while True:
@@ -116,8 +109,8 @@ def _create(path: Path, sync: bool) -> None:
     environment.sync(True)
     environment.close()
     os.rename(making / "data.mdb", path / "data.mdb")
-    _fsync_directory(path)
-    _fsync_directory(path.parent)
+    flush_directory(path)
+    flush_directory(path.parent)
     shutil.rmtree(making)
 
 

@@ -34,6 +34,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 import msgspec
 
 from journal.broken import require
+from journal.directories import flush_directory
 from journal.encoding import HASH_SIZE, NO_HASH
 from journal.record import Key, Position, Timestamp
 
@@ -141,11 +142,7 @@ class SnapshotWriter:
         self._file.close()
         written = verify_snapshot(self._writing)
         os.rename(self._writing, self._path)
-        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_directory(self._path.parent)
         return written._replace(path=self._path)
 
     def abandon(self) -> None:

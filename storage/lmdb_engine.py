@@ -30,6 +30,7 @@ from typing import NamedTuple, TypeAlias
 
 import lmdb
 
+from journal.directories import flush_directory
 from storage.trust import Trust
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
@@ -150,11 +151,7 @@ def write_trust(path: Path, trust: Trust) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path / "trust")
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    flush_directory(path)
 
 
 def boot_id() -> str:

@@ -9,7 +9,6 @@ reserves the snapshot's time, so no owner uses a time at or below it (F1), and t
 known: nobody can ask after them here. Both records are made from the snapshot alone; doing it twice changes nothing.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -20,6 +19,7 @@ import msgspec
 
 from journal.appender import claim_record
 from journal.crossbar import Mark
+from journal.directories import flush_directory
 from journal.encoding import NO_HASH, Sealed, seal
 from journal.journal import EMPTY, Conflict, Tail, Trimmed
 from journal.lmdb_log import LmdbLog
@@ -217,9 +217,5 @@ def _write(directory: Path, head: Head, rows: Iterator[Item], before: Sequence[I
     except BaseException:
         writer.abandon()
         raise
-    descriptor = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_directory(directory.parent)
     return written

@@ -4,11 +4,11 @@
 s3://bucket/bank           the same as objects below a prefix (server.runtime.backup.s3)
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import Protocol
 
+from journal.directories import flush_directory
 from server.runtime.certificates import write_private
 
 
@@ -57,7 +57,7 @@ class Directory:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_private(directory / name, data)
             for each in (directory, self._path):
-                _flush_directory(each)
+                flush_directory(each)
         except OSError as error:
             raise PlaceError(str(error)) from error
 
@@ -94,11 +94,3 @@ def open_place(text: str, endpoint_url: str | None = None) -> Place:
     if endpoint_url is not None:
         raise PlaceError("--endpoint-url is for s3:// only")
     return Directory(Path(text))
-
-
-def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
