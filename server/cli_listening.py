@@ -81,6 +81,31 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def process_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--workers, --metrics; the command gets `workers`, and `metrics` as (host, port) or None."""
+
+    @functools.wraps(command)
+    def with_metrics(*, metrics: str | None, **others: Any) -> None:
+        command(**others, metrics=host_and_port("--metrics", metrics) if metrics is not None else None)
+
+    for option in (
+        click.option(
+            "--metrics",
+            metavar="HOST:PORT",
+            help="Where Prometheus may ask; whoever reaches it may read.",
+        ),
+        click.option(
+            "--workers",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0, 64),
+            help="Further processes that accept connections.",
+        ),
+    ):
+        with_metrics = option(with_metrics)
+    return with_metrics
+
+
 def router_options(command: Callable[..., None]) -> Callable[..., None]:
     """--router and how its processes come and go; the command gets them as `routing`, beside its `workers`."""
 

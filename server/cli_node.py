@@ -28,19 +28,12 @@ EXIT_USAGE = 2
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on for SQL.")
 @click.option("--listen", default="", metavar="ADDRESS", help="For other nodes; else the topology's host.")
-@click.option(
-    "--workers",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 64),
-    help="Further processes that accept connections.",
-)
+@cli_listening.process_options
 @click.option(
     "--fixed-ranges",
     is_flag=True,
     help="Ranges stay where the topology has them, else they go to the region that writes them.",
 )
-@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
 @cli_listening.router_options
 @cli_listening.testing_options
 @cli_listening.limit_option
@@ -58,7 +51,7 @@ def start(
     testing: Testing,
     limits: Limits,
     surface: str | None,
-    metrics: str | None,
+    metrics: tuple[str, int] | None,
     auth: str | None,
     password_file: Path | None,
     tls_mode: str,
@@ -83,7 +76,7 @@ def start(
         testing=testing,
         limits=limits,
         surface=surface,
-        metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
+        metrics=metrics,
         auth=access.auth,
         admin_verifier=access.admin_verifier,
         trust=access.trust,

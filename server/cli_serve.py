@@ -42,14 +42,7 @@ EXIT_FAILURE, EXIT_IN_USE = 1, 3
 @click.option(
     "--rebase/--no-rebase", default=True, show_default=True, help="Off: any newer catalog gives OC001."
 )
-@click.option(
-    "--workers",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 64),
-    help="Further processes that accept connections.",
-)
-@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus may ask; whoever reaches it may read.")
+@cli_listening.process_options
 @cli_listening.router_options
 @click.option("--keep-journal", is_flag=True, help="Never trim the journal.")
 @click.option("--snapshot-bytes", default=256 << 20, show_default=True, type=click.IntRange(1 << 10))
@@ -71,7 +64,7 @@ def serve(
     snapshot_bytes: int,
     snapshot_seconds: float,
     workers: int,
-    metrics: str | None,
+    metrics: tuple[str, int] | None,
     routing: Routing | None,
     testing: Testing,
     limits: Limits,
@@ -97,7 +90,7 @@ def serve(
         testing=testing,
         snapshots=SnapshotSettings(snapshot_bytes, snapshot_seconds, keep_journal),
         workers=workers,
-        metrics=cli_listening.host_and_port("--metrics", metrics) if metrics is not None else None,
+        metrics=metrics,
         router=routing,
     )
     chosen = click.get_current_context().get_parameter_source("data") is not ParameterSource.DEFAULT
