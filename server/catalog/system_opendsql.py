@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.catalog.system_relation import Values, content
+from server.sql.fn_datetime import UNIX_EPOCH
 from server.testing.conflicts import Place
-
-_EPOCH_US = 946_684_800_000_000
 
 
 def _time(ns: int | None) -> int | None:
     """A timestamptz from nanoseconds since 1970."""
-    return None if ns is None else ns // 1000 - _EPOCH_US
+    return None if ns is None else ns // 1000 + UNIX_EPOCH
 
 
 def _is_shown(env: Any, user: str) -> bool:

@@ -10,8 +10,10 @@ from server.catalog.descriptor import Catalog, Index, Table
 from server.catalog.store import ROLES, SCHEMAS, TABLES, is_catalog_key
 from server.errors import PgError
 from server.sql import types
-from server.sql.access import PREFIX_LENGTH, IndexAccess, access
+from server.sql.access import PREFIX_LENGTH, access
 from server.sql.env import Env
+from server.sql.fn_datetime import UNIX_EPOCH
+from server.sql.row_writer import key_text
 from server.testing.conflicts import KEY_TEXT, Lost, Place
 from storage import keycode
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 SETTING = "opendsql.conflict_detail"
 """The session's setting; off: errors are DSQL's to the byte."""
-_EPOCH_US = 946_684_800_000_000
 
 
 class Refusal(PgError):
@@ -68,7 +69,7 @@ def _detail(error: Refusal, what: str, env: Env) -> str:
     if not verdict.won_at:
         return f"Another transaction came first: {what}."
     winner = f"Transaction {verdict.winner.hex()}" if verdict.winner else "Another transaction"
-    at = types.TIMESTAMPTZ.output(verdict.won_at // 1000 - _EPOCH_US, env)
+    at = types.TIMESTAMPTZ.output(verdict.won_at // 1000 + UNIX_EPOCH, env)
     return f"{winner}, which committed at {at}, came first: {what}."
 
 
@@ -84,12 +85,11 @@ def describe(key: bytes, catalog: Catalog, env: Env) -> tuple[Place, str]:
         return Place(key=_shortened(key.hex())), f"key {_shortened(key.hex())} of a table that is not known"
     if oid == table.oid:
         return _describe_row(key, table, catalog, env)
-    index = next(each for each in table.indexes if each.oid == oid)
-    kinds = IndexAccess(table, index, catalog.cluster).kinds
-    shown = _shown_key(key, table, index, kinds, env)
-    schema = _schema_of(table, catalog)
-    what = f'key {shown} of index "{index.name}" of table "{schema}.{table.name}"'
-    return Place(schema, table.name, index.name, shown), what
+    found = next(each for each in access(table, catalog.cluster).indexes if each.index.oid == oid)
+    shown = _shown_key(key, table, found.index, found.kinds, env)
+    schema, name = _schema_of(table, catalog), found.index.name
+    what = f'key {shown} of index "{name}" of table "{schema}.{table.name}"'
+    return Place(schema, table.name, name, shown), what
 
 
 def _describe_row(key: bytes, table: Table, catalog: Catalog, env: Env) -> tuple[Place, str]:
@@ -120,13 +120,8 @@ def _schema_of(table: Table, catalog: Catalog) -> str:
 
 
 def _shown_key(key: bytes, table: Table, index: Index, kinds: tuple[str, ...], env: Env) -> str:
-    """As PostgreSQL's details show a key: (a, b)=(1, x)."""
     columns = [table.columns[each.column - 1] for each in index.keys]
-    values = [
-        "null" if value is None else types.BY_OID[column.type_oid].output(value, env)
-        for column, value in zip(columns, keycode.decode(kinds, key))
-    ]
-    return _shortened(f"({', '.join(column.name for column in columns)})=({', '.join(values)})")
+    return _shortened(key_text(columns, keycode.decode(kinds, key), env))
 
 
 def _shortened(text: str) -> str:

@@ -17,10 +17,10 @@ from journal.broken import require
 from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Oid, Table
 from server.errors import PgError
-from server.sql import types
 from server.sql.access import Row
 from server.sql.context import Context
 from server.sql.foreign_keys import Found, Link, link_of
+from server.sql.row_writer import key_text
 
 if TYPE_CHECKING:
     from server.sql.foreign_writer import ReferringWriter
@@ -336,12 +336,7 @@ def _fields(link: Link) -> dict[str, str]:
 def _shown(ctx: Context, table: Table, attnums: Sequence[int], row: Row) -> str:
     """`(columns)=(values)` of a row."""
     columns = [table.columns[attnum - 1] for attnum in attnums]
-    values = [row[attnum - 1] for attnum in attnums]
-    texts = [
-        "null" if value is None else types.BY_OID[column.type_oid].output(value, ctx.env)
-        for column, value in zip(columns, values)
-    ]
-    return f"({', '.join(column.name for column in columns)})=({', '.join(texts)})"
+    return key_text(columns, [row[attnum - 1] for attnum in attnums], ctx.env)
 
 
 def _find(catalog: Catalog, oid: Oid) -> Link:

@@ -12,6 +12,7 @@ from server.errors import PgError
 from server.sql import types
 from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
 from server.sql.context import Context
+from server.sql.env import Env
 from storage import rowcode
 
 BLIND, NON_KEY, EXCLUSIVE = int(LockClass.BLIND), int(LockClass.NON_KEY), int(LockClass.EXCLUSIVE)
@@ -165,18 +166,16 @@ class RowWriter:
         assert index is not None
         columns = [self.table.columns[key.column - 1] for key in index.keys]
         values = [row[key.column - 1] for key in index.keys]
-        names = ", ".join(column.name for column in columns)
-        shown = ", ".join(_shown(ctx, column, value, None) for column, value in zip(columns, values))
         return PgError(
             "23505",
             f'duplicate key value violates unique constraint "{index.name}"',
-            detail=f"Key ({names})=({shown}) already exists.",
+            detail=f"Key {key_text(columns, values, ctx.env)} already exists.",
             fields={"s": self._schema, "t": self.table.name, "n": index.name},
         )
 
     def _failing(self, ctx: Context, row: Row) -> str:
         shown = [
-            _shown(ctx, column, value, _SHOWN_VALUE)
+            _shown(column, value, ctx.env, _SHOWN_VALUE)
             for column, value in zip(self.table.columns, row)
             if not column.dropped
         ]
@@ -255,14 +254,21 @@ def entry_size(entry_key: bytes, row_key: bytes, exclusive: bool) -> int:
     return size + len(row_key) - PREFIX_LENGTH if exclusive else size
 
 
+def key_text(columns: Sequence[Column], values: Sequence[Any], env: Env) -> str:
+    """A key as PostgreSQL's details show it: `(a, b)=(1, x)`."""
+    names = ", ".join(column.name for column in columns)
+    shown = ", ".join(_shown(column, value, env) for column, value in zip(columns, values))
+    return f"({names})=({shown})"
+
+
 def _same(before: Any, after: Any) -> bool:
     return before is after or (type(before) is type(after) and before == after)
 
 
-def _shown(ctx: Context, column: Column, value: Any, limit: int | None) -> str:
+def _shown(column: Column, value: Any, env: Env, limit: int | None = None) -> str:
     if value is None:
         return "null"
-    text = types.BY_OID[column.type_oid].output(value, ctx.env)
+    text = types.BY_OID[column.type_oid].output(value, env)
     if limit is not None and len(text) > limit:
         return text[:limit] + "..."
     return text
