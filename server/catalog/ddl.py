@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from journal.record import LockClass, Write
 from server.catalog import privileges, store
-from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, Oid, Role, Schema, Table
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.env import Env
@@ -16,7 +16,6 @@ from server.sql.limits import Limits
 from server.sql.tree import OutputColumn
 
 EXCLUSIVE = int(LockClass.EXCLUSIVE)
-SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys", "opendsql")
 
 
 class Txn(Protocol):
@@ -201,21 +200,27 @@ def choose_constraint_name(
     catalog: Catalog, schema: Oid, parts: Sequence[str], label: str, taken: Collection[str]
 ) -> str:
     """PostgreSQL's ChooseConstraintName: as that of a relation, but free among the schema's constraints."""
-    names = constraint_names(catalog, schema)
+    names = schema_constraint_names(catalog, schema)
     return _choose(parts, label, lambda name: name in taken or name in names)
 
 
-def constraint_names(catalog: Catalog, schema: Oid) -> set[str]:
+def constraint_names(table: Table) -> set[str]:
+    """Names of all constraints of a table."""
+    return {
+        *(check.name for check in table.checks),
+        *(key.name for key in table.foreign_keys),
+        *(index.name for index in table.all_indexes if index.constraint),
+    }
+
+
+def schema_constraint_names(catalog: Catalog, schema: Oid) -> set[str]:
     """Names of all constraints of the tables of a schema."""
-    names: set[str] = set()
-    for table in catalog.tables.values():
-        if table.schema_oid == schema:
-            names.update(check.name for check in table.checks)
-            names.update(key.name for key in table.foreign_keys)
-            names.update(index.name for index in table.indexes if index.constraint)
-            if table.primary_key is not None:
-                names.add(table.primary_key.name)
-    return names
+    return {
+        name
+        for table in catalog.tables.values()
+        if table.schema_oid == schema
+        for name in constraint_names(table)
+    }
 
 
 def _choose(parts: Sequence[str], label: str, is_taken: Callable[[str], bool]) -> str:

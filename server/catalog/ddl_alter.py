@@ -9,6 +9,7 @@ from server.catalog import ddl_foreign, ddl_limits
 from server.catalog.ddl import (
     Change,
     Result,
+    constraint_names,
     find_schema,
     find_table,
     lookup,
@@ -78,9 +79,7 @@ def _alter_constraint(table: Table, command: ast.AlterCmd) -> Table:
     assert given is not None
     found = next((key for key in table.foreign_keys if key.name == command.name), None)
     if found is None:
-        keys = (*table.indexes, *((table.primary_key,) if table.primary_key is not None else ()))
-        names = {check.name for check in table.checks} | {index.name for index in keys if index.constraint}
-        if command.name in names:
+        if command.name in constraint_names(table):
             message = (
                 f'constraint "{command.name}" of relation "{table.name}" is not a foreign key constraint'
             )
@@ -168,14 +167,12 @@ def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Che
 def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) -> Table:
     name, new_name = statement.sub_name, statement.new_name
     assert name is not None
-    keys = [*table.indexes, *([table.primary_key] if table.primary_key is not None else [])]
-    taken = {check.name for check in table.checks} | {index.name for index in keys if index.constraint}
-    taken |= {key.name for key in table.foreign_keys}
+    taken = constraint_names(table)
     if name not in taken:
         raise PgError("42704", f'constraint "{name}" for table "{table.name}" does not exist')
     if new_name in taken:
         raise PgError("42710", f'constraint "{new_name}" for relation "{table.name}" already exists')
-    if any(index.constraint and index.name == name for index in keys):
+    if any(index.constraint and index.name == name for index in table.all_indexes):
         return _rename_index(change, table, name, new_name)
     checks = tuple(
         msgspec.structs.replace(check, name=new_name) if check.name == name else check

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from server.catalog import privileges
-from server.catalog.ddl import Change, choose_constraint_name, find_table
-from server.catalog.descriptor import Catalog, ForeignKey, Index, Oid, Table
+from server.catalog.ddl import Change, choose_constraint_name, constraint_names, find_table
+from server.catalog.descriptor import ForeignKey, Index, Oid, Table
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.foreign_types import is_comparable
@@ -88,12 +88,7 @@ def _parent(change: Change, table: Table, relation: ast.RangeVar) -> Table:
 
 
 def _name(change: Change, table: Table, constraint: ast.Constraint) -> str:
-    taken = {
-        *(check.name for check in table.checks),
-        *(key.name for key in table.foreign_keys),
-        *(index.name for index in table.indexes if index.constraint),
-        *((table.primary_key.name,) if table.primary_key is not None else ()),
-    }
+    taken = constraint_names(table)
     if constraint.name is None:
         parts = (table.name, *constraint.columns)
         return choose_constraint_name(change.catalog, table.schema_oid, parts, "fkey", taken)
@@ -125,7 +120,7 @@ def _parent_key(parent: Table, names: Sequence[str]) -> tuple[Index, tuple[int, 
     columns = _attnums(parent, names)
     if len(set(columns)) != len(columns):
         raise PgError("42830", "foreign key referenced-columns list must not contain duplicates")
-    for index in (*((parent.primary_key,) if parent.primary_key is not None else ()), *parent.indexes):
+    for index in parent.all_indexes:
         if index.unique and index.state == "valid" and {key.column for key in index.keys} == set(columns):
             return index, columns
     raise PgError(
@@ -169,24 +164,10 @@ def without_foreign_keys(change: Change, table: Table, dropped: Collection[Oid])
     return table
 
 
-def references_to(
-    catalog: Catalog, parents: Iterable[Table], leaving: Collection[Oid]
-) -> list[tuple[Table, ForeignKey]]:
-    """Foreign keys to `parents` of tables that are not `leaving`, as the tables were made."""
-    oids = {parent.oid for parent in parents}
-    return [
-        (table, key)
-        for table in sorted(catalog.tables.values(), key=lambda table: table.oid)
-        if table.oid not in leaving
-        for key in table.foreign_keys
-        if key.parent in oids
-    ]
-
-
 def release(change: Change, leaving: Sequence[Table]) -> None:
     """Tables are about to be dropped: nothing refers to them any more, and they to nothing. Raises PgError."""
     oids = {table.oid for table in leaving}
-    for child, _key in references_to(change.catalog, leaving, oids):
+    for child, _key in change.catalog.references_to(leaving, oids):
         child = change.catalog.tables[child.oid]
         change.put(
             without_foreign_keys(change, child, [key.oid for key in child.foreign_keys if key.parent in oids])

@@ -8,7 +8,6 @@ import msgspec
 
 from journal.broken import require
 from server.catalog.ddl import (
-    SYSTEM_SCHEMAS,
     Change,
     Result,
     find_role,
@@ -16,7 +15,7 @@ from server.catalog.ddl import (
     find_table,
     require_owner,
 )
-from server.catalog.descriptor import Oid, Role, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Oid, Role, Schema, Table
 from server.catalog.privileges import LETTERS, PUBLIC, roles_of
 from server.errors import PgError
 from server.sql import ast, refusals

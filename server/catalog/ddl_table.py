@@ -9,20 +9,19 @@ import msgspec
 
 from server.catalog import ddl_foreign, ddl_index, ddl_limits, privileges
 from server.catalog.ddl import (
-    SYSTEM_SCHEMAS,
     Change,
     Result,
     choose_constraint_name,
     choose_relation_name,
-    constraint_names,
     creation_schema,
     find_role,
     find_schema,
     lookup,
     require_create,
     require_owner,
+    schema_constraint_names,
 )
-from server.catalog.descriptor import Check, Column, Index, IndexKey, Oid, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Check, Column, Index, IndexKey, Oid, Schema, Table
 from server.errors import PgError
 from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
@@ -257,7 +256,7 @@ class _Builder:
     def _index_name(self, key: _Key, columns: Sequence[str]) -> str:
         catalog, schema, name = self.change.catalog, self.schema.oid, key.name
         if name is None:
-            taken = self.taken | self._checks_taken | constraint_names(catalog, schema)
+            taken = self.taken | self._checks_taken | schema_constraint_names(catalog, schema)
             label = "pkey" if key.primary else "key"
             name = choose_relation_name(catalog, schema, (self.name, *columns), label, taken)
         elif name in self.taken or (schema, name) in catalog.relation_names:
@@ -391,7 +390,7 @@ def _release_tables(change: Change, statement: ast.DropStmt) -> None:
         table = change.catalog.tables.get(lookup(change.catalog, change.env, names) or 0)
         if table is not None and privileges.is_owner(change.catalog, change.env.user, table.owner):
             leaving.append(table)
-    references = ddl_foreign.references_to(change.catalog, leaving, {table.oid for table in leaving})
+    references = change.catalog.references_to(leaving, {table.oid for table in leaving})
     if references and not statement.cascade:
         what = f"table {leaving[0].name}" if len(statement.objects) == 1 else "desired object(s)"
         raise _depended_on(
@@ -463,32 +462,26 @@ def _drop_index(change: Change, statement: ast.DropStmt, names: ast.Names) -> No
         raise PgError("42809", f'"{names[-1]}" is not an index', hint="Use DROP TABLE to remove a table.")
     table = catalog.tables[catalog.index_tables[oid]]
     require_owner(catalog, change.env, table.owner, f"index {names[-1]}")
-    index = table.primary_key if table.primary_key and table.primary_key.oid == oid else None
-    index = index or next(each for each in table.indexes if each.oid == oid)
+    index = next(each for each in table.all_indexes if each.oid == oid)
     if index.constraint:
         raise PgError(
             "2BP01",
             f"cannot drop index {index.name} because constraint {index.name} on table {table.name} requires it",
             hint=f"You can drop constraint {index.name} on table {table.name} instead.",
         )
-    _release_index(change, statement, index)
+    _release_index(change, statement, table, index)
     table = change.catalog.tables[table.oid]
     kept = tuple(each for each in table.indexes if each.oid != oid)
     change.put(msgspec.structs.replace(table, indexes=kept))
     ddl_index.submit_drop_job(change, oid, index.name, table.schema_oid)
 
 
-def _release_index(change: Change, statement: ast.DropStmt, index: Index) -> None:
-    """Foreign keys that are looked up in a unique index that is dropped. Raises PgError 2BP01."""
-    references = [
-        (table, key)
-        for table in sorted(change.catalog.tables.values(), key=lambda table: table.oid)
-        for key in table.foreign_keys
-        if key.parent_index == index.oid
-    ]
+def _release_index(change: Change, statement: ast.DropStmt, table: Table, index: Index) -> None:
+    """Foreign keys that are looked up in a table's unique index that is dropped. Raises PgError 2BP01."""
     named = [
         (f"constraint {key.name} on table {_shown(change, child.oid)}", child, key)
-        for child, key in references
+        for child, key in change.catalog.references_to([table])
+        if key.parent_index == index.oid
     ]
     if named and not statement.cascade:
         raise _depended_on(
@@ -512,7 +505,7 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
     schema = find_schema(catalog, name)
     require_owner(catalog, change.env, schema.owner, f"schema {name}")
     inside = [table for table in catalog.tables.values() if table.schema_oid == schema.oid]
-    references = ddl_foreign.references_to(catalog, inside, {table.oid for table in inside})
+    references = catalog.references_to(inside, {table.oid for table in inside})
     tables = [f"table {name}.{table.name}" for table in inside]
     constraints = [
         (f"constraint {key.name} on table {_shown(change, child.oid)}", f"table {_shown(change, key.parent)}")

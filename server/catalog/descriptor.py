@@ -4,7 +4,7 @@ Every descriptor carries `version`, the catalog version that last changed it: a 
 rebase onto a newer catalog only while that number stays the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 Oid: TypeAlias = int
 
 FIRST_USER_OID = 16384
+SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys", "opendsql")
+"""Schemas that are in every catalog and not among its descriptors."""
 DEFAULT_CLUSTER = 1
 """The number of the cluster that a server begins with, and that clients get who name none (DESIGN §8)."""
 
@@ -110,6 +112,11 @@ class Table(msgspec.Struct, frozen=True):
     """Tables with foreign keys to this one. So a new foreign key changes both descriptors, and a transaction that
     began before it and changes the referenced table fails with OC001."""
 
+    @property
+    def all_indexes(self) -> tuple[Index, ...]:
+        """The primary key and the secondary indexes."""
+        return self.indexes if self.primary_key is None else (self.primary_key, *self.indexes)
+
 
 class Schema(msgspec.Struct, frozen=True):
     oid: Oid
@@ -170,3 +177,23 @@ class Catalog(msgspec.Struct, frozen=True):
     """Index oid to the oid of its table."""
     schema_names: Mapping[str, Oid]
     role_names: Mapping[str, Oid]
+
+    def schema_of(self, table: Table) -> str:
+        """The name of a table's schema."""
+        schema = self.schemas.get(table.schema_oid)
+        return schema.name if schema is not None else ""
+
+    def references_to(
+        self, parents: Iterable[Table], leaving: Collection[Oid] = ()
+    ) -> list[tuple[Table, ForeignKey]]:
+        """Foreign keys to `parents` of tables that are not `leaving`, as the tables were made."""
+        oids, children = set[Oid](), set[Oid]()
+        for parent in parents:
+            oids.add(parent.oid)
+            children.update(parent.referenced_by)
+        return [
+            (self.tables[child], key)
+            for child in sorted(children.difference(leaving))
+            for key in self.tables[child].foreign_keys
+            if key.parent in oids
+        ]

@@ -57,7 +57,7 @@ def find_index(env: Any, oid: Oid) -> tuple[Table, Index] | None:
     table = env.catalog.tables.get(env.catalog.index_tables.get(oid, 0))
     if table is None:
         return None
-    return table, next(index for index in system_text.indexes_of(table) if index.oid == oid)
+    return table, next(index for index in table.all_indexes if index.oid == oid)
 
 
 @sql("1643 pg_get_indexdef(oid) text s\n2507 pg_get_indexdef(oid,int4,bool) text s", env=True)

@@ -94,8 +94,7 @@ def relation_place(catalog: Catalog, oid: Oid) -> tuple[str, str] | None:
     owner = catalog.tables.get(catalog.index_tables.get(oid, 0))
     if owner is None:
         return None
-    keys = (*owner.indexes, *((owner.primary_key,) if owner.primary_key is not None else ()))
-    found = next(index.name for index in keys if index.oid == oid)
+    found = next(index.name for index in owner.all_indexes if index.oid == oid)
     return schema_name(catalog, owner.schema_oid) or "", found
 
 

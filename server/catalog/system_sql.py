@@ -11,7 +11,7 @@ from server.catalog.privileges import LETTERS, roles_of
 from server.catalog.store import ADMIN_OID, PUBLIC_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
 from server.catalog.system_tables import TABLE_LETTERS, check_columns
-from server.catalog.system_text import indexes_of, schema_name
+from server.catalog.system_text import schema_name
 from server.catalog.system_views import role_name
 from server.sql import functions, types
 from server.sql.type_names import format_type
@@ -194,7 +194,7 @@ def _schemata(env: Any) -> Iterator[Values]:
 
 
 def _keys(table: Table) -> Iterator[Index]:
-    return (index for index in indexes_of(table) if index.constraint)
+    return (index for index in table.all_indexes if index.constraint)
 
 
 def _not_null_names(table: Table) -> Iterator[tuple[str, str]]:
@@ -254,11 +254,8 @@ def _key_column_usage(env: Any) -> Iterator[Values]:
 
 
 def _index_behind(env: Any, key: ForeignKey) -> Index:
-    return next(each for each in indexes_of(env.catalog.tables[key.parent]) if each.oid == key.parent_index)
-
-
-_RULES = {"no action": "NO ACTION", "restrict": "RESTRICT", "cascade": "CASCADE", "set null": "SET NULL",
-          "set default": "SET DEFAULT"}  # fmt: skip
+    parent: Table = env.catalog.tables[key.parent]
+    return next(each for each in parent.all_indexes if each.oid == key.parent_index)
 
 
 @content("information_schema.referential_constraints", "user")
@@ -271,16 +268,15 @@ def _referential_constraints(env: Any) -> Iterator[Values]:
                 named = schema_name(env.catalog, parent.schema_oid) or ""
                 unique = _named(env, "unique_constraint", named, index.name)
             yield _named(env, "constraint", schema, key.name) | unique | {
-                "match_option": "FULL" if key.full else "NONE", "update_rule": _RULES[key.on_update],
-                "delete_rule": _RULES[key.on_delete],
+                "match_option": "FULL" if key.full else "NONE", "update_rule": key.on_update.upper(),
+                "delete_rule": key.on_delete.upper(),
             }  # fmt: skip
 
 
 def _references_to(env: Any, parent: Table) -> Iterator[tuple[str, ForeignKey]]:
     """Foreign keys that refer to a table, each with its own schema."""
-    for child in map(env.catalog.tables.__getitem__, parent.referenced_by):
-        named = schema_name(env.catalog, child.schema_oid) or ""
-        yield from ((named, key) for key in child.foreign_keys if key.parent == parent.oid)
+    for child, key in env.catalog.references_to([parent]):
+        yield schema_name(env.catalog, child.schema_oid) or "", key
 
 
 @content("information_schema.constraint_column_usage", "user")

@@ -16,7 +16,7 @@ from server.catalog.system_relation import (
     content,
     vector,
 )
-from server.catalog.system_text import included, indexes_of
+from server.catalog.system_text import included
 from server.sql import types
 from server.sql.keywords import quote_ident
 from server.sql.types import Array, Type, row_type
@@ -66,7 +66,7 @@ def _pg_class(env: Any) -> Iterator[Values]:
     catalog: Catalog = env.catalog
     for table in catalog.tables.values():
         yield _table_class(catalog, table)
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             yield _index_class(table, index)
 
 
@@ -86,7 +86,7 @@ def _table_class(catalog: Catalog, table: Table) -> Values:
     return _SAME_CLASS | {
         "oid": table.oid, "relname": table.name, "relnamespace": table.schema_oid, "relowner": table.owner,
         "reltype": row_type(table).oid, "relam": TABLE_METHOD_OID, "relfilenode": table.oid, "reltuples": -1.0,
-        "relhasindex": bool(indexes_of(table)), "relkind": "r", "relnatts": len(table.columns),
+        "relhasindex": bool(table.all_indexes), "relkind": "r", "relnatts": len(table.columns),
         "relchecks": len(table.checks), "relreplident": "d",
         "relhastriggers": bool(table.foreign_keys or table.referenced_by),
         "relacl": acl(catalog, table.acl, table.owner, TABLE_LETTERS),
@@ -114,7 +114,7 @@ def _pg_attribute(env: Any) -> Iterator[Values]:
     for table in catalog.tables.values():
         for attnum, made in enumerate(table.columns, 1):
             yield _table_attribute(table, attnum, made)
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             yield from _index_attributes(table, index)
 
 
@@ -165,7 +165,7 @@ NULLS_FIRST_OPTION = 2
 @content("pg_index")
 def _pg_index(env: Any) -> Iterator[Values]:
     for table in env.catalog.tables.values():
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             yield _index(table, index)
 
 
@@ -200,7 +200,7 @@ def _pg_constraint(env: Any) -> Iterator[Values]:
             "connamespace": table.schema_oid, "conrelid": table.oid, "convalidated": True, "confupdtype": " ",
             "confdeltype": " ", "confmatchtype": " ", "conislocal": True,
         }  # fmt: skip
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             if index.constraint:
                 yield same | {
                     "oid": index.oid, "conname": index.name, "contype": "p" if index.primary else "u",
@@ -276,7 +276,7 @@ def _pg_depend(env: Any) -> Iterator[Values]:
             if column.default is not None and not column.dropped:
                 default = {"classid": PG_ATTRDEF_OID, "objid": attrdef_oid(table.oid, attnum)}
                 yield default | owned | {"refobjsubid": attnum, "deptype": "a"}
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             if index.constraint:
                 constraint = {"classid": PG_CONSTRAINT_OID, "objid": index.oid}
                 for key in index.keys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Oid, Table
-from server.catalog.store import INFORMATION_SCHEMA_OID, OPENDSQL_OID, PG_CATALOG_OID, SYS_OID
+from server.catalog.system_relation import SCHEMA_OIDS
 from server.sql import tree, types
 from server.sql.bind import bind_scalar
 from server.sql.deparse import deparse
@@ -16,23 +16,13 @@ from server.sql.tree_walk import walk
 
 INDEX_METHOD = "btree_index"
 TABLE_METHOD = "btree_table"
-SYSTEM_SCHEMA_NAMES = {
-    PG_CATALOG_OID: "pg_catalog",
-    INFORMATION_SCHEMA_OID: "information_schema",
-    SYS_OID: "sys",
-    OPENDSQL_OID: "opendsql",
-}
+_SYSTEM_SCHEMA_NAMES = {oid: name for name, oid in SCHEMA_OIDS.items()}
 
 
 def schema_name(catalog: Catalog, oid: Oid) -> str | None:
     """A schema's name, the system's among them."""
     schema = catalog.schemas.get(oid)
-    return schema.name if schema is not None else SYSTEM_SCHEMA_NAMES.get(oid)
-
-
-def indexes_of(table: Table) -> tuple[Index, ...]:
-    """The primary key and the secondary indexes."""
-    return ((table.primary_key,) if table.primary_key is not None else ()) + table.indexes
+    return schema.name if schema is not None else _SYSTEM_SCHEMA_NAMES.get(oid)
 
 
 def included(table: Table, index: Index) -> tuple[int, ...]:

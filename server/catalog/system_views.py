@@ -10,7 +10,7 @@ from server.catalog import system_text
 from server.catalog.descriptor import Role
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, Values, content
-from server.catalog.system_text import indexes_of, schema_name
+from server.catalog.system_text import schema_name
 from server.errors import PgError
 from server.session.settings import ALL
 from server.sql import types
@@ -33,7 +33,7 @@ def _pg_tables(env: Any) -> Iterator[Values]:
     for table in catalog.tables.values():
         yield _SAME_TABLE | {
             "schemaname": schema_name(catalog, table.schema_oid), "tablename": table.name,
-            "tableowner": role_name(env, table.owner), "hasindexes": bool(indexes_of(table)),
+            "tableowner": role_name(env, table.owner), "hasindexes": bool(table.all_indexes),
         }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ _SAME_TABLE: Values = {"hasindexes": False, "hasrules": False, "hastriggers": Fa
 def _pg_indexes(env: Any) -> Iterator[Values]:
     catalog = env.catalog
     for table in catalog.tables.values():
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             yield {
                 "schemaname": schema_name(catalog, table.schema_oid), "tablename": table.name,
                 "indexname": index.name,
@@ -209,7 +209,7 @@ def _pg_stat_all_tables(env: Any) -> Iterator[Values]:
 
 def _index_statistics(env: Any) -> Iterator[Values]:
     for table in env.catalog.tables.values():
-        for index in indexes_of(table):
+        for index in table.all_indexes:
             yield {
                 "relid": table.oid, "indexrelid": index.oid, "relname": table.name,
                 "indexrelname": index.name, "schemaname": schema_name(env.catalog, table.schema_oid),

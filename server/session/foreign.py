@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from server.catalog.ddl import SYSTEM_SCHEMAS
-from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Oid
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, Check, ForeignKey, Index, Oid
 from server.errors import PgError
 from server.session.portal import SLICE_S
 from server.session.transaction import Transaction
@@ -73,7 +72,6 @@ def _constraints(
     """All constraints of the schema's tables, by their names."""
     for table in catalog.tables.values():
         if table.schema_oid == schema:
-            keys = (*table.indexes, *((table.primary_key,) if table.primary_key is not None else ()))
             yield from ((key.name, key) for key in table.foreign_keys)
             yield from ((check.name, check) for check in table.checks)
-            yield from ((index.name, index) for index in keys if index.constraint)
+            yield from ((index.name, index) for index in table.all_indexes if index.constraint)

@@ -166,8 +166,10 @@ class TableAccess:
         """The key of a row of a table without a primary key; `unique` is 16 bytes."""
         return self.lo + unique
 
-    def row_key(self, suffix: bytes) -> bytes:
-        """The row key that an index entry points to."""
+    def row_key_in(self, entry: bytes) -> bytes:
+        """The row key that an index entry of this value points to."""
+        suffix = rowcode.unpack(entry)[0]
+        assert isinstance(suffix, bytes)
         return self.lo + suffix
 
     def _pack(self, row: Row) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from server.catalog.descriptor import Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Table
 from server.errors import PgError
 from server.sql import ast, refusals, tree
 from server.sql.coerce import (
@@ -21,7 +21,7 @@ from server.sql.coerce import (
     to_common_type,
 )
 from server.sql.grammar_base import NotLiftable
-from server.sql.scope import SYSTEM_SCHEMAS, Scope, error, find_relation, is_unknown
+from server.sql.scope import Scope, error, find_relation, is_unknown
 from server.sql.types import (
     BOOL,
     INT4,

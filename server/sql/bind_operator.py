@@ -63,8 +63,7 @@ def _keep_prefix(scope: Scope, args: Sequence[tree.Expr]) -> None:
         or not fixed_prefix(state.lifted[pattern.index - len(state.param_types)][1])[0]
     ):
         return
-    indexes = [*table.indexes, *([table.primary_key] if table.primary_key is not None else [])]
-    if any(key.column == origin[1] for index in indexes for key in index.keys):
+    if any(key.column == origin[1] for index in table.all_indexes for key in index.keys):
         raise NotLiftable
 
 

@@ -125,13 +125,8 @@ def modify_node(planner: Planner, statement: Insert | Update | Delete, outer: Sc
     return DeleteNode(planner, statement)
 
 
-def _schema_name(catalog: Catalog, table: Table) -> str:
-    schema = catalog.schemas.get(table.schema_oid)
-    return schema.name if schema is not None else ""
-
-
 def _writer(table: Table, catalog: Catalog, checks: Sequence[Check]) -> RowWriter:
-    schema = _schema_name(catalog, table)
+    schema = catalog.schema_of(table)
     if has_foreign_keys(table):
         return ReferringWriter(table, catalog, schema, checks)
     return RowWriter(table, catalog.cluster, schema, checks)

@@ -4,6 +4,7 @@ import math
 import secrets
 from typing import Any
 
+from server.catalog.descriptor import SYSTEM_SCHEMAS
 from server.errors import PgError
 from server.sql.functions import define, sql
 from server.sql.type_array import Array
@@ -20,11 +21,8 @@ define("861 current_database() name s", lambda env: env.database, env=True)
 define("1039 getdatabaseencoding() name s", lambda: "UTF8")
 
 
-_SYSTEM = ("pg_catalog", "information_schema", "sys", "opendsql")
-
-
 def _visible(env: Any) -> list[str]:
-    return [name for name in env.search_path if name in env.catalog.schema_names or name in _SYSTEM]
+    return [name for name in env.search_path if name in env.catalog.schema_names or name in SYSTEM_SCHEMAS]
 
 
 @sql("1402 current_schema() name s", env=True)

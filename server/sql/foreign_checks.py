@@ -245,7 +245,7 @@ def _children(ctx: Context, event: Event, scanned: Scanned) -> Iterator[Found | 
     for row_key, _row in scanned[link.key.oid][key]:
         raw = ctx.txn.current(row_key)  # an action may have changed it since
         row = None if raw is None else link.child_access.unpack(raw)
-        if row is not None and link.refers(row) and not link.is_mixed(row) and link.wanted(row, ctx) == key:
+        if row is not None and link.refers_to(row, key, ctx):
             yield row_key, row
 
 
@@ -276,17 +276,17 @@ def _check_child(ctx: Context, event: Event, parents: dict[bytes, bytes]) -> Non
     if raw is None:
         return
     row = link.child_access.unpack(raw)
-    if not link.refers(row):
+    if not link.is_whole(row):
+        if link.refers(row):
+            raise _violated(ctx, link, "MATCH FULL does not allow mixing of null and nonnull key values.")
         return
-    if link.is_mixed(row):
-        raise _violated(link, "MATCH FULL does not allow mixing of null and nonnull key values.")
     wanted = link.wanted(row, ctx)
     if wanted in parents:
         return
     parent = link.parent_of(ctx, wanted)
     if parent is None:
         key = _shown(ctx, link.child, link.key.columns, row)
-        raise _violated(link, f'Key {key} is not present in table "{link.parent.name}".')
+        raise _violated(ctx, link, f'Key {key} is not present in table "{link.parent.name}".')
     parents[wanted] = parent
     ctx.txn.lock(parent, KEY_SHARE)
 
@@ -301,7 +301,7 @@ def _expect_parents(ctx: Context, events: Sequence[Event]) -> None:
         raw = ctx.txn.current(event.key) if event.old is None else None
         if raw is not None:
             row = link.child_access.unpack(raw)
-            if link.refers(row) and not link.is_mixed(row):
+            if link.is_whole(row):
                 keys[link.wanted(row, ctx)] = None
     ctx.txn.expect(list(keys))
 
@@ -309,12 +309,12 @@ def _expect_parents(ctx: Context, events: Sequence[Event]) -> None:
 # --- errors ---
 
 
-def _violated(link: Link, detail: str) -> PgError:
+def _violated(ctx: Context, link: Link, detail: str) -> PgError:
     return PgError(
         "23503",
         f'insert or update on table "{link.child.name}" violates foreign key constraint "{link.key.name}"',
         detail=detail,
-        fields=_fields(link),
+        fields=_fields(ctx, link),
     )
 
 
@@ -325,12 +325,13 @@ def _still_referenced(ctx: Context, link: Link, parent: Row) -> PgError:
         f'update or delete on table "{link.parent.name}" violates foreign key constraint "{link.key.name}" '
         f'on table "{link.child.name}"',
         detail=f'Key {key} is still referenced from table "{link.child.name}".',
-        fields=_fields(link),
+        fields=_fields(ctx, link),
     )
 
 
-def _fields(link: Link) -> dict[str, str]:
-    return {"s": link.schema, "t": link.child.name, "n": link.key.name}
+def _fields(ctx: Context, link: Link) -> dict[str, str]:
+    """A link outlives a change of its schema's name."""
+    return {"s": ctx.txn.catalog.schema_of(link.child), "t": link.child.name, "n": link.key.name}
 
 
 def _shown(ctx: Context, table: Table, attnums: Sequence[int], row: Row) -> str:

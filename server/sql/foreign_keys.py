@@ -16,7 +16,7 @@ from server.sql import types
 from server.sql.access import IndexAccess, Row, TableAccess, access
 from server.sql.context import Context
 from server.sql.foreign_types import Convert, converter, is_same
-from storage import keycode, rowcode
+from storage import keycode
 
 SCAN = 256
 Found = tuple[bytes, list[Any]]
@@ -39,14 +39,11 @@ class Link:
         "parent",
         "parent_access",
         "places",
-        "schema",
     )
 
     def __init__(self, child: Table, key: ForeignKey, catalog: Catalog) -> None:
         parent = catalog.tables[key.parent]
         self.child, self.key, self.parent = child, key, parent
-        schema = catalog.schemas.get(child.schema_oid)
-        self.schema = schema.name if schema is not None else ""
         self.child_access, self.parent_access = (
             access(child, catalog.cluster),
             access(parent, catalog.cluster),
@@ -72,10 +69,7 @@ class Link:
         self._path = _path(self.child_access, key, parent)
 
     def _index_of_parent(self) -> Index:
-        primary, wanted = self.parent.primary_key, self.key.parent_index
-        if primary is not None and primary.oid == wanted:
-            return primary
-        return next(index for index in self.parent.indexes if index.oid == wanted)
+        return next(index for index in self.parent.all_indexes if index.oid == self.key.parent_index)
 
     def _access_of(self, index: Index) -> IndexAccess:
         return next(each for each in self.parent_access.indexes if each.index.oid == index.oid)
@@ -89,15 +83,19 @@ class Link:
         """Whether the row must have a parent, or breaks the rule of MATCH FULL."""
         if self.key.full:
             return any(row[place] is not None for place in self.places)
+        return self.is_whole(row)
+
+    def is_whole(self, row: Row) -> bool:
+        """Whether none of the row's columns is NULL, so that there is a key that it wants."""
         return all(row[place] is not None for place in self.places)
 
-    def is_mixed(self, row: Row) -> bool:
-        """Whether MATCH FULL forbids the row: some of its columns are NULL, others are not."""
-        return any(row[place] is None for place in self.places) and self.refers(row)
-
     def wanted(self, row: Row, ctx: Context) -> bytes:
-        """The key of the parent that a child's row without NULLs refers to."""
+        """The key of the parent that a child's whole row refers to."""
         return self._encode(self._convert(row, ctx))
+
+    def refers_to(self, row: Row, key: bytes | None, ctx: Context) -> bool:
+        """Whether a child's row refers to the parent's row that offers this key."""
+        return self.is_whole(row) and self.wanted(row, ctx) == key
 
     def offered(self, row: Row) -> bytes | None:
         """The key by which others refer to a parent's row; None: a NULL in it, nobody can."""
@@ -109,7 +107,7 @@ class Link:
         found: bytes | None = ctx.txn.current(key)
         if found is None or self._index is None:
             return None if found is None else key
-        return _row_key(self.parent_access, found)
+        return self.parent_access.row_key_in(found)
 
     def assigned(self, row: Row, ctx: Context, catalog: Catalog) -> tuple[Any, ...]:
         """What ON UPDATE CASCADE assigns to the child's columns for a parent's row. Raises PgError."""
@@ -134,16 +132,16 @@ class Link:
         for found in self._path(ctx, parent):
             if found is None:
                 yield None
-            elif self.refers(found[1]) and not self.is_mixed(found[1]) and self.wanted(found[1], ctx) == key:
+            elif self.refers_to(found[1], key, ctx):
                 yield found
 
     def all_children(self, ctx: Context) -> Iterator[tuple[bytes, Found] | None]:
-        """Every row of the child that refers to something, with that key; None between batches."""
+        """Every whole row of the child, with the key that it wants; None between batches."""
         reach = self.child_access
         for found in _rows_between(ctx, reach, reach.lo, reach.hi):
             if found is None:
                 yield None
-            elif self.refers(found[1]) and not self.is_mixed(found[1]):
+            elif self.is_whole(found[1]):
                 yield self.wanted(found[1], ctx), found
 
 
@@ -214,13 +212,6 @@ def _leading(keys: Sequence[IndexKey], usable: dict[int, int]) -> int:
     return count
 
 
-def _row_key(reach: TableAccess, entry: bytes) -> bytes:
-    """The key of the row that an index entry points to."""
-    suffix = rowcode.unpack(entry)[0]
-    assert isinstance(suffix, bytes)
-    return reach.row_key(suffix)
-
-
 def _rows_between(ctx: Context, reach: TableAccess, lo: bytes, hi: bytes) -> Iterator[Found | None]:
     start: bytes | None = lo
     while start is not None:
@@ -234,7 +225,7 @@ def _rows_of_entries(ctx: Context, reach: TableAccess, lo: bytes, hi: bytes) -> 
     start: bytes | None = lo
     while start is not None:
         entries, start = ctx.txn.scan_items(start, hi, SCAN)
-        row_keys = [_row_key(reach, value) for _key, value in entries]
+        row_keys = [reach.row_key_in(entry) for _key, entry in entries]
         for row_key, raw in zip(row_keys, ctx.txn.get_many(row_keys)):
             if raw is not None:
                 yield row_key, reach.unpack(raw)
@@ -265,12 +256,7 @@ def links_from(table: Table, catalog: Catalog) -> tuple[Link, ...]:
 
 def links_to(table: Table, catalog: Catalog) -> tuple[Link, ...]:
     """The foreign keys that refer to the table, in the order in which they were made."""
-    found = [
-        link_of(child, key, catalog)
-        for child in map(catalog.tables.__getitem__, table.referenced_by)
-        for key in child.foreign_keys
-        if key.parent == table.oid
-    ]
+    found = [link_of(child, key, catalog) for child, key in catalog.references_to([table])]
     return tuple(sorted(found, key=lambda each: each.key.oid))
 
 

@@ -35,14 +35,13 @@ class ReferringWriter(RowWriter):
             checks_of(ctx).child_written(self._from, key, row)
         return key
 
-    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> bool:
-        if not super().insert_many(ctx, rows):
-            return False
-        if self._from:
+    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> list[bytes]:
+        keys = super().insert_many(ctx, rows)
+        if keys and self._from:
             checks = checks_of(ctx)
-            for key, row in zip(self.access.keys(rows), rows):
+            for key, row in zip(keys, rows):
                 checks.child_written(self._from, key, row)
-        return True
+        return keys
 
     def update(self, ctx: Context, key: bytes, old: Row, new: list[Any], changed: Sequence[int]) -> bytes:
         new_key = super().update(ctx, key, old, new, changed)

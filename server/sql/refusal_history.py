@@ -8,12 +8,17 @@ from typing import Any
 from server.sql import ast
 from server.sql.refusal import ASSUMED, DOCUMENTED, IDENTITIES, OBSERVED, Refusal
 from server.sql.refusal_objects import ROUTINES, STATISTICS
-from server.sql.refusal_tables import DEFAULTS, FOREIGN_KEYS, NOT_VALID, PARTIAL_INDEXES
+from server.sql.refusal_tables import (
+    DEFAULTS,
+    EXPRESSION_KEYS,
+    FOREIGN_KEYS,
+    NOT_VALID,
+    PARTIAL_INDEXES,
+    STORAGE,
+    USING_INDEX,
+)
 
 NUMERIC_KEYS = "2026-02-03"
-USING_INDEX = "2026-04-20"
-STORAGE = "2026-05-01"
-EXPRESSION_KEYS = "2026-08-13"
 LOCKS = "2026-08-24"
 """FOR UPDATE of any rows."""
 KEY_SHARE = "2026-08-25"

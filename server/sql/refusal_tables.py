@@ -8,8 +8,11 @@ from typing import Any
 from server.sql import ast
 from server.sql.refusal import ASSUMED, DOCUMENTED, IDENTITIES, OBSERVED, Refusal, not_here, whole
 
+USING_INDEX = "2026-04-20"
+STORAGE = "2026-05-01"
 DEFAULTS = "2026-07-06"
 NOT_VALID = "2026-08-03"
+EXPRESSION_KEYS = "2026-08-13"
 FOREIGN_KEYS = "2026-08-26"
 PARTIAL_INDEXES = "2026-09-15"
 
@@ -184,7 +187,7 @@ ALTER_TABLE = [
         lambda node: _added(node).using_index is not None and _added(node).kind == "primary key",
     ),
     not_here(
-        "ALTER TABLE ADD CONSTRAINT UNIQUE USING INDEX", "§1.4 UG", "2026-04-20", of=ast.AlterCmd,
+        "ALTER TABLE ADD CONSTRAINT UNIQUE USING INDEX", "§1.4 UG", USING_INDEX, of=ast.AlterCmd,
         kinds=("add constraint",), when=lambda node: _added(node).using_index is not None,
     ),
     not_here(
@@ -205,7 +208,7 @@ ALTER_TABLE = [
             ("drop default", "ALTER COLUMN ... DROP DEFAULT", "§1.4 RN", DEFAULTS),
             ("drop not null", "ALTER COLUMN ... DROP NOT NULL", "§1.4 RN", DEFAULTS),
             ("drop expression", "ALTER COLUMN ... DROP EXPRESSION", "§1.4 RN", DEFAULTS),
-            ("set storage", "ALTER COLUMN ... SET STORAGE", "§1.4 GOLD", "2026-05-01"),
+            ("set storage", "ALTER COLUMN ... SET STORAGE", "§1.4 GOLD", STORAGE),
             ("drop column", "DROP COLUMN", "§1.4 RN", NOT_VALID),
             ("drop constraint", "DROP CONSTRAINT", "§1.4 RN", DEFAULTS),
             ("owner", "OWNER TO", "§1.4 UG", None),
@@ -272,7 +275,7 @@ INDEXES = [
         "partial indexes", "§1.5 RN", PARTIAL_INDEXES, of=ast.IndexStmt, when=lambda node: node.where is not None
     ),
     not_here(
-        "expressions as index keys", "§1.5 RN", "2026-08-13", of=ast.IndexElem,
+        "expressions as index keys", "§1.5 RN", EXPRESSION_KEYS, of=ast.IndexElem,
         when=lambda node: node.name is None,
     ),
     Refusal(

@@ -61,8 +61,8 @@ class RowWriter:
             txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
         return key
 
-    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> bool:
-        """Insert all rows at once; False: none was inserted, `insert` them one after the other."""
+    def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> list[bytes]:
+        """Insert all rows at once; their keys. No keys: none was inserted, `insert` them one after the other."""
         reach, txn = self.access, ctx.txn
         if rows and reach.key_columns and not reach.indexes and self._are_valid(ctx, rows):
             keys = reach.keys(rows)
@@ -74,8 +74,8 @@ class RowWriter:
             )
             if small and txn.are_free(keys):
                 txn.put_rows(keys, values, EXCLUSIVE)
-                return True
-        return False
+                return keys
+        return []
 
     def _are_valid(self, ctx: Context, rows: Sequence[Row]) -> bool:
         """Whether no constraint fails; which row's error comes first is for `insert` to find."""
@@ -156,9 +156,7 @@ class RowWriter:
             if index.is_exclusive(row):
                 entry = txn.current(index.entry(row, b"\0" * PREFIX_LENGTH)[0])
                 if entry is not None:
-                    suffix = rowcode.unpack(entry)[0]
-                    assert isinstance(suffix, bytes)
-                    return reach.row_key(suffix)
+                    return reach.row_key_in(entry)
         return None
 
     def duplicate(self, ctx: Context, index: Index | None, row: Row) -> PgError:

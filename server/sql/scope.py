@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from server.catalog.descriptor import Catalog, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, Table
 from server.errors import PgError
 from server.sql import ast, tree
 from server.sql.env import Env
@@ -270,10 +270,6 @@ def find_item(scope: Scope, schema: str | None, name: str, at: int) -> tuple[Sco
     return None
 
 
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "sys", "opendsql"})
-"""Schemas of computed relations; every name in pg_catalog starts with pg_, others are not looked up there."""
-
-
 # --- relations -----------------------------------------------------------------------------------------
 
 
@@ -284,7 +280,10 @@ def search_path(env: Env) -> tuple[str, ...]:
 
 
 def find_relation(scope: Scope, names: ast.Names) -> Table | object | None:
-    """A table, or a catalog relation, by name; None when there is none."""
+    """A table, or a catalog relation, by name; None when there is none.
+
+    Every name in pg_catalog starts with pg_: others are looked up there only when they are qualified.
+    """
     state = scope.state
     schemas = names[-2:-1] or search_path(state.env)
     for schema in schemas:

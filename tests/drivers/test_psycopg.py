@@ -133,6 +133,24 @@ def test_notices_and_diagnostics(server: Server) -> None:
         assert failed.value.diag.message_primary == 'column "nope" does not exist'
 
 
+def test_a_foreign_keys_error_has_its_schemas_name_of_today(server: Server) -> None:
+    with server.connect() as connection:
+        connection.execute("CREATE SCHEMA named")
+        connection.execute("CREATE TABLE named.parent (id int PRIMARY KEY)")
+        connection.execute(
+            "CREATE TABLE named.child (id int PRIMARY KEY, parent int REFERENCES named.parent)"
+        )
+        connection.execute("INSERT INTO named.parent VALUES (1)")
+        connection.execute("INSERT INTO named.child VALUES (1, 1)")
+        for schema in ("named", "renamed"):
+            if schema != "named":
+                connection.execute(f"ALTER SCHEMA named RENAME TO {schema}")
+            for statement in (f"INSERT INTO {schema}.child VALUES (2, 2)", f"DELETE FROM {schema}.parent"):
+                with pytest.raises(errors.ForeignKeyViolation) as failed:
+                    connection.execute(statement)
+                assert failed.value.diag.schema_name == schema
+
+
 def test_cancel(server: Server) -> None:
     with server.connect() as connection:
         timer = threading.Timer(0.2, connection.cancel)
