@@ -1,11 +1,10 @@
 """The command line (DESIGN §12). A command's modules are imported when it is called: most need no SQL."""
 
-import logging
-import os
-import sys
 from importlib import import_module
 
 import click
+
+from server.runtime import process
 
 MODULES = {
     "serve": "serve",
@@ -50,8 +49,4 @@ class Commands(click.Group):
 @click.version_option(package_name="opendsql")
 def cli() -> None:
     """An open, runnable reimplementation of Amazon Aurora DSQL."""
-    logging.basicConfig(
-        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    process.log_to_stderr()

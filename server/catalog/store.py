@@ -107,12 +107,8 @@ def is_version_key(key: bytes) -> bool:
 
 
 def note_version(versions: dict[int, int], write: Write, commit_ts: int) -> None:
-    """Keep the commit_ts of a version row that is written, by cluster; nothing of a cluster that is dropped."""
-    cluster = int.from_bytes(write.key[:4], "big")
-    if write.value is None:
-        versions.pop(cluster, None)
-    else:
-        versions[cluster] = commit_ts
+    """Keep the commit_ts of a version row that is written, by cluster; its deletion, which drops it, is one too."""
+    versions[int.from_bytes(write.key[:4], "big")] = commit_ts
 
 
 def bootstrap(cluster: int) -> list[Write]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 import time
@@ -31,7 +30,7 @@ from server.runtime.desk import NodeDesk
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, Shared, index_of
 from server.runtime.page import SharedPage
-from server.runtime.process import ROOT
+from server.runtime.process import environment
 from server.runtime.reporting import Reports, added, at_its_end
 from server.session.reasons import Refusal
 from server.session.work import Wait
@@ -268,7 +267,7 @@ class Backend:
         self.census = Census(self.tell)
         assert isinstance(node.desk, NodeDesk)
         node.desk.page = self._page
-        node.desk.elsewhere = lambda: self.census.ask(self._peers)
+        node.desk.elsewhere = lambda: self.census.ask(self._accepting())
 
     async def start(self, front: Front) -> None:
         """Returns when all workers accept connections. Raises `WorkerFailed`, OSError."""
@@ -313,6 +312,10 @@ class Backend:
         for peer in self._peers.values():
             if peer is not source:
                 peer.frames.send(message)
+
+    def _accepting(self) -> list[int]:
+        """The processes that can answer: one that only starts has no sessions yet."""
+        return [index for index, peer in self._peers.items() if peer.accepting.done()]
 
     def started(self, peer: Peer) -> None:
         """A process takes clients."""
@@ -376,7 +379,7 @@ class Backend:
             *(sys.executable, "-P", "-m", self.MODULE),
             *map(str, (*numbers, self._limit, *more)),
             pass_fds=(*numbers, *more),
-            env=_environment(),
+            env=environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
         )
@@ -445,11 +448,6 @@ def _refused(number: int, error: PgError) -> frames.Refused:
     return frames.Refused(
         number, error.sqlstate, error.message, error.severity, error.detail, error.hint, verdict
     )
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _identity(session: Any) -> Entered:

@@ -8,7 +8,6 @@ written and no session is counted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, cast
 
 from server.errors import PgError
@@ -51,12 +50,12 @@ class _Aside:
         pass
 
 
-async def warm(host: WorkerNode, kind: Callable[..., SqlSession] = SqlSession) -> None:
-    """Run `STATEMENTS`, and read a row of some tables, in a session of that kind.
+async def warm(host: WorkerNode) -> None:
+    """Run `STATEMENTS`, and read a row of some tables, in a session of the host's usual kind.
 
     What fails is written down and no reason not to serve: a region that is cut off, for one.
     """
-    session = kind(cast(Host, _Aside(host)), "admin", "postgres", {}, [])
+    session = host.kinds.usual(cast(Host, _Aside(host)), "admin", "postgres", {}, [])
     try:
         for text in (*STATEMENTS, *_reads(session)):
             await _run(session.query(text))

@@ -45,6 +45,7 @@ from server.runtime.frames import (
 from server.runtime.framing import Messages
 from server.runtime.hosting import Entered, SessionHost, Shared
 from server.runtime.page import SharedPage, decode_catalog_versions
+from server.session import suspending
 from server.session.reasons import Refusal
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
@@ -166,6 +167,9 @@ class WorkerJobs:
 class WorkerNode(SessionHost):
     """See the module's text; a `server.session.host.Host`. For the event loop's thread."""
 
+    kinds = suspending.PLAIN
+    """What its sessions are."""
+
     def __init__(
         self,
         config: Configure,
@@ -195,6 +199,12 @@ class WorkerNode(SessionHost):
         self.reads: Versions = self.versions
         self.jobs = WorkerJobs(self, link)
         self._refresh()
+
+    async def start(self) -> None:
+        """Returns when sessions may be opened."""
+
+    async def stop(self) -> None:
+        """What `start` began ends."""
 
     # --- what sessions ask ---
 

@@ -7,7 +7,6 @@ shared page. LIMIT is the largest frame in bytes. The end of the socket is the e
 import asyncio
 import datetime
 import logging
-import os
 import signal
 import socket
 import sys
@@ -24,7 +23,6 @@ from server.runtime.framing import Messages
 from server.runtime.gate import CatalogGate
 from server.runtime.listener import Listener, limits_of
 from server.runtime.page import SharedPage
-from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
 from server.runtime.reporting import Reporter
 from server.runtime.warming import warm
@@ -46,10 +44,9 @@ class Worker:
         self._frames = socket_frames
         self._link = link
         self.node: WorkerNode
-        self._edges: Edges | None = None
         if config.regional:
-            self._edges = edges_of(config.regional, self._time_lost)
-            self.node = RegionWorkerNode(config, page, link, self._edges, self.broken)
+            edges = edges_of(config.regional, self._time_lost)
+            self.node = RegionWorkerNode(config, page, link, edges, self.broken)
         else:
             self.node = WorkerNode(config, page, link)
         self.gate = CatalogGate(
@@ -79,13 +76,8 @@ class Worker:
 
     async def run(self) -> int:
         """Serve until told to stop or main is gone; the exit code."""
-        if self._edges is not None:
-            await self._edges.start()
-        if isinstance(self.node, RegionWorkerNode):
-            await self.node.start()
-            await warm(self.node, self.node.kinds.usual)
-        else:
-            await warm(self.node)
+        await self.node.start()
+        await warm(self.node)
         await self.listener.start(self._config.host, self._config.port, reuse_port=True)
         process.tune()
         self._frames.send(frames.Accepting(build.version()))
@@ -95,10 +87,7 @@ class Worker:
             return 1
         await self.listener.shutdown(self.grace_s)
         self._reporter.tell()
-        if self._edges is not None:
-            await self._edges.stop()
-        if isinstance(self.node, RegionWorkerNode):
-            await self.node.stop()
+        await self.node.stop()
         self.node.close()
         return 0
 
@@ -112,9 +101,6 @@ class Worker:
             return
         if isinstance(message, frames.Cancel):
             self.listener.cancel(message.process_id, message.secret)
-        elif isinstance(message, frames.Serving):
-            assert isinstance(self.node, RegionWorkerNode)
-            self.node.reason = message.reason
         elif isinstance(message, frames.Stop):
             self.grace_s = message.grace_s
             self.stopped.set()
@@ -134,9 +120,7 @@ class Worker:
         self, user: str, database: str, options: Mapping[str, str], out: list[bytes]
     ) -> SqlSession:
         """A session of an authenticated client."""
-        if isinstance(self.node, RegionWorkerNode):
-            return self.node.kinds.usual(self.node, user, database, options, out)
-        return SqlSession(self.node, user, database, options, out)
+        return self.node.kinds.usual(self.node, user, database, options, out)
 
     def _time_lost(self, error: NoTime) -> None:
         self.fail(f"the time is not known: {error}")
@@ -173,11 +157,7 @@ def main() -> None:
     """The process."""
     import uvloop
 
-    logging.basicConfig(
-        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    process.log_to_stderr()
     # An interrupt from the terminal reaches every process; main decides when the workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor, page, limit = map(int, sys.argv[1:4])

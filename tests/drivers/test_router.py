@@ -316,7 +316,7 @@ def test_stop_gives_running_statements_their_grace(tmp_path):
 
 
 def test_a_processor_that_cannot_start_is_told(tmp_path):
-    patch = "import server.runtime.backend as backend; backend.ROOT = '/nonexistent'"
+    patch = "import server.runtime.process as process; process.ROOT = '/nonexistent'"
     with Workers(tmp_path / "data", *SOON, patch=patch) as server:
         with pytest.raises(psycopg.OperationalError, match="no query processor can be started"):
             server.connect()

@@ -342,7 +342,7 @@ def test_status_counts_every_process(server):
 
 
 def test_workers_that_cannot_start(tmp_path):
-    patch = "import server.runtime.backend as backend; backend.ROOT = '/nonexistent'"
+    patch = "import server.runtime.process as process; process.ROOT = '/nonexistent'"
     server = ServeProcess(tmp_path / "data", "--workers", "2", patch=patch)
     server.start()
     code, stderr = server.ended()

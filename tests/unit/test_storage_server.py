@@ -113,6 +113,8 @@ def test_it_answers_its_region_and_says_how_it_is(tmp_path):
         )
         found = await running.ask(wire.ScanWanted(ts, FAR, MARKERS))
         assert [(key, row) for key, _ts, row in found.rows] == [(FAR + b"2", b"2")]
+        assert (await running.ask(wire.RangeWanted(NEAR, FAR))) == NOTHING
+        assert (await running.ask(wire.RangePieceWanted(NEAR, FAR, 1, 0))) == wire.SnapshotPiece(b"")
         for outside in (wire.ReadWanted(ts, (NEAR, FAR)), wire.ScanWanted(ts, NEAR, FAR)):
             with pytest.raises(Refused, match="no shard here"):
                 await running.ask(outside)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.runtime.process import ROOT
+from server.runtime.process import environment
 from server.runtime.region import bound
 from server.runtime.region.config import NodeConfig, encode
 
@@ -94,7 +93,7 @@ class NodeProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,
-                env=_environment(),
+                env=environment(),
                 start_new_session=True,
             )
         self.process = process
@@ -119,8 +118,3 @@ class NodeProcess:
         if port is not None:
             self.config = msgspec.structs.replace(self.config, port=port)
         self.ready.set()
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,23 +1,18 @@
 """The program of a region's node: `python -m server.runtime.region.node_process CONFIG`."""
 
 import errno
-import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from server.runtime import process
 from server.runtime.region import config
 from server.runtime.stores import WORLD_ERRORS, InUse
 
 
 def main() -> int:
     """0 clean stop, 1 failure, 2 usage, 3 data directory or port in use."""
-    logging.basicConfig(
-        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    process.log_to_stderr()
     try:
         node = config.load(Path(sys.argv[1]))
     except (IndexError, ValueError, OSError) as error:

@@ -21,13 +21,13 @@ from typing import Any
 import msgspec
 
 from journal.record import Timestamp
-from server.catalog import store
+from server.catalog import clusters, store
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
 from server.runtime.clocks import choice
 from server.runtime.clocks.choice import ClockChoice
 from server.runtime.clocks.interval import NoTime
-from server.runtime.frames import Configure
+from server.runtime.frames import Configure, Serving, ToWorker
 from server.runtime.page import SharedPage, decode_catalog_versions
 from server.runtime.reading.region import RegionReads
 from server.runtime.region.config import NodeConfig
@@ -95,19 +95,20 @@ class RegionWorkerNode(WorkerNode):
         """Why the node lets no transaction begin; empty: it does."""
         super().__init__(config, page, link)
         self.kinds = KINDS
-        """What its sessions are."""
         self.remote: RegionReads | None = None
         if regional.node is not None:
             self.remote = RegionReads(regional.node, edges.earliest, config.limits.transaction_age_s, broken)
             self.reads, self.kinds = self.remote.versions, remote.KINDS
 
     async def start(self) -> None:
-        """Returns when storage nodes can be asked, if there are any."""
+        """Returns when the time is known and storage nodes can be asked, if there are any."""
+        await self._edges.start()
         if self.remote is not None:
             await self.remote.start()
 
     async def stop(self) -> None:
-        """End the connections to storage nodes."""
+        """Look at the clock no more, and end the connections to storage nodes."""
+        await self._edges.stop()
         if self.remote is not None:
             await self.remote.stop()
 
@@ -129,6 +130,13 @@ class RegionWorkerNode(WorkerNode):
         loop.call_later(PATIENCE_S, self._give_up, wait)
         return wait
 
+    def told(self, message: ToWorker) -> bool:
+        """As `WorkerNode.told`, and whether transactions may begin."""
+        if isinstance(message, Serving):
+            self.reason = message.reason
+            return True
+        return super().told(message)
+
     def refusal(self) -> str | None:
         """Why nothing may be answered here, or None: it may."""
         return self.reason or self._edges.refusal()
@@ -138,7 +146,7 @@ class RegionWorkerNode(WorkerNode):
         self._start_ts = max(self._start_ts, ts)
 
     def catalog(self, cluster: int) -> Catalog:
-        """The catalog in force at `start_ts`. Raises KeyError for a cluster that does not exist."""
+        """The catalog in force at `start_ts`. PgError FATAL 57P01 when the cluster was dropped by then."""
         passed = self._passed()  # before the snapshot, which then holds everything up to there
         if not self._is_newest or self._page.position != self._position:
             self._refresh()
@@ -172,7 +180,8 @@ class RegionWorkerNode(WorkerNode):
                 return known
         found = store.load(self.versions, cluster, self._start_ts, version, known)
         if found is None:
-            raise KeyError(cluster)
+            self._catalogs.pop(cluster, None)
+            raise clusters.gone()
         self._catalogs[cluster] = found
         return found
 

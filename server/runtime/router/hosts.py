@@ -8,10 +8,8 @@ from server.runtime.clocks.interval import NoTime
 from server.runtime.frames import Configure
 from server.runtime.hosting import Entered, SessionHost
 from server.runtime.page import SharedPage
-from server.runtime.region.edges import Edges
 from server.runtime.region.worker import RegionWorkerNode, edges_of
 from server.runtime.worker import Link, WorkerNode
-from server.session import suspending
 from server.session.session import SqlSession
 
 
@@ -39,23 +37,9 @@ class _Visited(SessionHost):
 class ProcessorNode(_Visited, WorkerNode):
     """Of one machine. A `server.session.host.Host`."""
 
-    kinds = suspending.PLAIN
-    edges: Edges | None = None
-
 
 class RegionProcessorNode(_Visited, RegionWorkerNode):
     """Of a region. A `server.session.regional.RegionHost`."""
-
-    def __init__(
-        self,
-        config: Configure,
-        page: SharedPage,
-        link: Link,
-        edges: Edges,
-        broken: Callable[[BaseException], None],
-    ) -> None:
-        super().__init__(config, page, link, edges, broken)
-        self.edges: Edges | None = edges
 
 
 def make(

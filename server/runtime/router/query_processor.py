@@ -195,10 +195,7 @@ class QueryProcessor:
         except Broken as error:
             self.broken(error)
             return
-        if isinstance(message, frames.Serving):
-            assert isinstance(self.node, hosts.RegionProcessorNode)
-            self.node.reason = message.reason
-        elif isinstance(message, frames.Stop):
+        if isinstance(message, frames.Stop):
             self._is_stopping = True
             asyncio.get_running_loop().call_later(message.grace_s + GOODBYE_S, self.stopped.set)
             self._look()
@@ -324,11 +321,8 @@ async def run(node: int, page: int, limit: int, router: int) -> int:
         return 1
     processor = QueryProcessor(config, SharedPage(page), Link(node_frames))
     life.begin(processor.told, processor.fail)
-    if processor.node.edges is not None:
-        await processor.node.edges.start()
-    if isinstance(processor.node, hosts.RegionProcessorNode):
-        await processor.node.start()
-    await warm(processor.node, processor.node.kinds.usual)
+    await processor.node.start()
+    await warm(processor.node)
     await loop.create_unix_connection(lambda: processor.talk, sock=routers_end)
     process.tune()
     node_frames.send(frames.Accepting(build.version()))
@@ -348,11 +342,7 @@ def main() -> None:
     """The process."""
     import uvloop
 
-    logging.basicConfig(
-        level=os.environ.get("OPENDSQL_LOG", "WARNING").upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    process.log_to_stderr()
     # Whoever started it decides when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     node, page, limit, router = map(int, sys.argv[1:5])

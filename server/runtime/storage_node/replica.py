@@ -67,7 +67,6 @@ class ShardReplica:
         self.lo = lo
         self.hi = hi
         self.reads = Reads(lo, hi, clock)
-        self.state = "loading"
         self.loaded = 0
         """Snapshots that it began from in this process."""
         self.fed = 0
@@ -90,6 +89,13 @@ class ShardReplica:
     def complete(self) -> Timestamp:
         """Everything at or below it is applied; 0 while it loads."""
         return self.reads.shard.complete if self.reads.shard is not None else 0
+
+    @property
+    def state(self) -> str:
+        """For operators: where it is on its way."""
+        if self.reads.shard is None:
+            return "loading"
+        return "serving" if self.serving.is_set() else "catching up"
 
     async def run(self) -> None:
         """Until cancelled. Raises OSError, `Broken`."""
@@ -131,7 +137,6 @@ class ShardReplica:
         Replica.wipe(self._storage)
 
     async def _load(self) -> None:
-        self.state = "loading"
         while True:
             found = await fetch(
                 self._directory / "fetched", [*self._others, self._crossbar], self.lo, self.hi, self._asking
@@ -157,7 +162,6 @@ class ShardReplica:
 
     def _begin(self) -> None:
         assert self.rows is not None
-        self.state = "catching up"
         self._mark = self.rows.mark
         # What it is fed is of its range.
         shard = Shard(self.rows, self.lo, self.hi, pushdown=StoredPushdown(), is_only=True)
@@ -182,7 +186,6 @@ class ShardReplica:
                 await asyncio.sleep(SPACE_RETRY_S)
             if not self.serving.is_set() and self.complete >= self._clock() - CLOSE_NS:
                 self._warm_up()
-                self.state = "serving"
                 self.serving.set()
 
     async def _ask(self) -> Fed:

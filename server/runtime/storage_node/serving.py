@@ -27,7 +27,7 @@ from server.runtime.requests import Emit, Refused
 from server.runtime.service import Service
 from server.runtime.storage_node.answering import shard_of
 from server.runtime.storage_node.digest import digest_when_complete
-from server.runtime.storage_node.offering import Offering
+from server.runtime.storage_node.offering import NOTHING, Offering
 from server.runtime.storage_node.replica import ShardReplica
 from server.runtime.waiting import telling
 from storage.mvcc import Versions
@@ -154,23 +154,30 @@ class StorageServer(Service):
                 reads.scan(message, reply)
 
         def offer(_source: Identity, message: wire.RangeWanted, reply: Reply) -> None:
-            self._offering_of(message).wanted(message, reply)
+            mine = self._offering_of(message)
+            if mine is not None:
+                mine.wanted(message, reply)
+            else:
+                reply.answer(NOTHING)
 
         def piece(_source: Identity, message: wire.RangePieceWanted, reply: Reply) -> None:
-            self._offering_of(message).piece(message, reply)
+            mine = self._offering_of(message)
+            if mine is not None:
+                mine.piece(message, reply)
+            else:
+                reply.answer(wire.SnapshotPiece(b""))
 
         self.transport.on_ask(wire.ReadWanted, read)
         self.transport.on_ask(wire.ScanWanted, read)
         self.transport.on_ask(wire.RangeWanted, offer)
         self.transport.on_ask(wire.RangePieceWanted, piece)
 
-    def _offering_of(self, message: wire.RangeWanted | wire.RangePieceWanted) -> Offering:
-        """The one for that range; any other has nothing of it either."""
-        pairs = zip(self.replicas, self.offerings, strict=True)
-        mine = (
-            offering for replica, offering in pairs if (replica.lo, replica.hi) == (message.lo, message.hi)
-        )
-        return next(mine, self.offerings[0])
+    def _offering_of(self, message: wire.RangeWanted | wire.RangePieceWanted) -> Offering | None:
+        """The one for that range."""
+        for replica, offering in zip(self.replicas, self.offerings, strict=True):
+            if (replica.lo, replica.hi) == (message.lo, message.hi):
+                return offering
+        return None
 
     # --- what operators ask
 
