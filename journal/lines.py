@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from journal.audit import Finding
 from journal.journal import Entry
 from journal.record import Commit, LockClass, Note, Position, Write
 
@@ -85,3 +86,13 @@ def _write_object(write: Write) -> dict[str, Any]:
         line["value"] = write.value.hex()
     line["lock"] = _LOCK_NAMES[write.lock]
     return line
+
+
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """As `opendsql audit --json` prints it."""
+    return {
+        "invariant": finding.invariant,
+        "position": finding.position,
+        "txid": finding.txid.hex(),
+        "text": finding.text,
+    }

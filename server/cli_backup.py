@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
 
 from journal.journal import LogError
 from journal.snapshot import SnapshotDamaged
-from server import cli_cluster, cli_connect
+from server import cli_connect, cli_operate
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime import build
 from server.runtime.backup import founding, storing
@@ -29,11 +29,6 @@ from server.runtime.stores import WORLD_ERRORS, InUse
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
-
-data_option = click.option(
-    "--data", default="data", show_default=True, type=click.Path(path_type=Path), help="Data directory."
-)
 endpoint_option = click.option(
     "--endpoint-url", metavar="URL", help="Of an S3-compatible store; else AWS's own, or AWS_ENDPOINT_URL_S3."
 )
@@ -54,7 +49,7 @@ def backup() -> None:
 
 @backup.command()
 @place_options
-@data_option
+@cli_operate.data_option
 @click.option("--keep", type=click.IntRange(1), help="Then remove all but so many, the oldest first.")
 @json_option
 def create(place: str, endpoint_url: str | None, data: Path, keep: int | None, as_json: bool) -> None:
@@ -81,7 +76,7 @@ def list_backups(place: str, endpoint_url: str | None, as_json: bool) -> None:
         for _name, why in found.damaged:
             click.echo(why, err=True)
         if found.damaged:
-            sys.exit(EXIT_FAILURE)
+            sys.exit(cli_operate.EXIT_FAILURE)
 
 
 @backup.command()
@@ -103,9 +98,9 @@ def verify(place: str, endpoint_url: str | None, names: tuple[str, ...]) -> None
         for why in damaged:
             click.echo(f"opendsql: {why}", err=True)
         if damaged:
-            sys.exit(EXIT_FAILURE)
+            sys.exit(cli_operate.EXIT_FAILURE)
         if not chosen:
-            _fail("there is no backup")
+            cli_operate.fail("there is no backup")
 
 
 @backup.command()
@@ -120,7 +115,7 @@ def prune(place: str, endpoint_url: str | None, keep: int) -> None:
 @click.command()
 @place_options
 @name_option
-@data_option
+@cli_operate.data_option
 @click.option(
     "--topology",
     "file",
@@ -140,7 +135,9 @@ def restore(
 ) -> None:
     """Make a new database of a backup: an empty --data for `serve`, or a region's node with new journals."""
     if (file is None) != (node is None) or (is_cluster and file is not None):
-        _fail("--topology and --node belong together, and --cluster stands alone", EXIT_USAGE)
+        cli_operate.fail(
+            "--topology and --node belong together, and --cluster stands alone", cli_operate.EXIT_USAGE
+        )
     config = None if file is None or node is None else _config(file, node, data)
     with _failures():
         where = open_place(place, endpoint_url)
@@ -170,27 +167,16 @@ def _config(file: Path, node: str, data: Path) -> NodeConfig:
         return deploying.node_config(topology, node, data, "127.0.0.1", "")
     except BadTopology as error:
         tell_problems(file, error)
-        sys.exit(EXIT_USAGE)
+        sys.exit(cli_operate.EXIT_USAGE)
 
 
 def _cut(data: Path) -> Path:
-    """The file of a new snapshot. Raises `Refused` and what `cli_connect.perform` does."""
-    if not cli_cluster.is_cluster(data):
-        return _cut_of(data)
-    refusals = []
-    for each in sorted(path.parent for path in data.glob("*/node") if path.is_dir()):
-        try:
-            return _cut_of(each / "node")
-        except Refused as error:
-            refusals.append(f"{each.name}: {error}")
-    raise Refused("; ".join(refusals) or f"no cluster runs on {data}")
-
-
-def _cut_of(data: Path) -> Path:
+    """The file of a new snapshot. Raises what `cli_connect.perform` does."""
+    directory = cli_operate.directory(data)
     answers: list[Any] = []
-    cli_connect.perform(data, CutSnapshot(), answers.append)
+    cli_connect.perform(directory, CutSnapshot(), answers.append)
     # The server's working directory may be another one than ours.
-    return data / "snapshots" / Path(answers[0]["path"]).name
+    return directory / "snapshots" / Path(answers[0]["path"]).name
 
 
 def _prune(place: Place, keep: int) -> None:
@@ -219,11 +205,6 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except InUse as error:
-        _fail(f"data directory in use: {error}", EXIT_IN_USE)
+        cli_operate.fail(f"data directory in use: {error}", cli_operate.EXIT_IN_USE)
     except (PlaceError, BackupDamaged, SnapshotDamaged, Refused, *WORLD_ERRORS, LogError, OSError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
-    click.echo(f"opendsql: {message}", err=True)
-    sys.exit(code)
+        cli_operate.fail(str(error))

@@ -7,14 +7,15 @@ Results go to standard output, everything else to standard error.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import msgspec
 
-from server import cli_cluster, cli_connect
+from server import cli_connect, cli_status
 from server.pgwire import scram
 from server.runtime.requests import (
     AuditJournal,
@@ -45,8 +46,15 @@ def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
 
 def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
     """Do it, one `show` per JSON object; whatever is wrong becomes one line and an exit code."""
+    with failures():
+        cli_connect.perform(directory(data), request, show)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Whatever is wrong becomes one line and an exit code."""
     try:
-        cli_connect.perform(_directory(data), request, show)
+        yield
     except InUse as error:
         fail(f"data directory in use: {error}", EXIT_IN_USE)
     except BrokenPipeError:
@@ -57,9 +65,12 @@ def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
         fail(str(error))
 
 
-def _directory(data: Path) -> Path:
-    """Of a cluster on this machine the node of the first region in service, else any: one speaks for all."""
-    if not cli_cluster.is_cluster(data):
+def directory(data: Path) -> Path:
+    """Of a cluster on this machine the node of the first region in service, else any: one speaks for all.
+
+    When none answers, one line and an exit code.
+    """
+    if not cli_status.is_cluster(data):
         return data
     states = {each: _state(each) for each in sorted(data.glob("*/node"))}
     answering = [each for each, state in states.items() if state is not None]
@@ -94,8 +105,9 @@ def print_json(value: Any) -> None:
 @click.option("--watch", is_flag=True, help="A cluster's, again and again.")
 def status(data: Path, as_json: bool, watch: bool) -> None:
     """Show what the node or the cluster is doing, or how it was left."""
-    if cli_cluster.is_cluster(data):
-        cli_cluster.show_status(data, as_json, watch)
+    if cli_status.is_cluster(data):
+        with failures():
+            cli_status.show_status(data, as_json, watch)
         return
     perform(data, Status(), print_json if as_json else _print_status)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from adjudicator.messages import CommitRequest
 from journal import lines
-from journal.audit import Audit, Auditor
+from journal.audit import Audit, Auditor, Finding
 from journal.journal import Damaged, Entry, LogError, Trimmed
 from journal.lmdb_log import LmdbLog
 from journal.record import LockClass, Position, Timestamp, Write
@@ -290,18 +290,10 @@ def audit_journal(journal: LmdbLog) -> tuple[Audit, LogError | None]:
 
 def audit_object(audit: Audit, damage: LogError | None) -> dict[str, Any]:
     """What was proved, and the findings; `ok` is whether there are none."""
-    findings = [
-        {
-            "invariant": each.invariant,
-            "position": each.position,
-            "txid": each.txid.hex(),
-            "text": each.text,
-        }
-        for each in audit.findings
-    ]
+    findings = list(audit.findings)
     if damage is not None:
         position = damage.position if isinstance(damage, Damaged) else 0
-        findings.append({"invariant": "J1", "position": position, "txid": "", "text": str(damage)})
+        findings.append(Finding("J1", position, b"", str(damage)))
     return {
         "ok": not findings,
         "first": audit.first,
@@ -311,7 +303,7 @@ def audit_object(audit: Audit, damage: LogError | None) -> dict[str, Any]:
         "complete_from": audit.complete_from,
         "records": audit.records,
         "commits": audit.commits,
-        "findings": findings,
+        "findings": [lines.finding_object(each) for each in findings],
     }
 
 

@@ -13,7 +13,7 @@ import datetime
 import logging
 import signal
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -28,8 +28,17 @@ from server.runtime.net.identity import Identity, issue
 from server.runtime.region import local_plan, requests
 from server.runtime.region.config import Journal, NodeAddress, NodeConfig, RoundTrip
 from server.runtime.region.local_etcd import LocalEtcd
-from server.runtime.region.local_plan import HOST, PLAN, Failed, Options, leader_of, names, plan_of
+from server.runtime.region.local_plan import HOST, Failed, Options, leader_of, names, plan_of
 from server.runtime.region.local_process import NodeProcess
+from server.runtime.region.local_requests import (
+    MoveRange,
+    NodeKill,
+    RegionChange,
+    Request,
+    RoundTripChange,
+    Status,
+    decode,
+)
 from server.runtime.requests import Emit, Refused
 from server.runtime.stores import lock_directory
 
@@ -38,44 +47,7 @@ log = logging.getLogger("opendsql.cluster")
 READY_S = 60.0
 ASK_S = 5.0
 
-__all__ = ["PLAN", "Failed", "LocalCluster", "Options", "names", "plan_of", "run"]
-
-
-class Status(msgspec.Struct, tag="status", forbid_unknown_fields=True):
-    """Everything that is known of the cluster."""
-
-
-class RegionChange(msgspec.Struct, tag="region", forbid_unknown_fields=True):
-    """`action`: cut, kill or heal; a cut is from all others, or from one of them."""
-
-    action: str
-    region: str
-    other: str | None = None
-
-
-class NodeKill(msgspec.Struct, tag="node-kill", forbid_unknown_fields=True):
-    """kill -9 of one process, by the name that status shows."""
-
-    node: str
-
-
-class RoundTripChange(msgspec.Struct, tag="rtt", forbid_unknown_fields=True):
-    """From now on all regions are `ms` apart."""
-
-    ms: float
-
-
-class MoveRange(msgspec.Struct, tag="move", forbid_unknown_fields=True):
-    """A table's keys (all keys without one) are decided on in `region` from now on."""
-
-    region: str
-    table: str | None = None
-    journal: int | None = None
-    """One of those led from there; None: the first."""
-
-
-Request: TypeAlias = Status | RegionChange | NodeKill | RoundTripChange | MoveRange
-decode = msgspec.json.Decoder(Request).decode
+__all__ = ["Failed", "LocalCluster", "Options", "names", "plan_of", "run"]
 
 
 class LocalCluster:

@@ -10,12 +10,12 @@ from journal.record import Key
 from server.runtime.region import local_splits
 from server.runtime.region.config import PROMISE_MS, NodeAddress, ShardPlaces
 from server.runtime.region.local_etcd import Ports, free_ports
+from server.runtime.region.local_requests import PLAN
 from server.runtime.router.settings import Settings as Routing
 from server.runtime.topology.model import QUOTA_MIB, NodeRole
 from server.sql.limits import Limits
 from server.testing.options import Testing
 
-PLAN = "cluster.json"
 HOST = "127.0.0.1"
 PROMISE_ROUND_TRIPS = 5
 JOURNALS = 2

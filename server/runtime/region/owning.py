@@ -137,11 +137,6 @@ class Owning:
         return self.core is not None and not self.core.is_stopped
 
     @property
-    def claims(self) -> int:
-        """Of this process, accepted ones."""
-        return self.work.claims
-
-    @property
     def lead(self) -> int:
         """How far commits are dated ahead, ns."""
         return self._settings.lead

@@ -146,16 +146,7 @@ class Proof:
                 }
                 for journal, audit in audits.items()
             ],
-            "findings": [
-                {
-                    "journal": journal,
-                    "invariant": each.invariant,
-                    "position": each.position,
-                    "txid": each.txid.hex(),
-                    "text": each.text,
-                }
-                for journal, each in findings
-            ],
+            "findings": [{"journal": journal, **lines.finding_object(each)} for journal, each in findings],
         }
 
     def _merge(self, crossbar: Crossbar) -> None:

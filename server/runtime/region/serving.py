@@ -384,7 +384,7 @@ class RegionServer(Endpoint):
                     "epoch": node.routing.epoch_of(journal),
                     "read": node.tails.position(journal),
                     "closed_ahead_ms": round((node.following.crossbar.closed(journal) - now) / 1e6, 1),
-                    "claims": owning.claims,
+                    "claims": owning.work.claims,
                     "lead_ms": round(owning.lead / 1e6, 1),
                     "append_ms": round(owning.append_times.p75(time.monotonic_ns()) / 1e6, 1),
                     **_kept(node, journal),

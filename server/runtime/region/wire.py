@@ -3,8 +3,9 @@
 query processor ── prepare, ask ─────────────▶ owner ── vote ──▶ decider ── outcome ──▶ voters
                 ◀── answer ───────────────────
 owner           ── recorded, closed ─────────▶ every node
-every node      ── alive, needs ─────────────▶ every node
-region's node   ── lease, checkpoint wanted ─▶ its adjudicators, which answer: owns
+region's node   ── alive ────────────────────▶ every node
+                ── needs ────────────────────▶ the other regions' nodes
+                ── lease, checkpoint wanted ─▶ its adjudicators, which answer: owns
 a node behind   ── snapshot wanted, piece ───▶ a node of the other region, which answers
 query processor ── read, scan wanted ────────▶ a storage node of its region, which answers (server.runtime.storage_node)
 storage node    ── feed wanted ──────────────▶ its region's node, which answers when more is complete
