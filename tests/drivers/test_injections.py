@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -167,9 +168,12 @@ def test_a_limit_is_hit_once(served: Server, admin: psycopg.Connection[Any], kin
 def test_statements_become_slow(served: Server, admin: psycopg.Connection[Any]) -> None:
     with psycopg.connect(served.dsn, autocommit=True) as connection:
         pid = connection.info.backend_pid
-        number = inject(admin, f"'slow', ms => 5, jitter_ms => 5, times => NULL, pid => {pid}")
+        number = inject(admin, f"'slow', ms => 30, jitter_ms => 5, times => NULL, pid => {pid}")
+        began = time.monotonic()
         for _ in range(3):
             connection.execute("SELECT balance FROM account WHERE id = %s", (7,))
+        elapsed_ms = 1000 * (time.monotonic() - began)
+    assert elapsed_ms >= 3 * 25  # a timer may be a few milliseconds early
     assert counted(admin, number) == (3, 3)
 
 

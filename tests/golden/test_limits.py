@@ -44,7 +44,9 @@ def test_script(path: Path, servers: Servers, request: pytest.FixtureRequest) ->
     text = path.read_text()
     first = text.partition("\n")[0]
     dsn = servers[first.removeprefix(_OWN) if first.startswith(_OWN) else LOWERED].dsn
-    seen = run_script(text, dsn)
-    if not first.startswith(_OWN):
-        empty(dsn)
+    try:
+        seen = run_script(text, dsn)
+    finally:
+        if not first.startswith(_OWN):
+            empty(dsn)
     compare(path, text, seen, rewrite=request.config.getoption("--rewrite"))

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from server import cli_connect
-from server.runtime.region import local_cluster
+from server.runtime.region import local_requests
 from server.runtime.requests import Refused
 from tests.serving_process import PROGRAM, ROOT, opendsql
 
@@ -130,7 +130,7 @@ class RegionCluster:
         return answers
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask(local_cluster.Status())[0]
+        found: dict[str, Any] = self.ask(local_requests.Status())[0]
         return found
 
     def region(self, name: str) -> dict[str, Any]:
@@ -156,12 +156,12 @@ class RegionCluster:
 
     def change(self, action: str, region: str) -> None:
         """`opendsql region ACTION REGION` without the time that a command takes to start."""
-        self.ask(local_cluster.RegionChange(action, region))
+        self.ask(local_requests.RegionChange(action, region))
 
     def move(self, region: str, table: str) -> None:
         """Returns when both regions know that `region` decides on the table."""
         before = {each["region"]: each["ranges"] for each in self.status()["regions"]}
-        self.ask(local_cluster.MoveRange(region, table))
+        self.ask(local_requests.MoveRange(region, table))
         self.until(
             lambda found: all(
                 each.get("ranges") not in (None, before[each["region"]]) for each in found["regions"]

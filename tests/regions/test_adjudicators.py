@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.runtime.region import local_cluster
+from server.runtime.region import local_requests
 from tests.regions.cluster import EAST, REGIONS, WEST, RegionCluster
 from tests.regions.loaded import Loaded
 
@@ -51,7 +51,7 @@ async def until_home(loaded: Loaded) -> dict[str, Any]:
 
 async def kill(loaded: Loaded, node: str) -> None:
     """`opendsql node kill` without the time that a command takes to start."""
-    await asyncio.to_thread(loaded.cluster.ask, local_cluster.NodeKill(node))
+    await asyncio.to_thread(loaded.cluster.ask, local_requests.NodeKill(node))
 
 
 def test_an_adjudicator_is_killed_and_gets_its_journal_back(loaded):

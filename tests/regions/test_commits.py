@@ -6,8 +6,9 @@ import contextlib
 import asyncpg
 import pytest
 
-from server.runtime.region.local_cluster import MoveRange, NodeKill, RegionChange
+from server.runtime.region.local_requests import MoveRange, NodeKill, RegionChange
 from server.runtime.requests import Refused
+from tests.regions.clients import done, repeated, seen
 from tests.regions.cluster import COMMIT_MESSAGES, EAST, HANG_S, REGIONS, WEST
 from tests.serving_process import opendsql
 
@@ -27,29 +28,6 @@ async def connected(cluster):
     finally:
         for each in (east, west):
             each.terminate()
-
-
-async def seen(connection, statement, *values):
-    """A SELECT's value, once the region has caught up: it may say 57P03, but nothing old."""
-    while True:
-        try:
-            return await connection.fetchval(statement, *values)
-        except asyncpg.CannotConnectNowError:
-            continue
-
-
-async def done(connection, statement, *values):
-    """A statement until it commits: conflicts and schema changes of others are repeated, as by any client."""
-    return await repeated(connection.execute, statement, *values)
-
-
-async def repeated(call, *arguments):
-    """What `call` gives, once nothing that a client repeats is in its way."""
-    while True:
-        try:
-            return await call(*arguments)
-        except (asyncpg.SerializationError, asyncpg.CannotConnectNowError):
-            continue
 
 
 @pytest.fixture(scope="module")

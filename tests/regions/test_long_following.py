@@ -6,6 +6,7 @@ import os
 import asyncpg
 import pytest
 
+from tests.regions.clients import done
 from tests.regions.cluster import EAST, HANG_S, REGIONS, WEST, RegionCluster
 
 if "OPENDSQL_REGIONS" not in os.environ:
@@ -19,23 +20,18 @@ COMMITS = 10
 
 async def add(connection, row):
     """Repeated until it is acknowledged."""
-    while True:
-        try:
-            await connection.execute("update counted set n = n + 1 where id = $1", row)
-            return
-        except asyncpg.SerializationError:
-            continue
+    await done(connection, "update counted set n = n + 1 where id = $1", row)
 
 
 async def write(cluster, row, is_enough):
     """How many additions of one client to its row were acknowledged."""
     connection = await asyncpg.connect(cluster.dsn(WEST))
-    done = 0
+    added = 0
     while not is_enough():
         await add(connection, row)
-        done += 1
+        added += 1
     await connection.close()
-    return done
+    return added
 
 
 async def handed_over(cluster):
@@ -49,7 +45,7 @@ async def work(cluster):
     await east.execute(f"insert into counted select g, 0 from generate_series(1, {CLIENTS}) g")
     waiting = asyncio.create_task(handed_over(cluster))
     async with asyncio.timeout(3 * HANG_S):
-        done = await asyncio.gather(
+        added = await asyncio.gather(
             *(write(cluster, row, waiting.done) for row in range(1, CLIENTS + 1)), waiting
         )
     west = await asyncpg.connect(cluster.dsn(WEST))
@@ -59,7 +55,7 @@ async def work(cluster):
         await add(west, 1)
     assert await asyncio.to_thread(cluster.messages) == before
     await add(east, 1)
-    expected = [done[0] + COMMITS + 2, *done[1:CLIENTS]]
+    expected = [added[0] + COMMITS + 2, *added[1:CLIENTS]]
     for each in (west, east):
         assert [row["n"] for row in await each.fetch("select n from counted order by id")] == expected
         await each.close()

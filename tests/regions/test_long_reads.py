@@ -6,7 +6,7 @@ import os
 import asyncpg
 import pytest
 
-from server.runtime.region import local_cluster
+from server.runtime.region import local_requests
 from tests.regions.cluster import EAST, REGIONS, WEST, RegionCluster
 from tests.regions.loaded import Loaded
 
@@ -40,7 +40,7 @@ def test_replicas_are_killed_under_a_load(loaded):
 
     async def killed(running, name):
         starts = stores(await asyncio.to_thread(cluster.status))[name]["starts"]
-        await asyncio.to_thread(cluster.ask, local_cluster.NodeKill(name))
+        await asyncio.to_thread(cluster.ask, local_requests.NodeKill(name))
         for region in REGIONS:
             await running.commits(region)
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from server.runtime.region import local_cluster, requests
+from server.runtime.region import local_requests, requests
 from server.runtime.region.local_cluster import ask_node
 from tests.regions import bank
 from tests.regions.cluster import EAST, REGIONS, WEST, RegionCluster
@@ -58,7 +58,7 @@ async def killed(cluster, running, *names):
     before = await asyncio.to_thread(cluster.status)
     starts = {name: part(before, name)["starts"] + 1 for name in names}
     for name in names:
-        await asyncio.to_thread(cluster.ask, local_cluster.NodeKill(name))
+        await asyncio.to_thread(cluster.ask, local_requests.NodeKill(name))
     found = await until_serving(cluster, starts)
     for region in REGIONS:
         await running.commits(region)

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from server.runtime.topology import one_machine
+from tests.regions.clients import done
 from tests.regions.cluster import EAST, REGIONS, WEST
-from tests.regions.test_commits import done
-from tests.regions.test_from_topology import members, node_command, running, topology_of
+from tests.regions.from_topology import members, node_command, running, topology_of
 from tests.serving_process import opendsql
 
 if "OPENDSQL_REGIONS" not in os.environ:

@@ -54,6 +54,15 @@ def with_clients(cluster, *regions):
     return connected()
 
 
+async def thinking_after(cluster, connection, statement):
+    """A transaction that has run a statement, when no process serves it any more."""
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(statement)
+    await alone(cluster)
+    return transaction
+
+
 def test_a_transaction_goes_on_in_another_process_with_its_snapshot(cluster):
     async def work():
         async with with_clients(cluster, EAST, WEST) as (east, west):
@@ -107,10 +116,7 @@ def test_a_killed_processor_costs_open_transactions_and_nobody_who_was_idle(clus
         async with with_clients(cluster, EAST, EAST, EAST) as (idle, thinking, reading):
             await idle.execute("create table kept (id int primary key)")
             await idle.execute("set timezone = 'Asia/Tokyo'")
-            transaction = thinking.transaction()
-            await transaction.start()
-            await thinking.execute("insert into kept values (1)")
-            await alone(cluster)
+            transaction = await thinking_after(cluster, thinking, "insert into kept values (1)")
             staying = reading.transaction()
             await staying.start()
             cursor = await reading.cursor("select * from generate_series(1, 1000000)")
@@ -143,10 +149,7 @@ def test_suspended_sessions_of_a_region_that_is_cut_off_are_told_why_and_live_on
             await east.execute("create table severed (id int primary key, n int)")
             await east.execute("insert into severed values (1, 0)")
             await idle.execute("set timezone = 'Asia/Tokyo'")
-            transaction = thinking.transaction()
-            await transaction.start()
-            await thinking.execute("update severed set n = n + 1")
-            await alone(cluster)
+            transaction = await thinking_after(cluster, thinking, "update severed set n = n + 1")
             await asyncio.to_thread(cluster.command, "region", "cut", WEST)
             await asyncio.to_thread(
                 cluster.until, lambda found: found["regions"][1]["state"] != "serving", "it is cut off"

@@ -6,7 +6,8 @@ import os
 import asyncpg
 import pytest
 
-from server.runtime.region import local_cluster
+from server.runtime.region import local_requests
+from tests.regions.clients import done
 from tests.regions.cluster import EAST, REGIONS, WEST, RegionCluster
 from tests.regions.loaded import Loaded
 from tests.serving_process import ServeProcess, opendsql
@@ -69,14 +70,8 @@ def test_new_regions_begin_from_it(backup, tmp_path):
 async def writes(cluster):
     for region in REGIONS:
         connection = await asyncpg.connect(cluster.dsn(region))
-        while True:
-            try:
-                await connection.execute(
-                    "insert into entries values ($1, 0, 'x', 0, 'x', 0, 0)", 10_000 + REGIONS.index(region)
-                )
-                break
-            except asyncpg.SerializationError:
-                continue
+        insert = "insert into entries values ($1, 0, 'x', 0, 'x', 0, 0)"
+        await done(connection, insert, 10_000 + REGIONS.index(region))
         await connection.close()
 
 
@@ -95,7 +90,8 @@ def test_serve_begins_from_it_and_other_regions_from_serves(backup, tmp_path):
         asyncio.run(check(server.dsn(), before, ledger))
         again = opendsql("backup", "create", tmp_path / "again", "--data", tmp_path / "serve")
         assert again.returncode == 0, again.stderr
-    opendsql("restore", tmp_path / "again", "--data", tmp_path / "data", "--cluster")
+    restored = opendsql("restore", tmp_path / "again", "--data", tmp_path / "data", "--cluster")
+    assert restored.returncode == 0, restored.stderr
     with RegionCluster(tmp_path / "data") as cluster:
         for region in REGIONS:
             asyncio.run(check(cluster.dsn(region), before, ledger))
@@ -106,4 +102,4 @@ def test_what_holds_something_is_refused(backup, cluster):
     for options in ((), ("--cluster",)):
         refused = opendsql("restore", place, "--data", cluster.data, *options)
         assert (refused.returncode, "is not empty" in refused.stderr) == (1, True)
-    assert local_cluster.PLAN in refused.stderr
+    assert local_requests.PLAN in refused.stderr

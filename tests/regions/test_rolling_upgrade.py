@@ -20,7 +20,8 @@ from server.runtime.requests import AuditJournal, Refused
 from server.runtime.topology import one_machine
 from server.runtime.topology.model import Node, Topology
 from tests.regions import bank
-from tests.regions.test_from_topology import EAST, WEST, members, node_command, running, topology_of
+from tests.regions.cluster import EAST, WEST
+from tests.regions.from_topology import members, node_command, running, topology_of
 from tests.serving_process import ROOT, opendsql
 
 if "OPENDSQL_REGIONS" not in os.environ:

@@ -8,8 +8,8 @@ import time
 import asyncpg
 import pytest
 
+from tests.regions.clients import seen
 from tests.regions.cluster import EAST, HANG_S, REGIONS, WEST, RegionCluster
-from tests.regions.test_commits import seen
 
 if "OPENDSQL_REGIONS" not in os.environ:
     pytest.skip("takes minutes: make test-regions", allow_module_level=True)

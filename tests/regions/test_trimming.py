@@ -10,8 +10,8 @@ import pytest
 
 from server.runtime.region import local_cluster
 from server.runtime.requests import CutSnapshot
+from tests.regions.clients import done, seen
 from tests.regions.cluster import EAST, HANG_S, WEST
-from tests.regions.test_commits import done, seen
 
 pytestmark = pytest.mark.slow
 

@@ -58,7 +58,7 @@ def test_commits_are_decided_by_the_adjudicators_of_both_regions(tmp_path):
                 content(node, NEAR + b"0", NEAR + b"1", FAR + b"0", FAR + b"1")
                 == [b"near"] * 2 + [b"far"] * 2
             )
-            assert not any(owning.claims for owning in node.owners.values())
+            assert not any(owning.work.claims for owning in node.owners.values())
             assert {journal: node.routing.node_of(journal, 0) for journal in (0, 1)} == {0: ONE, 1: FAR_ONE}
         begun = east.start_ts()
         await commit(east, NEAR + b"9", b"1", begun)
@@ -119,10 +119,10 @@ def test_without_a_lease_nothing_is_claimed_and_what_is_owned_stays(tmp_path):
         assert adjudicator.owners[0].is_owner
         other = asyncio.ensure_future(west.owners[0].run())
         await until(lambda: west.owners[0].is_owner and not adjudicator.owners[0].is_owner)
-        claims = adjudicator.owners[0].claims
+        claims = adjudicator.owners[0].work.claims
         await commit(west, NEAR + b"2", b"2")
         await pass_by(west, 0.5)
-        assert adjudicator.owners[0].claims == claims
+        assert adjudicator.owners[0].work.claims == claims
         other.cancel()
 
     run(tmp_path, work, adjudicators=1, silence=2.0)

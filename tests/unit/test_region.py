@@ -284,6 +284,6 @@ def test_a_claim_that_is_not_wanted_any_more_is_given_up():
             is_wanted = False
             await asyncio.wait_for(claiming, HANG_S)
             cluster.heal(first.name)
-            assert owning.claims == 0 and cluster.logs[0].fence == 0
+            assert owning.work.claims == 0 and cluster.logs[0].fence == 0
 
     asyncio.run(work())
