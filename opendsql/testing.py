@@ -33,8 +33,38 @@ class Refused(Exception):
     """The server does not do what it was asked for; the text says why."""
 
 
+class _Faults:
+    """Faults on demand, and what is told of commits that lost (docs/testing.md)."""
+
+    def inject(self, kind: str, **options: Any) -> int:
+        """Let a fault happen, as CALL opendsql.inject: `nth`, `times`, `probability`, `seed`, `pid`, `role`,
+        `table_name`, `ms`, `jitter_ms`. Its number. Raises `Refused`."""
+        if "table_name" in options:
+            options["table"] = options.pop("table_name")
+        if "times" not in options and "probability" in options:
+            options["times"] = None
+        (answer,) = self._ask("inject", kind=kind, **options)
+        number: int = answer["id"]
+        return number
+
+    def injections(self) -> list[dict[str, Any]]:
+        """All that were not removed: how often each `matched` and `fired`, among others."""
+        return self._ask("injections")
+
+    def remove_injections(self) -> None:
+        """All of them."""
+        self._ask("remove_injections")
+
+    def conflicts(self) -> list[dict[str, Any]]:
+        """The last commits that lost, as the view opendsql.conflicts."""
+        return self._ask("conflicts")
+
+    def _ask(self, request_type: str, /, **fields: Any) -> list[Any]:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Dsql:
+class Dsql(_Faults):
     """One cluster of a running server: where it is, as the drivers want it."""
 
     server: Server = field(repr=False)
@@ -88,29 +118,6 @@ class Dsql:
     @property
     def _address(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
-
-    def inject(self, kind: str, **options: Any) -> int:
-        """Let a fault happen, as CALL opendsql.inject: `nth`, `times`, `probability`, `seed`, `pid`, `role`,
-        `table_name`, `ms`, `jitter_ms`. Its number. Raises `Refused`."""
-        if "table_name" in options:
-            options["table"] = options.pop("table_name")
-        if "times" not in options and "probability" in options:
-            options["times"] = None
-        (answer,) = self._ask("inject", kind=kind, **options)
-        number: int = answer["id"]
-        return number
-
-    def injections(self) -> list[dict[str, Any]]:
-        """All that were not removed: how often each `matched` and `fired`, among others."""
-        return self._ask("injections")
-
-    def remove_injections(self) -> None:
-        """All of this cluster."""
-        self._ask("remove_injections")
-
-    def conflicts(self) -> list[dict[str, Any]]:
-        """The last commits that lost, as the view opendsql.conflicts."""
-        return self._ask("conflicts")
 
     def drop(self) -> None:
         """End the cluster and its connections."""
@@ -212,21 +219,21 @@ class Server(Process):
 
     def ask(self, request_type: str, /, **fields: Any) -> list[Any]:
         """The lines of the control socket's answer. Raises `Refused`, OSError."""
-        request = json.dumps({"type": request_type, **fields}).encode() + b"\n"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
-            connected.settimeout(START_S)
-            connected.connect(str(self.directory / "control"))
-            connected.sendall(request)
-            found: list[Any] = []
-            with connected.makefile("rb") as answer:
-                for line in answer:
-                    reply = json.loads(line)
-                    if "error" in reply:
-                        raise Refused(reply["error"])
-                    if "end" in reply:
-                        return found
-                    found.append(reply["line"])
-        raise Refused("the server ended before its answer did")
+        return _answers(self.directory, request_type, **fields)
+
+
+@dataclass(frozen=True)
+class Region(_Faults):
+    """One of two regions: its address, and faults for those who connect to it."""
+
+    name: str
+    url: str
+    """For libpq, psycopg and asyncpg."""
+    directory: Path
+    """Of its node: what `opendsql inject` and the like are told as --data."""
+
+    def _ask(self, request_type: str, /, **fields: Any) -> list[Any]:
+        return _answers(self.directory, request_type, **fields)
 
 
 class Regions(Process):
@@ -245,10 +252,37 @@ class Regions(Process):
         """The address of each region, as a URL for libpq, psycopg and asyncpg."""
         return dict(self.endpoints)
 
+    def region(self, name: str) -> Region:
+        """One of them. Raises KeyError."""
+        return Region(name, self.regions[name], self.data / name / "node")
+
     @property
     def data(self) -> Path:
         """What `opendsql region cut|kill|heal` and the other commands are told as --data."""
         return self.directory / "data"
+
+
+def _answers(directory: Path, request_type: str, /, **fields: Any) -> list[Any]:
+    """What whoever runs on a data directory answers on its control socket. Raises `Refused`, OSError."""
+    request = json.dumps({"type": request_type, **fields}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
+        connected.settimeout(START_S)
+        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            connected.connect(f"/proc/self/fd/{opened}/control")  # a path of any length
+        finally:
+            os.close(opened)
+        connected.sendall(request)
+        found: list[Any] = []
+        with connected.makefile("rb") as answer:
+            for line in answer:
+                reply = json.loads(line)
+                if "error" in reply:
+                    raise Refused(reply["error"])
+                if "end" in reply:
+                    return found
+                found.append(reply["line"])
+    raise Refused("the server ended before its answer did")
 
 
 def _bound() -> Path:

@@ -68,10 +68,10 @@ def failures() -> Iterator[None]:
 def directory(data: Path) -> Path:
     """Of a cluster on this machine the node of the first region in service, else any: one speaks for all.
 
-    When none answers, one line and an exit code.
+    Of one region's directory in it, that region's. When none answers, one line and an exit code.
     """
     if not cli_status.is_cluster(data):
-        return data
+        return data / "node" if (data / "node" / "control").exists() else data
     states = {each: _state(each) for each in sorted(data.glob("*/node"))}
     answering = [each for each, state in states.items() if state is not None]
     if not answering:

@@ -1,6 +1,7 @@
 """`opendsql` as a pytest plugin: what a user's tests get of it, each in a pytest of its own (docs/testing.md)."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ HANG_S = 120
 pytestmark = pytest.mark.slow
 
 
-def environment() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OPENDSQL_LOG": "INFO"}
 
 
@@ -27,11 +29,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", *arguments]
 
 
-def run(directory: Path, source: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    directory: Path, source: str, *arguments: str, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     (directory / "test_inner.py").write_text(source)
-    return subprocess.run(
-        command(*arguments), cwd=directory, env=environment(), capture_output=True, text=True, timeout=HANG_S
-    )
+    where: dict[str, Any] = {"cwd": directory, "env": environment or inherited()}
+    return subprocess.run(command(*arguments), **where, capture_output=True, text=True, timeout=HANG_S)
 
 
 FACTS = """
@@ -140,7 +143,7 @@ def test_it(dsql, dsql_server):
 """
     (tmp_path / "test_inner.py").write_text(source)
     with subprocess.Popen(
-        command(), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(), cwd=tmp_path, env=inherited(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as running:
         told = tmp_path / "pid"
         wait_until(lambda: told.exists() and told.read_text().endswith("\n"))
@@ -148,6 +151,61 @@ def test_it(dsql, dsql_server):
     pid, directory = told.read_text().split()
     wait_until(lambda: not Path(f"/proc/{pid}").exists() or is_zombie(pid))
     assert not Path(directory).exists()
+
+
+REGIONS = """
+import psycopg, pytest, subprocess, sys
+
+def opendsql(*arguments):
+    command = [sys.executable, "-m", "opendsql", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+def test_two_regions_are_one_database(dsql_cluster):
+    assert list(dsql_cluster.regions) == ["us-east-1", "us-west-2"]
+    east, west = (psycopg.connect(url, autocommit=True) for url in dsql_cluster.regions.values())
+    with east, west:
+        east.execute("CREATE TABLE account (id int PRIMARY KEY, balance int)")
+        east.execute("INSERT INTO account VALUES (1, 100)")
+        assert west.execute("SELECT balance FROM account").fetchone() == (100,)
+
+def test_a_fault_is_one_regions(dsql_cluster):
+    east, west = (dsql_cluster.region(name) for name in dsql_cluster.regions)
+    west.inject("OC000", table_name="account")
+    with psycopg.connect(east.url, autocommit=True) as db:
+        db.execute("UPDATE account SET balance = 101")
+    with psycopg.connect(west.url, autocommit=True) as db:
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            db.execute("UPDATE account SET balance = 102")
+        db.execute("UPDATE account SET balance = 103")
+    assert (east.injections(), [each["fired"] for each in west.injections()]) == ([], [1])
+    assert (east.conflicts(), [each["table_name"] for each in west.conflicts()]) == ([], ["account"])
+    west.remove_injections()
+    assert west.injections() == []
+    with pytest.raises(KeyError):
+        dsql_cluster.region("eu-west-1")
+
+def test_its_data_is_what_commands_take(dsql_cluster):
+    data = str(dsql_cluster.data)
+    opendsql("region", "cut", "us-west-2", "--data", data)
+    with psycopg.connect(dsql_cluster.regions["us-east-1"], autocommit=True) as db:
+        db.execute("UPDATE account SET balance = 104")
+    opendsql("region", "heal", "us-west-2", "--data", data)
+"""
+
+
+def test_two_regions(tmp_path: Path) -> None:
+    if shutil.which("etcd") is None:
+        pytest.skip("no etcd here (Debian's etcd-server)")
+    done = run(tmp_path, REGIONS, "-W", "error", "--basetemp", str(tmp_path / ("long" * 30)))
+    assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "3 passed"), done.stdout + done.stderr
+
+
+def test_no_regions_without_etcd(tmp_path: Path) -> None:
+    source = "def test_it(dsql_cluster): pass"
+    without = {**inherited(), "PATH": str(tmp_path)}
+    done = run(tmp_path, source, "-rs", environment=without)
+    assert "regions need etcd, which is not installed" in done.stdout
+    assert (done.returncode, done.stdout.splitlines()[-1][:9]) == (0, "1 skipped")
 
 
 def test_nothing_of_the_server_is_imported() -> None:
