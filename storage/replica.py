@@ -100,14 +100,15 @@ class Replica(Versions):
         replica = cls(Engine(path, map_size=map_size))
         replica.needs_rebuild = exists and not is_trusted
         replica._boot = boot
-        replica._retention_ns = retention_ns
+        replica.retention_ns = retention_ns
         return replica
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.needs_rebuild = False
         self._boot = ""
-        self._retention_ns = RETENTION_NS
+        self.retention_ns = RETENTION_NS
+        """How long a version is kept after it was superseded."""
         self._is_synced = True
         self._is_open = True
         self._held: list[Timestamp] = []
@@ -273,7 +274,7 @@ class Replica(Versions):
 
     def _cutoff(self, now: int) -> Timestamp:
         """Versions superseded at or before this time may go."""
-        return min([now - self._retention_ns, *self._held])
+        return min([now - self.retention_ns, *self._held])
 
     def _begin_change(self) -> None:
         self.release()

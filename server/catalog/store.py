@@ -177,6 +177,13 @@ def load(
     )
 
 
+def version_at(versions: Versions, cluster: int, ts: int) -> int | None:
+    """When the catalog that a cluster has as of `ts` was made; None when there is no such cluster."""
+    key = version_key(cluster)
+    rows, _rest = versions.scan_stamped(key, key + b"\0", ts, 1)
+    return rows[0][1] if rows else None
+
+
 def _load(
     versions: Versions,
     cluster: int,

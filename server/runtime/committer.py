@@ -115,6 +115,10 @@ class Committer:
         self._appended: Group | None = None
         """Appended and not yet durable."""
         self._to_apply: deque[Group] = deque()
+        self._made = self._visible = 0
+        """Groups so far."""
+        self._settling: deque[tuple[int, Wait[None]]] = deque()
+        """Who waits for so many groups to be visible."""
         self._scheduled = False
         self._flushing = False
         self._retry: asyncio.TimerHandle | None = None
@@ -147,6 +151,15 @@ class Committer:
         wait: Wait[T] = Wait()
         self._steps.append((step, wait))
         self._again()
+        return wait
+
+    def settled(self) -> Wait[None]:
+        """Done when every commit that has a time by now is visible."""
+        wait: Wait[None] = Wait()
+        if self._visible == self._made:
+            wait.finish(None)
+        else:
+            self._settling.append((self._made, wait))
         return wait
 
     def checkpoint(self) -> Wait[Position]:
@@ -224,7 +237,10 @@ class Committer:
         self.busy.decided(begun)
         appender = self.adjudicator.appender
         sealed = appender.next()
-        return Group(sealed, appender.newest, waits) if sealed is not None else None
+        if sealed is None:
+            return None
+        self._made += 1
+        return Group(sealed, appender.newest, waits)
 
     def _flush_inline(self, group: Group | None) -> None:
         done = []
@@ -315,6 +331,7 @@ class Committer:
         """Of the one owner of everything nothing else is to be told to anybody."""
         for effect in effects:
             if isinstance(effect, Append):
+                self._made += 1
                 self._sealed.append(Group(effect.record, effect.entry, []))
 
     def _finish(self, groups: list[Group]) -> None:
@@ -346,6 +363,9 @@ class Committer:
             self.busy.applied(begun, len(commits))
             for wait, commit in zip(waits, commits):
                 wait.finish(commit.commit_ts)
+            self._visible += 1
+            while self._settling and self._settling[0][0] <= self._visible:
+                self._settling.popleft()[1].finish(None)
             if self._checkpoints and restates(entry.record):
                 self._checkpoints.popleft().finish(sealed.position)
 

@@ -18,7 +18,7 @@ from server.runtime.page import SharedPage
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.testing.conflicts import ConflictLog, Lost
-from server.testing.desk import Inject, Match, Observe, Observed, Remove, Request, Running
+from server.testing.desk import Inject, Match, Observe, Observed, Remove, Request, Running, Settle
 from server.testing.injections import Event, Fault, Injection, Injector
 
 SEEDS = 1 << 31
@@ -36,6 +36,8 @@ class NodeDesk:
         """Open transactions of the node's other processes."""
         self.suspended: Callable[[], Iterable[Running]] = tuple
         """Open transactions of sessions that are in no process."""
+        self.settled: Callable[[], Wait[Any]] | None = None
+        """What has a time is visible. None: a transaction's start_ts says so already."""
         self._sessions = sessions
         self.conflicts = ConflictLog()
         self._injector = Injector(lambda seed: random.Random(seed).random)
@@ -47,6 +49,11 @@ class NodeDesk:
     def ask(self, request: Request) -> Wait[Any]:
         """The answer to a request; fails with PgError."""
         wait: Wait[Any] = Wait()
+        if isinstance(request, Settle):
+            if self.settled is not None:
+                return self.settled()
+            wait.finish(None)
+            return wait
         if isinstance(request, Observe):
             self._observe(request.cluster, wait)
             return wait

@@ -78,6 +78,7 @@ class Node(SessionHost):
             sync=not memory,
             journal_map=space.journal_map,
             storage_map=space.storage_map,
+            retention_ns=storage.RETENTION_NS + self.limits.history_ns,
         )
         self.journal = self.stores.journal
         self.versions = self.reads = self.stores.replica
@@ -100,6 +101,7 @@ class Node(SessionHost):
             reserve_bytes=min(space.reserve, self.stores.disk_bytes() // 4),
             apply_give_up_s=space.apply_give_up_s,
         )
+        self.node_desk.settled = self.committer.settled
         settings = snapshots or SnapshotSettings()
         self.snapshots = Snapshots(self.stores, self.committer, settings, clock, broken, is_memory=memory)
         self.jobs = JobRunner(self, broken)

@@ -48,12 +48,20 @@ WORLD_ERRORS = (LogError, NoSpace, WrongFormat, Unreadable, Unrecoverable, Snaps
 class Stores:
     """The open stores of a directory. `replica` is at the journal's tail once `open` returns."""
 
-    def __init__(self, data: Path, lock: IO[bytes], journal: LmdbLog, storage_map: int) -> None:
+    def __init__(
+        self,
+        data: Path,
+        lock: IO[bytes],
+        journal: LmdbLog,
+        storage_map: int,
+        retention_ns: int = storage.RETENTION_NS,
+    ) -> None:
         self.data = data
         self.journal = journal
         self.snapshots = data / "snapshots"
         self._lock = lock
         self._storage_map = storage_map
+        self._retention_ns = retention_ns
         self.rebuilt_from: Position | None = None
         """The replica was made again: from the snapshot at this position, 0 from the journal alone."""
         self.replayed = 0
@@ -72,11 +80,12 @@ class Stores:
         sync: bool = True,
         journal_map: int = lmdb_log.MAP_SIZE,
         storage_map: int = storage.MAP_SIZE,
+        retention_ns: int = storage.RETENTION_NS,
     ) -> "Stores":
         """Lock, open and recover. Raises `InUse`, one of `WORLD_ERRORS`, `OSError`.
 
         `clock` gives ns since 1970. Below the newest snapshot the journal's chain is not proved again: every
-        record is checked when it is read, and `audit` proves it all.
+        record is checked when it is read, and `audit` proves it all. `retention_ns`: as `Replica.open`.
         """
         lock = lock_directory(data)
         try:
@@ -87,7 +96,7 @@ class Stores:
             raise
         stores = None
         try:
-            stores = cls(data, lock, journal, storage_map)
+            stores = cls(data, lock, journal, storage_map, retention_ns)
             stores._recover(clock)
         except BaseException:
             if stores is not None:
@@ -110,12 +119,13 @@ class Stores:
 
     def _open_replica(self) -> Replica:
         path = self.data / "storage"
+        sizes = {"map_size": self._storage_map, "retention_ns": self._retention_ns}
         try:
-            return Replica.open(path, map_size=self._storage_map)
+            return Replica.open(path, **sizes)
         except Unreadable as error:
             log.warning("storage is made again reason=%s", error)
             Replica.wipe(path)
-            replica = Replica.open(path, map_size=self._storage_map)
+            replica = Replica.open(path, **sizes)
             replica.needs_rebuild = True
             return replica
 

@@ -22,7 +22,7 @@ from journal.record import TOP, Note, Position, Timestamp
 from journal.trimming import Trimming
 from server.session.unique import unique_id
 from storage.replica import Replica, StoredRows
-from storage.shard import Shard
+from storage.shard import Bounds, Shard
 
 JOURNAL = 0
 """The number of the only journal."""
@@ -44,7 +44,8 @@ class Stream:
     def __init__(self, replica: Replica) -> None:
         """Goes on where the replica stands."""
         self.replica = replica
-        self.shard = Shard(StoredRows(replica), b"", TOP, is_only=True)
+        bounds = Bounds(retention=replica.retention_ns)
+        self.shard = Shard(StoredRows(replica), b"", TOP, bounds, is_only=True)
         self.trimming = Trimming()
         self._crossbar = Crossbar([JOURNAL], self.shard.rows.mark)
         self._part: Part | None = None

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from server.errors import PgError
-from server.session import calling_opendsql
+from server.session import calling_opendsql, past
 from server.session.work import Slice, Wait
 from server.sql import ast, types
 
@@ -24,6 +24,12 @@ def call(
     function = statement.function
     if calling_opendsql.is_one(function.names):
         return (yield from calling_opendsql.call(session, function))
+    if ".".join(function.names) == past.NAME:
+        message, hint = (
+            f"{past.NAME}(timestamp with time zone) is not a procedure",
+            "To call a function, use SELECT.",
+        )
+        raise PgError("42809", message, hint=hint)
     if function.names[-1] != "wait_for_job" or function.names[:-1] not in (("sys",), ()):
         shown = ".".join(function.names)
         raise PgError("42883", f"procedure {shown} does not exist")

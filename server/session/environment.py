@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import server.catalog.information
-import server.catalog.privilege_functions  # noqa: F401  (both register functions that need a session)
+import server.catalog.privilege_functions
+import server.session.past  # noqa: F401  (all three register functions that need a session)
 from server.catalog import ddl, names
 from server.catalog.descriptor import Catalog
 from server.pgwire.startup import CLUSTER_OPTION

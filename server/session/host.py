@@ -36,6 +36,9 @@ class Jobs(Protocol):
 class HostVersions(Versions, store.Versions, Protocol):
     """The replica: rows for transactions, and the catalog's rows."""
 
+    horizon: int
+    """No read below it."""
+
 
 class Host(Protocol):
     """`catalog` and then `start_ts`, in one turn of the loop, are of the same moment."""

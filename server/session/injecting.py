@@ -73,10 +73,11 @@ def at_statement(session: SqlSession, prepared: Prepared) -> Work:
 def delayed(
     session: SqlSession, prepared: Prepared, params: list[Any], formats: tuple[int, ...], txn: Transaction
 ) -> Work:
-    """A statement that is one call, held up."""
+    """A statement that is one call, after what is to be done before it."""
+    from server.session import observing
     from server.session.portal import run_at_once
 
-    yield from at_statement(session, prepared)
+    yield from observing.before(session, prepared)
     work = run_at_once(session, prepared, params, formats, txn, is_delayed=True)
     if work is not None:
         yield from work

@@ -1,4 +1,5 @@
-"""What a statement asks of the node's desk before it begins: what the views of schema opendsql show, injections."""
+"""What a statement asks of the node's desk before it begins: what the views of schema opendsql show, whether
+all that was decided is visible, injections."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from server.session import injecting
 from server.session.work import Work
-from server.testing.desk import Observe
+from server.testing.desk import Observe, Settle
 
 if TYPE_CHECKING:
     from server.session.prepared import Prepared
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 def before(session: SqlSession, prepared: Prepared) -> Work:
     """To be done before a plan runs. Raises PgError."""
+    if prepared.settles:
+        yield from session.wait_for(session.node.desk.ask(Settle()))
     if prepared.observes:
         yield from observe(session)
     elif session.node.desk.armed:

@@ -15,6 +15,7 @@ from server.session import preparing, rebase
 from server.session.environment import SessionEnv
 from server.session.prepared import Prepared
 from server.session.preparing import Plans
+from server.session.transaction import Transaction
 from server.session.work import Slice, Wait
 from server.sql import ast, scanner
 from server.sql.parse import parse
@@ -100,7 +101,7 @@ def prepare_query(
         return text, preparing.prepare(parsed, catalog, env), []
 
     key, prepared, params = yield from aside(session, len(parsed.text), made)
-    if key is not None and session.txn is not None and not session.txn.ddl:
+    if key is not None and session.txn is not None and _is_for_others(session, session.txn):
         preparing.remember(session.plans, key, prepared)
     return prepared, params
 
@@ -119,9 +120,14 @@ def parse_one(session: SqlSession, sql: str, oids: Sequence[int], key: str) -> S
     if preparing.is_bound(parsed.statement):
         yield from meet(session, catalog, parsed)
     prepared = yield from aside(session, len(sql), lambda: preparing.prepare(parsed, catalog, env, oids))
-    if not txn.ddl:
+    if _is_for_others(session, txn):
         preparing.remember(session.plans, key, prepared)
     return prepared
+
+
+def _is_for_others(session: SqlSession, txn: Transaction) -> bool:
+    """Whether a plan made in the transaction may be of use to another one: its catalog is not the transaction's own."""
+    return not txn.ddl and not (txn.is_past and txn.catalog is not session.catalog)
 
 
 def remember_transaction(session: SqlSession, parsed: ast.ParsedStatement, text: str) -> None:
@@ -149,7 +155,7 @@ def prepare_again(session: SqlSession, prepared: Prepared, catalog: Catalog) -> 
 def meet(session: SqlSession, catalog: Catalog, parsed: ast.ParsedStatement) -> Steps[None]:
     """As `rebase.meet`: what the statement meant in the older catalog is found beside the loop."""
     old, env = session.catalog, session.env
-    if old is catalog:
+    if old is catalog or (session.txn is not None and session.txn.is_past):
         return
     used = yield from aside(session, len(parsed.text), lambda: rebase.tables_in(old, parsed, env))
     session.meet(catalog, parsed, used)

@@ -44,7 +44,7 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
     txn = session.txn
     assert txn is not None and prepared.plan is not None
     if portal.rows is None and not portal.done:
-        if prepared.observes or session.node.desk.armed:
+        if prepared.asks or session.node.desk.armed:
             yield from observing.before(session, prepared)
         session.check_privileges(prepared)
         session.count_statement(prepared, txn)
@@ -109,8 +109,8 @@ def run_at_once(
     txn: Transaction,
     is_delayed: bool = False,
 ) -> Work | None:
-    """A statement that is one call, with all its rows. `is_delayed`: injections have had their turn."""
-    if session.node.desk.armed and not is_delayed:
+    """A statement that is one call, with all its rows. `is_delayed`: what comes before it is done."""
+    if (prepared.asks or session.node.desk.armed) and not is_delayed:
         return injecting.delayed(session, prepared, params, formats, txn)
     ctx = session.new_context(txn, params)
     if session.user != "admin":

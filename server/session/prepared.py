@@ -50,6 +50,7 @@ class Prepared:
         "_encoders",
         "_names_objects",
         "_reads_moment",
+        "asks",
         "catalog",
         "columns",
         "is_of_the_moment",
@@ -62,6 +63,7 @@ class Prepared:
         "parsed",
         "plan",
         "returns_rows",
+        "settles",
         "tables",
         "tag",
         "used",
@@ -81,6 +83,7 @@ class Prepared:
         modifies: bool = False,
         is_of_the_moment: bool = False,
         observes: bool = False,
+        settles: bool = False,
     ) -> None:
         self.parsed = parsed
         """None: the empty statement."""
@@ -102,6 +105,10 @@ class Prepared:
         """See `Bound.is_of_the_moment`: not for the shared cache."""
         self.observes = observes
         """See `Bound.observes`."""
+        self.settles = settles
+        """See `Bound.settles`."""
+        self.asks = observes or settles
+        """Something is asked of the node before it begins."""
         self.is_query = tag == "SELECT"
         self.returns_rows = self.is_query or bool(columns)
         """SELECT may return rows without columns."""
@@ -128,6 +135,7 @@ class Prepared:
             tables=self.tables,
             modifies=self.modifies,
             observes=self.observes,
+            settles=self.settles,
         )
 
     def row_description(self, formats: tuple[int, ...]) -> bytes:

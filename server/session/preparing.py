@@ -111,6 +111,7 @@ def prepare_statement(
         modifies=modifies(bound),
         is_of_the_moment=bound.is_of_the_moment,
         observes=bound.observes,
+        settles=bound.settles,
     )
 
 

@@ -297,6 +297,10 @@ class Reader:
         return now >= self.start_ts
 
 
+class SnapshotGone(PgError):
+    """Versions that the transaction reads are not kept any more."""
+
+
 def error(failure: Failure, age_s: float, limit_s: float) -> PgError:
     """What the client is told of a failure in a transaction that is `age_s` seconds old (dsql-reference §4, §5.1).
 
@@ -304,9 +308,10 @@ def error(failure: Failure, age_s: float, limit_s: float) -> PgError:
     a retry with a new start_ts succeeds, which is what 40001 asks for.
     """
     if failure == Failure.TOO_OLD and age_s > limit_s:
-        return PgError(
+        return SnapshotGone(
             "54000",
             f"transaction age limit of {limit_s:.0f}s exceeded",
             detail=f"Current transaction age {age_s:.0f}s exceeds {limit_s:.0f}s",
         )
-    return conflict()
+    found = conflict()
+    return SnapshotGone(found.sqlstate, found.message) if failure == Failure.TOO_OLD else found

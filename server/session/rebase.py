@@ -38,9 +38,12 @@ def meet(
 
 
 def check_reader(session: SqlSession, txn: Transaction) -> None:
-    """A transaction that only read commits locally: 40001 OC001 when what it used has changed meanwhile."""
+    """A transaction that only read commits locally: 40001 OC001 when what it used has changed meanwhile.
+
+    What was read in the past holds, whatever has changed since.
+    """
     current = session.node.catalog(session.cluster)
-    if current is txn.catalog or txn.ddl:
+    if current is txn.catalog or txn.ddl or txn.is_past:
         return
     session.catalog = current
     if not session.node.rebase or has_changed(txn.catalog, current, txn.used, session.user):

@@ -425,11 +425,14 @@ class SqlSession:
     def check_privileges(self, prepared: Prepared) -> None:
         if prepared.tables and self.user != "admin":
             self.node.check_privileges(self.env.catalog, self.user, prepared.tables)
+            if self.txn is not None and self.txn.is_past:  # also those of the present
+                self.node.check_privileges(self.node.catalog(self.cluster), self.user, prepared.tables)
 
     def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
         if txn.read_only and (command := preparing.locking_command(prepared)):
             raise PgError("25006", f"cannot execute {command} in a read-only transaction")
+        txn.queries += 1
         if prepared.modifies:
             self.count_writing(prepared.used, prepared.tag, txn)
             return
@@ -588,8 +591,8 @@ class SqlSession:
     # --- catalog ---
 
     def meet(self, catalog: Catalog, parsed: ast.ParsedStatement, used: Sequence[Oid] | None = None) -> None:
-        """The session meets a catalog: see `rebase.meet`."""
-        if self.catalog is not catalog:
+        """The session meets a catalog: see `rebase.meet`. That of the past is none that it meets."""
+        if self.catalog is not catalog and not (self.txn is not None and self.txn.is_past):
             rebase.meet(self, catalog, parsed, used)
 
 

@@ -37,6 +37,7 @@ from server.errors import PgError
 from server.pgwire.connection import Connection
 from server.session.environment import SessionEnv
 from server.session.host import Host
+from server.session.past import PastVersions, catalog_at
 from server.session.planning import LONG_TEXT
 from server.session.portal import Portal
 from server.session.prepared import NOWHERE, Prepared
@@ -51,7 +52,6 @@ from server.sql.row_type import ROW_OIDS, RowType, array_of, row_type
 from server.sql.tree import OutputColumn
 from server.sql.types import BY_OID, Type
 from server.testing.desk import Running
-from storage.mvcc import TooOld
 
 VERSION = 1
 STATE_LIMIT = 16 << 20
@@ -126,6 +126,8 @@ class _Transaction(msgspec.Struct, frozen=True, array_like=True):
     """Checks of foreign keys that wait for COMMIT, in their order."""
     modes: dict[Oid, bool] = {}
     """What SET CONSTRAINTS has said."""
+    queries: int = 0
+    is_past: bool = False
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True):
@@ -325,7 +327,7 @@ def resume(
     session.query_text = state.query_text
     catalog: Catalog | None = None
     if state.transaction is not None:
-        catalog = _as_of(host, state.cluster, state.transaction.start_ts) or host.catalog(state.cluster)
+        catalog = catalog_at(host, state.cluster, state.transaction.start_ts) or host.catalog(state.cluster)
     session.catalog = catalog if catalog is not None and not state.met_at else _met(host, state)
     if state.transaction is not None and catalog is not None:
         session.txn = _restored(host, state.transaction, catalog, kept_s)
@@ -422,13 +424,17 @@ def _transaction(txn: Transaction) -> _Transaction:
         roles=set(txn.roles),
         deferred=list(txn.checks.deferred) if txn.checks is not None else [],
         modes=txn.checks.modes if txn.checks is not None else {},
+        queries=txn.queries,
+        is_past=txn.is_past,
     )
 
 
 def _restored(host: Host, saved: _Transaction, catalog: Catalog, kept_s: float) -> Transaction:
     if saved.ddl:
         catalog = store.changed(catalog, saved.writes, saved.start_ts, pending=True)
-    txn = Transaction(host.reads, catalog, saved.start_ts, host.limits)
+    reads = PastVersions(host.reads) if saved.is_past else host.reads
+    txn = Transaction(reads, catalog, saved.start_ts, host.limits)
+    txn.queries, txn.is_past = saved.queries, saved.is_past
     txn.now = saved.now
     txn.age_s = saved.age_s + kept_s
     txn.read_only, txn.ddl, txn.dml = saved.read_only, saved.ddl, saved.dml
@@ -467,7 +473,7 @@ def _time_of(met: Catalog) -> int:
 
 def _met(host: Host, state: _State) -> Catalog:
     at = state.met_at
-    found = _as_of(host, state.cluster, at)
+    found = catalog_at(host, state.cluster, at)
     if found is not None:
         return found
     newest = host.catalog(state.cluster)
@@ -480,17 +486,6 @@ def _met(host: Host, state: _State) -> Catalog:
 
     tables, roles = marked(newest.tables), marked(newest.roles)
     return store.make(state.cluster, at, newest.next_oid, tables, dict(newest.schemas), roles)
-
-
-def _as_of(host: Host, cluster: int, at: int) -> Catalog | None:
-    """The catalog in force at `at`: the newest one as the object that the host has. None if that is trimmed."""
-    newest = host.catalog(cluster)
-    if newest.version <= at:
-        return newest
-    try:
-        return store.load(host.versions, cluster, at, at, newest)
-    except TooOld:
-        return None
 
 
 # --- prepared statements ---

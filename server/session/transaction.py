@@ -74,9 +74,11 @@ class Transaction:
         "dml",
         "fresh",
         "implicit",
+        "is_past",
         "limits",
         "locks",
         "now",
+        "queries",
         "read_only",
         "roles",
         "row_keys",
@@ -97,6 +99,10 @@ class Transaction:
         self.limits = limits
         self.implicit = implicit
         self.read_only = False
+        self.is_past = False
+        """It reads as of a moment before its beginning (server.session.past)."""
+        self.queries = 0
+        """Statements with a plan that were run in it."""
         self.now = time.time_ns()
         """Wall clock at BEGIN, nanoseconds since 1970: what now() shows."""
         self._begun = time.monotonic()

@@ -88,6 +88,7 @@ def _bind(
         tables=tuple(state.privileges),
         is_of_the_moment=watched.is_of_the_moment,
         observes=state.observes,
+        settles=state.settles,
     )
 
 

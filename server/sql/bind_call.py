@@ -171,6 +171,7 @@ def _function(
     scope: Scope, node: ast.FuncCall, entry: Function, match: Match, args: Sequence[tree.Expr]
 ) -> tree.Expr:
     passed = pass_arguments(scope, match, args)
+    scope.state.settles |= entry.settles
     result = RECORD if len(entry.out_columns) > 1 else match.result
     if not entry.returns_set:
         return tree.Call(result, entry, passed)

@@ -45,6 +45,8 @@ class Function:
     """`impl` returns seconds to wait instead of a value; the caller waits without blocking the loop."""
 
     schema: str = "pg_catalog"
+    settles: bool = False
+    """A statement that calls it begins once everything that was decided before is visible."""
 
     @property
     def defaults(self) -> int:
@@ -243,6 +245,7 @@ def define(
     defaults: Sequence[object] = (),
     sleeps: bool = False,
     schema: str = "pg_catalog",
+    settles: bool = False,
 ) -> list[Function]:
     """Register one function per line of `signatures` (see Signature).
 
@@ -270,6 +273,7 @@ def define(
             source=source,
             sleeps=sleeps,
             schema=schema,
+            settles=settles,
         )
         made.append(register(entry))
     return made

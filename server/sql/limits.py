@@ -39,6 +39,13 @@ class Limits:
     """And how many at once, after a quiet time."""
     write_overhead_bytes: int = 32
     """What a row or index entry counts towards transaction_bytes beside its key and value."""
+    history_s: float = 300.0
+    """How far back opendsql.as_of reaches; no limit of DSQL's."""
+
+    @property
+    def history_ns(self) -> int:
+        """`history_s`, by so much longer than a transaction needs it storage keeps what was superseded."""
+        return int(self.history_s * 1e9)
 
 
 _ONLY_LOWERED = frozenset(

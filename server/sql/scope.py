@@ -95,6 +95,8 @@ class State:
     privileges: dict[tuple[int, str], None] = field(default_factory=dict)
     observes: bool = False
     """A relation in it shows what the node does at the moment."""
+    settles: bool = False
+    """It calls a function that `settles`."""
 
     def new_rel(self, scope: Scope) -> int:
         """A fresh relation id owned by `scope`."""

@@ -617,3 +617,5 @@ class Bound:
     """A constant in it was made of the transaction's start ('now', 'today'): it holds for this binding alone."""
     observes: bool = False
     """A relation in it shows what the node does at the moment: it is asked before the statement begins."""
+    settles: bool = False
+    """It calls a function that `settles`: it begins once everything that was decided before is visible."""

@@ -66,7 +66,11 @@ class Observe(msgspec.Struct, frozen=True, array_like=True, tag="observe"):
     cluster: int
 
 
-Request: TypeAlias = Match | Inject | Remove | Observe
+class Settle(msgspec.Struct, frozen=True, array_like=True, tag="settle"):
+    """Nothing answers, once every commit that the node has decided so far is visible."""
+
+
+Request: TypeAlias = Match | Inject | Remove | Observe | Settle
 
 
 class Desk(Protocol):

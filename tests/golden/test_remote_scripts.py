@@ -12,7 +12,17 @@ from tests.golden.test_scripts import SCRIPTS
 from tests.golden.test_suspension import steps_of
 from tests.remote_reading import Network, RemoteHost, Rough
 
-NAMES = ("anomalies", "conflicts", "constraints", "copy", "foreign_keys", "snapshot", "states", "unique")
+NAMES = (
+    "anomalies",
+    "as_of",
+    "conflicts",
+    "constraints",
+    "copy",
+    "foreign_keys",
+    "snapshot",
+    "states",
+    "unique",
+)
 """Scripts that read rows, and few enough of them: tests/unit/test_remote_reads.py has the kinds of statements."""
 SPLITS = [keycode.prefix(1, FIRST_USER_OID + number) for number in (2, 5)]
 """Three shards, of one table or two in the beginning of a script."""

@@ -19,7 +19,7 @@ from journal.crossbar import Crossbar, Item, Mark
 from journal.record import MARKERS, Commit, Timestamp
 from server.runtime.region.tails import Follower, Tails
 from storage.replica import NoSpace, Replica, StoredRows
-from storage.shard import Shard
+from storage.shard import Bounds, Shard
 
 log = logging.getLogger("opendsql.following")
 
@@ -58,7 +58,7 @@ class Following:
         `applied`: they are visible; `progressed`: `complete` has risen; `lost`: what comes next was trimmed."""
         self.replica = replica
         self.rows = StoredRows(replica)
-        self.shard = Shard(self.rows, b"", MARKERS)
+        self.shard = Shard(self.rows, b"", MARKERS, Bounds(retention=replica.retention_ns))
         self.complete: Timestamp = self.shard.complete
         self.is_out_of_space = False
         self.apply_s = 0.0

@@ -51,7 +51,7 @@ from server.session.transaction import Transaction, Versions
 from server.session.unique import unique_id
 from server.session.work import Wait
 from server.sql.limits import Limits
-from storage.replica import Replica
+from storage.replica import RETENTION_NS, Replica
 
 log = logging.getLogger("opendsql.region")
 
@@ -112,7 +112,8 @@ class RegionNode(SessionHost):
         self.routing = Routing(place.initial)
         self._carriers = carriers
         self.tails = Tails(carriers, self._seen, {}, broken)
-        self.versions = self.reads = Replica.open(data / "storage")
+        retention_ns = RETENTION_NS + self.limits.history_ns
+        self.versions = self.reads = Replica.open(data / "storage", retention_ns=retention_ns)
         self.catalogs = Catalogs(self.versions)
         self.following = self._follow()
         self._feeding: Feeding | None = None

@@ -173,9 +173,7 @@ class RegionWorkerNode(WorkerNode):
         if known is not None and known.version == version:
             return known
         if version > self._start_ts:
-            key = store.version_key(cluster)
-            rows, _rest = self.versions.scan_stamped(key, key + b"\0", self._start_ts, 1)
-            version = rows[0][1] if rows else 0
+            version = store.version_at(self.versions, cluster, self._start_ts) or 0
             if known is not None and known.version == version:
                 return known
         found = store.load(self.versions, cluster, self._start_ts, version, known)

@@ -30,8 +30,8 @@ from server.runtime.storage_node.fetching import Asking, fetch
 from server.runtime.waiting import outcome
 from storage.lmdb_engine import Unreadable
 from storage.pushdown import StoredPushdown
-from storage.replica import NoSpace, Replica, StoredRows
-from storage.shard import Read, Scan, ScanAnswer, Shard
+from storage.replica import RETENTION_NS, NoSpace, Replica, StoredRows
+from storage.shard import Bounds, Read, Scan, ScanAnswer, Shard
 
 log = logging.getLogger("opendsql.storage")
 
@@ -62,6 +62,7 @@ class ShardReplica:
         others: Sequence[str],
         *,
         clock: Callable[[], Timestamp],
+        retention_ns: int = RETENTION_NS,
     ) -> None:
         """`crossbar`: the node that feeds it; `others`: nodes with replicas of the same range."""
         self.lo = lo
@@ -80,6 +81,7 @@ class ShardReplica:
         self._crossbar = crossbar
         self._others = list(others)
         self._clock = clock
+        self._retention_ns = retention_ns
         self._mark: Mark | None = None
         self._marked_at: Timestamp = 0
         self._extra = msgspec.msgpack.encode((lo, hi))
@@ -125,7 +127,7 @@ class ShardReplica:
     def _open(self) -> None:
         """Take what an earlier process left, if it is of this range and whole."""
         try:
-            replica = Replica.open(self._storage)
+            replica = self._opened()
         except Unreadable as error:
             log.warning("storage cannot be read reason=%s", error)
             Replica.wipe(self._storage)
@@ -150,11 +152,15 @@ class ShardReplica:
             await asyncio.sleep(LOAD_RETRY_S)
         found.path.unlink()
         self.loaded += 1
-        self.rows = StoredRows(Replica.open(self._storage))
+        self.rows = StoredRows(self._opened())
+
+    def _opened(self) -> Replica:
+        """Raises `Unreadable`."""
+        return Replica.open(self._storage, retention_ns=self._retention_ns)
 
     def _fill(self, path: Path) -> None:
         Replica.wipe(self._storage)
-        replica = Replica.open(self._storage)
+        replica = self._opened()
         try:
             snapshots.load(path, replica, self._extra)
         finally:
@@ -164,7 +170,8 @@ class ShardReplica:
         assert self.rows is not None
         self._mark = self.rows.mark
         # What it is fed is of its range.
-        shard = Shard(self.rows, self.lo, self.hi, pushdown=StoredPushdown(), is_only=True)
+        bounds = Bounds(retention=self._retention_ns)
+        shard = Shard(self.rows, self.lo, self.hi, bounds, StoredPushdown(), is_only=True)
         self.reads.shard = shard
 
     def _end(self) -> None:

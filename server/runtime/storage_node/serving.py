@@ -31,6 +31,7 @@ from server.runtime.storage_node.offering import NOTHING, Offering
 from server.runtime.storage_node.replica import ShardReplica
 from server.runtime.waiting import telling
 from storage.mvcc import Versions
+from storage.replica import RETENTION_NS
 
 log = logging.getLogger("opendsql.storage")
 
@@ -62,6 +63,7 @@ class StorageServer(Service):
                 head,
                 [node for node in shard.replicas if node not in (config.node, head)],
                 clock=self.edges.earliest,
+                retention_ns=RETENTION_NS + config.limits.history_ns,
             )
             for number, shard in enumerate(config.shards)
             if config.node in shard.replicas
