@@ -48,7 +48,8 @@ _PLAIN_BODY = re.compile(r"[^']*(?:''[^']*)*'")
 _ESCAPED_BODY = re.compile(r"[^'\\]*(?:(?:''|\\.)[^'\\]*)*'", re.DOTALL)
 _BIT_BODY = re.compile(r"[^']*'")
 _QUOTED_BODY = re.compile(r'[^"]*(?:""[^"]*)*"')
-_CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]+|--[^\n\r]*[\n\r])*'")
+_CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'")
+"""Nothing is given back: behind a string and a line's end there is often much blank space, and no string."""
 
 _LONG = 32 << 10
 """Characters of a text that is read by our rules alone; that takes as long."""

@@ -92,6 +92,14 @@ def test_errors(sql: str, sqlstate: str, message: str, position: int | None) -> 
     )
 
 
+@pytest.mark.parametrize("blank", [" " * 500, "\t\n" * 300, "--" * 400 + "\n", "-- x\n  " * 100])
+@pytest.mark.parametrize("start", ["\n", "  --" + "-" * 400 + "\n"])
+def test_whatever_follows_a_string_is_read_once(start: str, blank: str) -> None:
+    """Blank space in which another string may stand that goes on with it: not tried in all ways to split it."""
+    assert tokens(f"'a'{start}{blank}then") == [("SCONST", "a"), ("then", "then")]
+    assert tokens(f"'a'{start}{blank}'b'") == [("SCONST", "ab")]
+
+
 def test_keyword_classes_are_disjoint() -> None:
     assert len(RESERVED) + len(TYPE_FUNC_NAME) + len(COL_NAME) + len(UNRESERVED) == len(KEYWORDS)
 
