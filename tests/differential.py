@@ -10,6 +10,7 @@ FIRST_USER_OID = 16384
 """The row types of tables have numbers of their own on each side."""
 _TOP_ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _INDEX = re.compile(r"^\s*create\s+(unique\s+)?index\s+async\b", re.IGNORECASE)
+_VALIDATION = re.compile(r"^\s*alter\s+table\s+async\b.*\bvalidate\b", re.IGNORECASE)
 _READS = re.compile(r"^\s*(select|values|table|with|\()", re.IGNORECASE)
 _WRITES = re.compile(r"\b(insert|update|delete)\b", re.IGNORECASE)
 
@@ -83,12 +84,12 @@ class Pair:
     def compare(self, statement: Statement) -> list[str]:
         """What differs, as lines; empty when nothing does."""
         sql = statement.sql
-        index = _INDEX.match(sql)
+        is_job = _INDEX.match(sql) or _VALIDATION.match(sql)
         ours = self.ours.simple(sql, statement.copy)
-        translated = re.sub(r"\basync\b", "", sql, count=1, flags=re.IGNORECASE) if index else sql
+        translated = re.sub(r"\basync\b", "", sql, count=1, flags=re.IGNORECASE) if is_job else sql
         theirs = self.theirs.simple(translated, statement.copy)
-        if index:
-            return self._index_built(ours[0], theirs[0], statement)
+        if is_job:
+            return self._job_done(ours[0], theirs[0], statement)
         if len(ours) != len(theirs):
             return [f"answers: {len(ours)} {len(theirs)}"]
         ordered = is_ordered(sql)
@@ -107,14 +108,24 @@ class Pair:
         self.theirs.notices.clear()
         return [f"notices: {ours} {theirs}"] if ours != theirs and "notices" not in statement.differs else []
 
-    def _index_built(self, ours: Answer, theirs: Answer, statement: Statement) -> list[str]:
-        """CREATE INDEX ASYNC answers with a job: wait for it, then compare whether it failed."""
+    def _job_done(self, ours: Answer, theirs: Answer, statement: Statement) -> list[str]:
+        """CREATE INDEX ASYNC and ALTER TABLE ASYNC answer with a job: wait for it, then compare whether it failed.
+
+        The details of a validation's job are the message of PostgreSQL's VALIDATE CONSTRAINT.
+        """
         if ours.sqlstate or not ours.rows:
             ours.columns, ours.oids = [], []
             return differences(ours, theirs, False, statement.differs)
         job = (ours.rows[0][0] or b"").decode()
-        built = self.ours.simple(f"CALL sys.wait_for_job('{job}')")[0].rows == [(b"t",)]
-        return [] if built == (not theirs.sqlstate) else [f"index built: {built} {theirs.message}"]
+        done = self.ours.simple(f"CALL sys.wait_for_job('{job}')")[0].rows == [(b"t",)]
+        if done != (not theirs.sqlstate):
+            return [f"job done: {done} {theirs.message}"]
+        if done or not _VALIDATION.match(statement.sql):
+            return []
+        details = (
+            self.ours.simple(f"SELECT details FROM sys.jobs WHERE job_id = '{job}'")[0].rows[0][0] or b""
+        ).decode()
+        return [] if details == theirs.message else [f"details: {details} | {theirs.message}"]
 
 
 def differences(ours: Answer, theirs: Answer, ordered: bool, differs: set[str]) -> list[str]:

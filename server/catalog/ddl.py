@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +113,16 @@ def _space(descriptor: Table | Schema | Role) -> int:
     if isinstance(descriptor, Table):
         return store.TABLES
     return store.SCHEMAS if isinstance(descriptor, Schema) else store.ROLES
+
+
+@contextmanager
+def without_position() -> Iterator[None]:
+    """Errors about expressions in ALTER TABLE don't say where they stand: PostgreSQL has lost the text by then."""
+    try:
+        yield
+    except PgError as error:
+        error.position = None
+        raise
 
 
 # --- names ---
@@ -259,6 +270,7 @@ def _handlers() -> dict[type, Execute]:
         ast.IndexStmt: ddl_index.create_index,
         ast.AlterTableStmt: ddl_alter.alter_table,
         ast.RenameStmt: ddl_alter.rename,
+        ast.AlterObjectSchemaStmt: ddl_alter.set_schema,
         ast.RoleStmt: ddl_role.role,
         ast.GrantStmt: ddl_role.grant,
         ast.IamGrantStmt: ddl_iam.grant,
@@ -273,6 +285,7 @@ STATEMENTS = (
     ast.IndexStmt,
     ast.AlterTableStmt,
     ast.RenameStmt,
+    ast.AlterObjectSchemaStmt,
     ast.RoleStmt,
     ast.GrantStmt,
     ast.IamGrantStmt,
@@ -305,6 +318,7 @@ def tag_of(statement: Any) -> str:
         ast.CreateSchemaStmt: "CREATE SCHEMA",
         ast.IndexStmt: "CREATE INDEX",
         ast.AlterTableStmt: "ALTER TABLE",
+        ast.AlterObjectSchemaStmt: "ALTER TABLE",
         ast.CommentStmt: "COMMENT",
     }
     if isinstance(statement, ast.RenameStmt):

@@ -1,23 +1,26 @@
-"""ALTER TABLE ADD COLUMN, DROP CONSTRAINT, RENAME and COMMENT (dsql-reference §1.4)."""
+"""ALTER TABLE and its actions in PostgreSQL's order, RENAME, SET SCHEMA and COMMENT (dsql-reference §1.4)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from journal.broken import require
-from server.catalog import ddl_foreign, ddl_limits
+from server.catalog import ddl_columns, ddl_constraints
 from server.catalog.ddl import (
+    JOB_COLUMNS,
     Change,
     Result,
     constraint_names,
     find_schema,
     find_table,
     lookup,
+    require_create,
     require_owner,
 )
 from server.catalog.ddl_index import attnum
-from server.catalog.ddl_table import column_type, refuse_reserved_schema, refuse_system_name
-from server.catalog.descriptor import Check, Column, Table
+from server.catalog.ddl_table import refuse_reserved_schema, refuse_system_name
+from server.catalog.descriptor import Check, Table
 from server.errors import PgError
 from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
@@ -29,67 +32,75 @@ _NO_OPS = frozenset(
 )
 """There are no triggers; dumps switch them off and on (dsql-reference §1.4)."""
 
+_DROP, _ADD_COLUMN, _OF_COLUMNS, _ADD_INDEX, _ADD_OTHER, _MISC = range(6)
+_Action = Callable[[Change, Table, ast.AlterCmd], None]
+
+
+def _nothing(_change: Change, _table: Table, _command: ast.AlterCmd) -> None:
+    """What is accepted and has no effect."""
+
+
+_ACTIONS: dict[str, tuple[int, _Action]] = {
+    "add column": (_ADD_COLUMN, ddl_columns.add_column),
+    "drop column": (_DROP, ddl_columns.drop_column),
+    "set default": (_ADD_OTHER, ddl_columns.set_default),
+    "drop default": (_DROP, ddl_columns.drop_default),
+    "drop not null": (_DROP, ddl_columns.drop_not_null),
+    "drop expression": (_DROP, ddl_columns.drop_expression),
+    "drop identity": (_DROP, ddl_columns.drop_identity),
+    "set identity": (_OF_COLUMNS, ddl_columns.set_identity),
+    "set storage": (_MISC, ddl_columns.set_storage),
+    "add constraint": (_ADD_OTHER, ddl_constraints.add_constraint),
+    "alter constraint": (_MISC, ddl_constraints.alter_constraint),
+    "drop constraint": (_DROP, ddl_constraints.drop_constraint),
+    **dict.fromkeys(_NO_OPS, (_MISC, _nothing)),
+}
+"""By action: its pass and what it does. Actions of one statement run pass by pass, as in PostgreSQL (ATPrepCmd)."""
+
 
 def alter_table(change: Change, statement: ast.AlterTableStmt) -> Result:
     """ALTER TABLE: the actions that server/sql/refusals.py does not refuse."""
-    result = Result("ALTER TABLE")
     catalog = change.catalog
     if statement.if_exists and lookup(catalog, change.env, statement.relation.names) is None:
         shown = statement.relation.names[-1]
         change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
-        return result
+        return Result("ALTER TABLE")
     table = find_table(catalog, change.env, statement.relation)
     require_owner(catalog, change.env, table.owner, f"table {table.name}")
-    for command in statement.commands:
-        table = _apply(change, table, command)
-    change.put(table)
+    if statement.asynchronous:
+        (command,) = statement.commands
+        assert command.name is not None
+        job_id = ddl_constraints.validate_constraint(change, table, command.name)
+        return Result("ALTER TABLE", JOB_COLUMNS, [(job_id,)])
+    for command in sorted(statement.commands, key=_pass):
+        _ACTIONS[command.action][1](change, change.catalog.tables[table.oid], command)
+    change.put(change.catalog.tables[table.oid])  # DDL moves the version, also where it found nothing to do
+    return Result("ALTER TABLE")
+
+
+def _pass(command: ast.AlterCmd) -> int:
+    if command.constraint is not None and command.constraint.using_index is not None:
+        return _ADD_INDEX
+    return _ACTIONS[command.action][0]
+
+
+def set_schema(change: Change, statement: ast.AlterObjectSchemaStmt) -> Result:
+    """ALTER TABLE ... SET SCHEMA: the table with its indexes. Raises PgError 42P01, 3F000, 42501, 42P07."""
+    result = Result("ALTER TABLE")
+    if statement.if_exists and lookup(change.catalog, change.env, statement.names) is None:
+        shown = statement.names[-1]
+        change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
+        return result
+    table = find_table(change.catalog, change.env, ast.RangeVar(statement.names))
+    require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
+    schema = find_schema(change.catalog, statement.schema)
+    require_create(change.catalog, change.env, schema)
+    if schema.oid != table.schema_oid:
+        for name in (table.name, *(index.name for index in table.all_indexes)):
+            if (schema.oid, name) in change.catalog.relation_names:
+                raise PgError("42P07", f'relation "{name}" already exists in schema "{schema.name}"')
+    change.put(msgspec.structs.replace(table, schema_oid=schema.oid))
     return result
-
-
-def _apply(change: Change, table: Table, command: ast.AlterCmd) -> Table:
-    if command.action == "add column":
-        return _add_column(change, table, command)
-    if command.action == "add constraint" and command.constraint and command.constraint.kind == "foreign key":
-        return ddl_foreign.with_foreign_keys(change, table, [command.constraint])
-    if command.action == "alter constraint":
-        return _alter_constraint(table, command)
-    require(command.action in _NO_OPS, f"ALTER TABLE {command.action}")
-    return table
-
-
-def _add_column(change: Change, table: Table, command: ast.AlterCmd) -> Table:
-    definition = command.column
-    assert definition is not None
-    refuse_system_name(definition.name)
-    found, typmod = column_type(change, definition.type)
-    if any(column.name == definition.name and not column.dropped for column in table.columns):
-        message = f'column "{definition.name}" of relation "{table.name}" already exists'
-        if not command.if_not_exists:
-            raise PgError("42701", message)
-        change.notices.append(PgError("42701", f"{message}, skipping"))
-        return table
-    columns = (*table.columns, Column(definition.name, found.oid, typmod, storage=definition.storage))
-    ddl_limits.check_columns(change.txn.limits, columns, table.primary_key is not None)
-    return msgspec.structs.replace(table, columns=columns)
-
-
-def _alter_constraint(table: Table, command: ast.AlterCmd) -> Table:
-    """ALTER CONSTRAINT: when the checks of a foreign key happen (ATExecAlterConstraint)."""
-    given = command.constraint
-    assert given is not None
-    found = next((key for key in table.foreign_keys if key.name == command.name), None)
-    if found is None:
-        if command.name in constraint_names(table):
-            message = (
-                f'constraint "{command.name}" of relation "{table.name}" is not a foreign key constraint'
-            )
-            raise PgError("42809", message)
-        raise PgError("42704", f'constraint "{command.name}" of relation "{table.name}" does not exist')
-    changed = msgspec.structs.replace(
-        found, deferrable=bool(given.deferrable), deferred=given.initially_deferred
-    )
-    keys_now = tuple(changed if key is found else key for key in table.foreign_keys)
-    return msgspec.structs.replace(table, foreign_keys=keys_now)
 
 
 # --- RENAME ---

@@ -24,6 +24,9 @@ from server.sql.limits import Limits
 
 CLASS_OID = 1259
 """pg_class: what jobs work on."""
+VALIDATION = "CONSTRAINT_VALIDATION"
+"""The type of the job of VALIDATE CONSTRAINT. DSQL's name for it is not documented (dsql-reference §6): this one says
+what is done to what, as INDEX_BUILD does."""
 _LENGTH_HEADER = 4
 """The modifier of char(n) and varchar(n) is n + 4."""
 _EPOCH_US = 946_684_800_000_000

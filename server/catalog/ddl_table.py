@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from server.catalog import ddl_foreign, ddl_index, ddl_limits, privileges
+from server.catalog import ddl_depend, ddl_foreign, ddl_index, ddl_limits, privileges
 from server.catalog.ddl import (
     Change,
     Result,
@@ -21,15 +21,15 @@ from server.catalog.ddl import (
     require_owner,
     schema_constraint_names,
 )
-from server.catalog.descriptor import SYSTEM_SCHEMAS, Check, Column, Index, IndexKey, Oid, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Check, Column, Index, IndexKey, Schema, Table
 from server.errors import PgError
 from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
 from server.sql.deparse import deparse
 from server.sql.env import WatchedEnv
-from server.sql.keywords import quote_ident
 from server.sql.plan_walk import variables
+from server.sql.tree import Const
 from server.sql.type_names import refused_type
 from server.sql.types import Type
 
@@ -56,6 +56,17 @@ def column_type(change: Change, name: ast.TypeName) -> tuple[Type, int]:
         if typmod - 4 > limit:
             raise PgError("54000", f"Datatype limit greater than {limit} bytes not supported for {shown}")
     return found, typmod
+
+
+def column_storage(kind: Type, given: str | None) -> str | None:
+    """What STORAGE says of a column, None: as its type has it. Raises PgError 22023, 0A000 (GetAttributeStorage)."""
+    if given is None or given == "default":
+        return None
+    if given not in ("plain", "external", "extended", "main"):
+        raise PgError("22023", f'invalid storage type "{given}"')
+    if kind.storage == "p" and given != "plain":
+        raise PgError("0A000", f"column data type {kind.display} can only have storage PLAIN")
+    return given
 
 
 def create_table(change: Change, statement: ast.CreateStmt) -> Result:
@@ -178,7 +189,8 @@ class _Builder:
                 if found.name != "int8":
                     raise refusals.IDENTITY_TYPE.error(found.display)
                 raise refusals.IDENTITY.error()
-        made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=definition.storage)
+        storage = column_storage(found, definition.storage)
+        made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=storage)
         if default_expr is not None:
             self.defaults.append((len(self.columns), default_expr))
         self.columns.append(made)
@@ -189,7 +201,7 @@ class _Builder:
         elif constraint.kind == "foreign key":
             self.foreign_keys.append(replace(constraint, not_valid=False))
         else:
-            self.checks.append(constraint)
+            self.checks.append(replace(constraint, not_valid=False))  # there are no rows to look at
 
     def _attnum(self, name: str, kind: str) -> int:
         for place, column in enumerate(self.columns, 1):
@@ -291,10 +303,14 @@ def with_default(change: Change, column: Column, expr: ast.Expr) -> Column:
     target = (types.BY_OID[column.type_oid], column.typmod)
     env = WatchedEnv(change.env)
     bound = bind_scalar(expr, None, env, change.catalog, target, f"default:{column.name}")
+    if isinstance(bound, Const) and bound.value is None:
+        return msgspec.structs.replace(
+            column, default=None
+        )  # DEFAULT NULL is none (AddRelationNewConstraints)
     return msgspec.structs.replace(column, default=deparse(bound, None)) if env.is_of_the_moment else column
 
 
-def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: set[str]) -> Check:
+def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: Collection[str]) -> Check:
     """A CHECK constraint of `table`, named as PostgreSQL names it. Raises PgError."""
     assert constraint.expr is not None and constraint.expr_text is not None
     env = WatchedEnv(change.env)
@@ -393,43 +409,22 @@ def _release_tables(change: Change, statement: ast.DropStmt) -> None:
     references = change.catalog.references_to(leaving, {table.oid for table in leaving})
     if references and not statement.cascade:
         what = f"table {leaving[0].name}" if len(statement.objects) == 1 else "desired object(s)"
-        raise _depended_on(
+        raise ddl_depend.depended_on(
             f"cannot drop {what} because other objects depend on it",
             [
-                f"constraint {key.name} on table {_shown(change, child.oid)} depends on "
-                f"table {_shown(change, key.parent)}"
+                f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)} depends on "
+                f"table {ddl_depend.shown(change, key.parent)}"
                 for child, key in references
             ],
         )
-    _tell_cascade(
-        change, [f"constraint {key.name} on table {_shown(change, child.oid)}" for child, key in references]
+    ddl_depend.tell_cascade(
+        change,
+        [
+            f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)}"
+            for child, key in references
+        ],
     )
     ddl_foreign.release(change, leaving)
-
-
-def _shown(change: Change, oid: Oid) -> str:
-    """A table's name as messages have it: with the schema where search_path does not lead to it."""
-    table = change.catalog.tables[oid]
-    if lookup(change.catalog, change.env, (table.name,)) == oid:
-        return quote_ident(table.name)
-    schema = change.catalog.schemas[table.schema_oid].name
-    return f"{quote_ident(schema)}.{quote_ident(table.name)}"
-
-
-def _depended_on(message: str, depends: Sequence[str]) -> PgError:
-    hint = "Use DROP ... CASCADE to drop the dependent objects too."
-    return PgError("2BP01", message, detail="\n".join(depends), hint=hint)
-
-
-def _tell_cascade(change: Change, dropped: Sequence[str]) -> None:
-    """The notice of what CASCADE drops."""
-    if len(dropped) == 1:
-        change.notices.append(PgError("00000", f"drop cascades to {dropped[0]}"))
-    elif dropped:
-        listed = "\n".join(f"drop cascades to {each}" for each in dropped)
-        change.notices.append(
-            PgError("00000", f"drop cascades to {len(dropped)} other objects", detail=listed)
-        )
 
 
 def _drop_table(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
@@ -469,29 +464,11 @@ def _drop_index(change: Change, statement: ast.DropStmt, names: ast.Names) -> No
             f"cannot drop index {index.name} because constraint {index.name} on table {table.name} requires it",
             hint=f"You can drop constraint {index.name} on table {table.name} instead.",
         )
-    _release_index(change, statement, table, index)
+    ddl_depend.release_index(change, table, index, f"index {index.name}", statement.cascade)
     table = change.catalog.tables[table.oid]
     kept = tuple(each for each in table.indexes if each.oid != oid)
     change.put(msgspec.structs.replace(table, indexes=kept))
     ddl_index.submit_drop_job(change, oid, index.name, table.schema_oid)
-
-
-def _release_index(change: Change, statement: ast.DropStmt, table: Table, index: Index) -> None:
-    """Foreign keys that are looked up in a table's unique index that is dropped. Raises PgError 2BP01."""
-    named = [
-        (f"constraint {key.name} on table {_shown(change, child.oid)}", child, key)
-        for child, key in change.catalog.references_to([table])
-        if key.parent_index == index.oid
-    ]
-    if named and not statement.cascade:
-        raise _depended_on(
-            f"cannot drop index {index.name} because other objects depend on it",
-            [f"{name} depends on index {index.name}" for name, _child, _key in named],
-        )
-    _tell_cascade(change, [name for name, _child, _key in named])
-    for _name, child, key in named:
-        child = change.catalog.tables[child.oid]
-        change.put(ddl_foreign.without_foreign_keys(change, child, [key.oid]))
 
 
 def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> None:
@@ -508,17 +485,20 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
     references = catalog.references_to(inside, {table.oid for table in inside})
     tables = [f"table {name}.{table.name}" for table in inside]
     constraints = [
-        (f"constraint {key.name} on table {_shown(change, child.oid)}", f"table {_shown(change, key.parent)}")
+        (
+            f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)}",
+            f"table {ddl_depend.shown(change, key.parent)}",
+        )
         for child, key in references
     ]
     if inside and not statement.cascade:
         depends = [f"{table} depends on schema {name}" for table in tables]
         depends += [f"{constraint} depends on {table}" for constraint, table in constraints]
-        raise _depended_on(f"cannot drop schema {name} because other objects depend on it", depends)
+        raise ddl_depend.depended_on(f"cannot drop schema {name} because other objects depend on it", depends)
     ddl_foreign.release(change, inside)
     for table in inside:
         ddl_index.cancel_jobs(change, table)
         change.drop(table)
         ddl_index.submit_drop_job(change, table.oid, table.name, table.schema_oid)
-    _tell_cascade(change, [*tables, *(constraint for constraint, _table in constraints)])
+    ddl_depend.tell_cascade(change, [*tables, *(constraint for constraint, _table in constraints)])
     change.drop(schema)

@@ -31,6 +31,9 @@ def _used(statement: Any, catalog: Catalog, env: SessionEnv) -> Iterator[Oid]:
         yield from _tables(catalog, env, [relation.names for relation in statement.relations])
     elif isinstance(statement, ast.RenameStmt | ast.CommentStmt):
         yield from _named(catalog, env, statement.kind, [statement.names])
+    elif isinstance(statement, ast.AlterObjectSchemaStmt):
+        yield from _tables(catalog, env, [statement.names])
+        yield from _schemas(catalog, [statement.schema])
     elif isinstance(statement, ast.DropStmt):
         yield from _named(catalog, env, statement.kind, statement.objects)
         if statement.kind == "schema":

@@ -31,6 +31,11 @@ class Column(msgspec.Struct, frozen=True, gc=False):
     storage: str | None = None
 
 
+def dropped_name(attnum: int) -> str:
+    """What a dropped column is called, which no statement can name by accident (RemoveAttributeById)."""
+    return f"........pg.dropped.{attnum}........"
+
+
 class IndexKey(msgspec.Struct, frozen=True, gc=False):
     """One key column of an index."""
 

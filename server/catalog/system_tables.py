@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from server.catalog import system_text
-from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table
+from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table, dropped_name
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
 from server.catalog.system_relation import (
     RELATIONS,
@@ -53,7 +53,7 @@ def _role(catalog: Catalog, oid: Oid) -> str:
 
 def attrdef_oid(table: Oid, attnum: int) -> Oid:
     """A default has no number of its own: one made of its table and column."""
-    return (1 << 31) + (table * 256 + attnum) % (1 << 31)
+    return (1 << 31) + (table * 2048 + attnum) % (1 << 31)  # a table may have had 1,600 columns
 
 
 # --- pg_class ---
@@ -130,7 +130,7 @@ def _attribute(relation: Oid, attnum: int, name: str, kind: Type, typmod: int) -
 def _table_attribute(table: Table, attnum: int, column: Column) -> Values:
     kind = types.BY_OID[column.type_oid]
     if column.dropped:
-        facts = _attribute(table.oid, attnum, f"........pg.dropped.{attnum}........", kind, column.typmod)
+        facts = _attribute(table.oid, attnum, dropped_name(attnum), kind, column.typmod)
         return facts | {"atttypid": 0, "attisdropped": True, "attstattarget": 0}
     facts = _attribute(table.oid, attnum, column.name, kind, column.typmod)
     if column.storage is not None:
@@ -232,8 +232,8 @@ def _foreign_key(key: ForeignKey) -> dict[str, Any]:
 
 
 def check_columns(catalog: Catalog, table: Table, expression: str) -> list[int]:
-    """attnums that a check names, in order."""
-    return sorted(system_text.columns_in(catalog, table, expression))
+    """attnums that a check names, in the order in which it names them first."""
+    return system_text.columns_in(catalog, table, expression)
 
 
 # --- schemas, comments, dependencies ---

@@ -110,7 +110,8 @@ def default_text(catalog: Catalog, table: Table, attnum: int, pretty: bool = Fal
     return deparse(bind_scalar(parsed, None, Env(), catalog, target, f"default:{column.name}"), None, pretty)
 
 
-def columns_in(catalog: Catalog, table: Table, expression: str) -> set[int]:
-    """attnums of the columns that a stored expression reads."""
+def columns_in(catalog: Catalog, table: Table, expression: str) -> list[int]:
+    """attnums of the columns that a stored expression reads, in the order in which it names them first."""
     bound = bind_scalar(parse_expression(expression), table, Env(), catalog, None, "check")
-    return {part.column + 1 for part in walk(bound) if isinstance(part, tree.Var)}
+    found = (part.column + 1 for part in walk(bound) if isinstance(part, tree.Var))
+    return list(dict.fromkeys(found))

@@ -36,8 +36,11 @@ class AlterTables(Sessions):
         if self.kind == "set" and self.peek() == "schema" and kind == "table":
             self.index += 2
             return AlterObjectSchemaStmt(kind, relation.names, self.column_name(), if_exists, at)
-        if self.kind in ("attach", "detach"):
-            commands: tuple[AlterCmd, ...] = (self._partition(kind),)
+        if asynchronous:
+            # one job for one constraint: the statement answers with one row
+            commands: tuple[AlterCmd, ...] = (self._command(),)
+        elif self.kind in ("attach", "detach"):
+            commands = (self._partition(kind),)
         else:
             commands = self.comma_list(self._command)
         return AlterTableStmt(relation, commands, if_exists, asynchronous, kind, at)

@@ -33,6 +33,13 @@ def _is_constrained(command: ast.AlterCmd) -> bool:
     return any(constraint.kind != "null" for constraint in command.column.constraints)
 
 
+def _validates_now(statement: ast.AlterTableStmt) -> bool:
+    """VALIDATE CONSTRAINT reads the whole table: only ALTER TABLE ASYNC has it."""
+    return not statement.asynchronous and any(
+        command.action == "validate constraint" for command in statement.commands
+    )
+
+
 def _added(command: ast.AlterCmd) -> ast.Constraint:
     assert command.constraint is not None
     return command.constraint
@@ -165,6 +172,10 @@ CREATE_TABLE = [
 # --- ALTER TABLE ---
 
 ALTER_TABLE = [
+    Refusal(
+        "unsupported ALTER TABLE VALIDATE CONSTRAINT statement", OBSERVED, "§1.4 GOLD", ast.AlterTableStmt,
+        when=_validates_now,
+    ),
     not_here(
         "ALTER TABLE ASYNC", "§1.4 GOLD", NOT_VALID, of=ast.AlterTableStmt,
         when=lambda node: node.asynchronous,
@@ -186,14 +197,6 @@ ALTER_TABLE = [
         ("add constraint",),
         lambda node: _added(node).using_index is not None and _added(node).kind == "primary key",
     ),
-    not_here(
-        "ALTER TABLE ADD CONSTRAINT UNIQUE USING INDEX", "§1.4 UG", USING_INDEX, of=ast.AlterCmd,
-        kinds=("add constraint",), when=lambda node: _added(node).using_index is not None,
-    ),
-    not_here(
-        "ALTER TABLE ADD CONSTRAINT CHECK ... NOT VALID", "§1.4 RN", NOT_VALID, of=ast.AlterCmd,
-        kinds=("add constraint",), when=lambda node: _added(node).kind == "check",
-    ),
     Refusal(
         IDENTITY_CACHE, DOCUMENTED, "§1.4 UG", ast.AlterCmd, ("add identity",),
         lambda node: cache_is_bad(node.value[1]), since=DEFAULTS,
@@ -202,15 +205,6 @@ ALTER_TABLE = [
         not_here(f"ALTER TABLE {words}", source, since, of=ast.AlterCmd, kinds=(action,))
         for action, words, source, since in (
             ("add identity", "ALTER COLUMN ... ADD GENERATED AS IDENTITY", "§1.4 UG", DEFAULTS),
-            ("set identity", "ALTER COLUMN ... SET GENERATED, SET and RESTART", "§1.4 UG", None),
-            ("drop identity", "ALTER COLUMN ... DROP IDENTITY", "§1.4 UG", None),
-            ("set default", "ALTER COLUMN ... SET DEFAULT", "§1.4 RN", DEFAULTS),
-            ("drop default", "ALTER COLUMN ... DROP DEFAULT", "§1.4 RN", DEFAULTS),
-            ("drop not null", "ALTER COLUMN ... DROP NOT NULL", "§1.4 RN", DEFAULTS),
-            ("drop expression", "ALTER COLUMN ... DROP EXPRESSION", "§1.4 RN", DEFAULTS),
-            ("set storage", "ALTER COLUMN ... SET STORAGE", "§1.4 GOLD", STORAGE),
-            ("drop column", "DROP COLUMN", "§1.4 RN", NOT_VALID),
-            ("drop constraint", "DROP CONSTRAINT", "§1.4 RN", DEFAULTS),
             ("owner", "OWNER TO", "§1.4 UG", None),
         )
     ),
@@ -221,7 +215,6 @@ ALTER_TABLE = [
         for evidence, source, actions in (
             (OBSERVED, "§1.4 GOLD", ("set type",)),
             (OBSERVED, "§1.4 AGT", ("set statistics",)),
-            (OBSERVED, "§1.4 GOLD", ("validate constraint",)),
             (ASSUMED, "§1.4 PGREST", ("enable row security",)),
             (ASSUMED, "§1.4 S1", ("set not null",)),
             (ASSUMED, "§1.4 LINT", ("set compression", "set options", "reset options", "options")),
@@ -239,7 +232,6 @@ ALTER_TABLE = [
             ),
         )
     ),
-    not_here("ALTER TABLE SET SCHEMA", "§1.4 UG", of=ast.AlterObjectSchemaStmt),
 ]  # fmt: skip
 
 # --- indexes ---

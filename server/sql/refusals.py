@@ -23,11 +23,18 @@ QUERY_TYPE = not_here("type {}", "§2.2 GOLD")
 MULTIPLE_DDL = Refusal("multiple ddl statements not supported in a transaction", OBSERVED, "§5.4 GOLD")
 DML_AFTER_DDL = Refusal("ddl and dml are not supported in the same transaction", OBSERVED, "§5.4 GOLD")
 DDL_AFTER_DML = Refusal("ddl and dml are not supported in the same transaction", ASSUMED, "§5.4 INF")
+DROP_KEY_COLUMN = Refusal(
+    "cannot drop primary key column {}", OBSERVED, "§1.4 GOLD", since=refusal_tables.NOT_VALID
+)
+DROP_KEY = Refusal(
+    "unsupported ALTER TABLE DROP CONSTRAINT statement", ASSUMED, "§1.4 INF", since=refusal_tables.DEFAULTS
+)
+"""Of a primary key, in whose order the rows lie."""
 EXPLAIN_FORMAT = not_here("EXPLAIN (FORMAT {})", "§1.8 UG")
 
 BY_NAME = (
     IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, MULTIPLE_DDL,
-    DML_AFTER_DDL, DDL_AFTER_DML, EXPLAIN_FORMAT,
+    DML_AFTER_DDL, DDL_AFTER_DML, DROP_KEY_COLUMN, DROP_KEY, EXPLAIN_FORMAT,
 )  # fmt: skip
 """Refusals that need more than the parse tree."""
 
