@@ -19,6 +19,8 @@ from urllib.parse import quote, urlsplit
 
 START_S = 60.0
 STOP_S = 15.0
+REGION = "us-east-1"
+"""Of the clusters' host names."""
 LOG_BYTES = 64 << 10
 """Of the log at most, in the report of a failed test."""
 
@@ -105,15 +107,27 @@ class Dsql(_Faults):
         return f"{drivername}://{self._address}{query}"
 
     @property
-    def django(self) -> dict[str, Any]:
-        """For Django's DATABASES, without ENGINE."""
+    def endpoint(self) -> str:
+        """The cluster's host name, as DSQL's are; it is resolved by nobody."""
+        return f"{self.cluster_id}.dsql.{REGION}.on.aws"
+
+    @property
+    def tls(self) -> dict[str, Any]:
+        """What libpq is told beside `endpoint` as host: where that is, and to trust the server's certificate alone."""
         return {
-            "HOST": self.host,
-            "PORT": self.port,
-            "USER": self.user,
-            "NAME": self.database,
-            "OPTIONS": {"options": self.options},
+            "hostaddr": self.host,
+            "port": self.port,
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.server.directory / "tls" / "ca.pem"),
         }
+
+    @property
+    def django(self) -> dict[str, Any]:
+        """For Django's DATABASES, without ENGINE: Django's own for PostgreSQL, and AWS's adapter."""
+        options = self.tls
+        port = options.pop("port")
+        where = {"HOST": self.endpoint, "PORT": port, "USER": self.user, "NAME": self.database}
+        return {**where, "OPTIONS": options}
 
     @property
     def _address(self) -> str:
@@ -203,6 +217,7 @@ class Server(Process):
         base = "/dev/shm" if os.path.isdir("/dev/shm") else None
         directory = Path(tempfile.mkdtemp(prefix="opendsql-pytest-", dir=base))
         where = ["--memory", "--data", str(directory), "--port", "0", "--while-stdin"]
+        where += ["--tls-name", f"*.dsql.{REGION}.on.aws"]
         return cls([sys.executable, "-P", "-m", "opendsql", "serve", *where, *arguments], directory, 1)
 
     @property
