@@ -65,7 +65,7 @@ def alter_table(change: Change, statement: ast.AlterTableStmt) -> Result:
         shown = statement.relation.names[-1]
         change.notices.append(PgError("00000", f'relation "{shown}" does not exist, skipping'))
         return Result("ALTER TABLE")
-    table = find_table(catalog, change.env, statement.relation)
+    table = find_table(catalog, change.env, ast.RangeVar(statement.relation.names))
     require_owner(catalog, change.env, table.owner, f"table {table.name}")
     if statement.asynchronous:
         (command,) = statement.commands

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from server.catalog import system_text
+from server.catalog import ddl_index, system_text
 from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table, dropped_name
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
 from server.catalog.system_relation import (
@@ -325,13 +325,18 @@ def _iam_pg_role_mappings(env: Any) -> Iterator[Values]:
             }  # fmt: skip
 
 
+_JOB_CLASSES = {ddl_index.VALIDATION: PG_CONSTRAINT_OID}
+"""The catalog that has a job's object, where it is not pg_class."""
+
+
 @content("sys.jobs", "none")
 def _jobs(env: Any) -> Iterator[Values]:
     session = env.session
     for job in session.node.jobs.jobs(session.cluster):
         yield {
             "job_id": job.job_id, "status": job.status, "details": job.details, "job_type": job.job_type,
-            "class_id": PG_CLASS_OID, "object_id": job.object_oid, "object_name": job.object_name or None,
+            "class_id": _JOB_CLASSES.get(job.job_type, PG_CLASS_OID), "object_id": job.object_oid,
+            "object_name": job.object_name or None,
             "start_time": job.start_time // 1_000_000 * 1_000_000,
             "update_time": None if job.update_time is None else job.update_time // 1_000_000 * 1_000_000,
         }  # fmt: skip

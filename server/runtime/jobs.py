@@ -1,4 +1,5 @@
-"""Asynchronous jobs: building an index while writes go on, removing what was dropped (dsql-reference §6).
+"""Asynchronous jobs: building an index while writes go on, validating a constraint, removing what was dropped
+(dsql-reference §6).
 
 Building (AR §3.14). CREATE INDEX ASYNC commits the index in state building; by the catalog check every later
 commit maintains it. So only rows committed before need an entry. The job reads the table at one time per
@@ -14,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -22,12 +24,15 @@ from adjudicator.messages import CommitRequest
 from journal.broken import require
 from journal.record import LockClass, Write
 from server.catalog import clusters, store
-from server.catalog.descriptor import Catalog, Index, Job, Table
+from server.catalog.ddl_index import VALIDATION
+from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Job, Table
 from server.errors import PgError
+from server.runtime.validating import Validator, find_constraint, validated
 from server.runtime.waiting import outcome, telling
+from server.session.transaction import Transaction
 from server.session.unique import unique_id
 from server.session.work import Wait
-from server.sql.access import IndexAccess, TableAccess
+from server.sql.access import PREFIX_LENGTH, IndexAccess, TableAccess
 from server.sql.limits import Limits
 from server.sql.row_writer import entry_size
 from server.testing.desk import Desk, Match
@@ -39,7 +44,6 @@ log = logging.getLogger("opendsql.jobs")
 
 CHUNK_ROWS = 256
 """Rows read between two turns of the loop, and rows per transaction: well below 3,000 (dsql-reference §4)."""
-RETENTION_US = 30 * 60 * 1_000_000
 _EPOCH_US = 946_684_800_000_000
 EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
 DUPLICATE = "Found duplicate key while validating index for UCVs"
@@ -56,6 +60,10 @@ class Unfit(Exception):
 
 class Missing(Exception):
     """A row has lost its entry while the index was built."""
+
+
+class Broken(Exception):
+    """A row breaks the constraint that is validated; the text says which."""
 
 
 class Gone(Exception):
@@ -161,14 +169,23 @@ class JobRunner:
 
     async def _run_cluster(self, cluster: int) -> None:
         await self._now()
-        await self._forget_old(cluster)
         for job in self.jobs(cluster):
-            if job.status not in ("submitted", "processing"):
+            if _is_ended(job) or not self._is_due(job):
                 continue
+            await self._forget_old(cluster)
             await self._perform(cluster, job)
             self.completed += 1
             await self._now()
             self.look()
+
+    def _is_due(self, job: Job) -> bool:
+        """Whether it may start; else the runner is woken when it may."""
+        if job.status == "processing":
+            return True
+        left_s = self._node.limits.job_start_s - (_now_us() - job.start_time) / 1e6
+        if left_s > 0:
+            asyncio.get_running_loop().call_later(left_s, self._wake.set)
+        return left_s <= 0
 
     async def _perform(self, cluster: int, job: Job) -> None:
         job = await self._update(cluster, job, "processing", "")
@@ -178,6 +195,9 @@ class JobRunner:
                 await self._let_fail(cluster, job)
                 await self._activate(cluster, job, "valid")
                 await self._update(cluster, job, "completed", "")
+            elif job.job_type == VALIDATION:
+                await self._validate(cluster, job)
+                await self._update(cluster, job, "completed", "")
             elif job.job_type == "DROP":
                 await self._remove(cluster, job.object_oid)
                 gone = msgspec.structs.replace(job, object_name="")
@@ -185,19 +205,21 @@ class JobRunner:
         except Unfit as reason:
             await self._activate(cluster, job, "invalid")
             await self._update(cluster, job, "failed", str(reason))
+        except Broken as reason:
+            await self._update(cluster, job, "failed", str(reason))
         except Gone:
             details = f'relation "{job.object_name}" does not exist'
             await self._update(cluster, msgspec.structs.replace(job, object_name=""), "completed", details)
 
     async def _update(self, cluster: int, job: Job, status: str, details: str) -> Job:
-        now = time.time_ns() // 1000 - _EPOCH_US
-        job = msgspec.structs.replace(job, status=status, details=details, update_time=now)
+        job = msgspec.structs.replace(job, status=status, details=details, update_time=_now_us())
         key = store.job_key(cluster, job.job_id)
         await self._commit(await self._now(), [Write(key, store.encode(job), BLIND)], [], [])
         return job
 
     async def _forget_old(self, cluster: int) -> None:
-        oldest = time.time_ns() // 1000 - _EPOCH_US - RETENTION_US
+        """A job runs: those that ended long ago go."""
+        oldest = _now_us() - int(self._node.limits.job_retention_s * 1e6)
         old = [
             Write(store.job_key(cluster, job.job_id), None, BLIND)
             for job in self.jobs(cluster)
@@ -224,7 +246,9 @@ class JobRunner:
     # --- INDEX_BUILD ---
 
     def _target(self, cluster: int, job: Job) -> tuple[Catalog, Table, Index]:
-        catalog = self._node.catalog(cluster)
+        return self._target_in(self._node.catalog(cluster), job)
+
+    def _target_in(self, catalog: Catalog, job: Job) -> tuple[Catalog, Table, Index]:
         table = catalog.tables.get(job.table_oid)
         index = next((each for each in table.indexes if each.oid == job.object_oid), None) if table else None
         if table is None or index is None:
@@ -317,15 +341,22 @@ class JobRunner:
 
     async def _activate(self, cluster: int, job: Job, state: str) -> None:
         """The last commit: the index changes its state, and the catalog its version."""
-        while True:
-            start_ts = await self._now()
-            try:
-                catalog, table, index = self._target(cluster, job)
-            except Gone:
-                return
+
+        def change(catalog: Catalog) -> Table:
+            _catalog, table, index = self._target_in(catalog, job)
             changed = msgspec.structs.replace(index, state=state)
             indexes = tuple(changed if each.oid == index.oid else each for each in table.indexes)
-            table = msgspec.structs.replace(table, indexes=indexes)
+            return msgspec.structs.replace(table, indexes=indexes)
+
+        with suppress(Gone):
+            await self._change_table(cluster, change)
+
+    async def _change_table(self, cluster: int, change: Callable[[Catalog], Table]) -> None:
+        """Commit a change of a table's descriptor, which moves the catalog's version. Repeats it on a conflict."""
+        while True:
+            start_ts = await self._now()
+            catalog = self._node.catalog(cluster)
+            table = change(catalog)
             writes = [
                 Write(store.table_key(cluster, table.oid), store.encode(table), EXCLUSIVE),
                 Write(store.version_key(cluster), store.encode_version(catalog.next_oid), EXCLUSIVE),
@@ -336,6 +367,27 @@ class JobRunner:
             except PgError as error:
                 if error.sqlstate != "40001":
                     raise
+
+    # --- CONSTRAINT_VALIDATION ---
+
+    async def _validate(self, cluster: int, job: Job) -> None:
+        """Look at every row, and make the constraint valid; raises `Broken` (server/runtime/validating.py)."""
+        place: bytes | None = keycode.prefix(cluster, job.table_oid)
+        known: tuple[Catalog, Validator] | None = None
+        while place is not None:
+            start_ts = await self._now()
+            catalog = self._node.catalog(cluster)
+            table, constraint = _constraint(catalog, job)
+            if constraint.validated:
+                return
+            if known is None or known[0] is not catalog:
+                known = catalog, Validator(catalog, table, constraint)
+            txn = Transaction(self._node.versions, catalog, start_ts, self._node.limits)
+            place = _look_at_rows(known[1], txn, place)
+            await asyncio.sleep(0)
+        await self._change_table(
+            cluster, lambda catalog: validated(_constraint(catalog, job)[0], job.object_oid)
+        )
 
     # --- DROP ---
 
@@ -363,6 +415,30 @@ class JobRunner:
             if items:
                 await self._commit(start_ts, [_deletion(key) for key, _value in items], [], [])
             await asyncio.sleep(0)
+
+
+def _constraint(catalog: Catalog, job: Job) -> tuple[Table, Check | ForeignKey]:
+    """What a validation is about; raises `Gone`."""
+    table = catalog.tables.get(job.table_oid)
+    constraint = find_constraint(table, job.object_oid) if table is not None else None
+    if table is None or constraint is None:
+        raise Gone
+    return table, constraint
+
+
+def _look_at_rows(validator: Validator, txn: Transaction, place: bytes) -> bytes | None:
+    """The rows from `place` on, in one transaction; where to go on. Raises `Broken`."""
+    rows, more = txn.scan(place, keycode.successor(place[:PREFIX_LENGTH]), CHUNK_ROWS)
+    try:
+        if validator.has_broken(txn, rows):
+            raise Broken(validator.error)
+    except PgError as error:
+        raise Broken(error.message) from error
+    return more
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000 - _EPOCH_US
 
 
 def _deletion(key: bytes) -> Write:

@@ -6,7 +6,7 @@
                  + row key without prefix, unless the entry is unique     key columns..., included columns...]
 
 An entry of a unique index is unique by its key alone, except that one with a NULL in its key (nulls being
-distinct) carries the row key too. Columns of dropped attributes are stored as nil.
+distinct) carries the row key too. A dropped column is nil in rows that are written after it was dropped.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +104,7 @@ class TableAccess:
     """A table: keys, row bytes and index entries of its rows."""
 
     __slots__ = (
+        "_dropped",
         "_encode",
         "_packers",
         "_unpackers",
@@ -136,6 +137,7 @@ class TableAccess:
         """The key of a row by its primary key; tables without one take `hidden_key`."""
         self._packers = self._converters("pack")
         self._unpackers = self._converters("unpack")
+        self._dropped = tuple(place for place, column in enumerate(table.columns) if column.dropped)
         self.pack: Callable[[Row], bytes] = self._pack if self._packers else rowcode.pack
         """Row bytes of the values of all columns."""
         self.indexes = tuple(IndexAccess(table, index, cluster) for index in table.indexes)
@@ -181,10 +183,12 @@ class TableAccess:
         return rowcode.pack(converted)
 
     def unpack(self, raw: bytes) -> list[Any]:
-        """Values of all columns; those that were added after the row was written are NULL."""
+        """Values of all columns; those that were dropped or were added after the row was written are NULL."""
         row = rowcode.unpack(raw)
         if len(row) < self.width:
             row.extend([None] * (self.width - len(row)))
+        for position in self._dropped:
+            row[position] = None
         for position, converter in self._unpackers:
             value = row[position]
             if value is not None:

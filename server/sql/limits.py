@@ -39,6 +39,10 @@ class Limits:
     """And how many at once, after a quiet time."""
     write_overhead_bytes: int = 32
     """What a row or index entry counts towards transaction_bytes beside its key and value."""
+    job_start_s: float = 0.0
+    """How long a job waits before it starts; on a cluster often 1 to 60 s."""
+    job_retention_s: float = 1_800.0
+    """How long a job that has ended stays in sys.jobs; then it goes when another one runs."""
     history_s: float = 300.0
     """How far back opendsql.as_of reaches; no limit of DSQL's."""
 

@@ -176,10 +176,6 @@ ALTER_TABLE = [
         "unsupported ALTER TABLE VALIDATE CONSTRAINT statement", OBSERVED, "§1.4 GOLD", ast.AlterTableStmt,
         when=_validates_now,
     ),
-    not_here(
-        "ALTER TABLE ASYNC", "§1.4 GOLD", NOT_VALID, of=ast.AlterTableStmt,
-        when=lambda node: node.asynchronous,
-    ),
     Refusal(
         "unsupported ALTER INDEX statement", ASSUMED, "§1.5 LINT", ast.AlterTableStmt, ("index",),
     ),

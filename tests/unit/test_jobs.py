@@ -289,3 +289,15 @@ def test_a_duplicate_that_goes_while_it_is_built(tmp_path, monkeypatch):
         assert (await state(client, "i"), checked(node)) == ("t", 11)
 
     run(tmp_path, work)
+
+
+def test_a_job_starts_after_the_time_that_was_set(tmp_path):
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        job = await create(client, "CREATE INDEX ASYNC i ON t (b)")
+        assert await wait(client, job) == "t"
+        found = node.jobs.find(1, job)
+        assert found.update_time - found.start_time >= 200_000
+
+    run(tmp_path, work, limits=Limits(job_start_s=0.2))

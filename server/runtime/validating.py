@@ -1,0 +1,92 @@
+"""VALIDATE CONSTRAINT: whether the rows that a constraint found when it was added fulfil it (dsql-reference §6).
+
+What is to be shown: once the job has seen every key of the table, no row breaks the constraint, though the job reads
+the table in pieces, each as of a time of its own, while others write. Let T be the commit that added the constraint.
+
+1. Every commit above T was built with the constraint: T wrote the table's descriptor (of a foreign key the parent's
+   too), so whoever began before T and wrote one of these tables fails with OC001. Such commits write no row that breaks
+   it; of a foreign key the parent is locked KEY SHARE, and who deletes a parent looks for children in a snapshot of
+   above T, which has all rows of before T. So a row that fulfils it at a time above T does so for ever: only rows of
+   before T, not written since, can break it.
+2. Those stay at their key, since an UPDATE that moves a row writes it: a check holds for whatever is written, and a
+   foreign key that is not valid is checked for a row that moves even if its columns stay the same
+   (`Checks.child_updated`). So a row that breaks it can't get from before the job's place to behind it.
+3. The job reads each key once, as of some time above T. A row that breaks it there fails the job; one that is gone or
+   was written by then is a matter of 1.
+
+Nothing depends on the pieces being of one moment, so each one is a transaction of its own, short however large the
+table is, and after a restart the job begins anew without harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from server.catalog.descriptor import Catalog, Check, ForeignKey, Oid, Table
+from server.session.transaction import Transaction
+from server.sql.access import Row, access
+from server.sql.bind_scalar import bind_check
+from server.sql.context import Context
+from server.sql.env import Env
+from server.sql.foreign_keys import Link, link_of
+from server.sql.plan import compile_expressions
+
+Breaks = Callable[[Row, Context], bool]
+
+
+def find_constraint(table: Table, oid: Oid) -> Check | ForeignKey | None:
+    """A table's check or foreign key."""
+    constraints: Sequence[Check | ForeignKey] = (*table.checks, *table.foreign_keys)
+    return next((each for each in constraints if each.oid == oid), None)
+
+
+class Validator:
+    """One constraint of one state of the catalog, compiled."""
+
+    __slots__ = ("_breaks", "_catalog", "_env", "_reach", "error")
+
+    def __init__(self, catalog: Catalog, table: Table, constraint: Check | ForeignKey) -> None:
+        self._catalog = catalog
+        self._env = Env()
+        self._reach = access(table, catalog.cluster)
+        if isinstance(constraint, Check):
+            self._breaks = _breaks_check(catalog, table, constraint, self._env)
+            self.error = (
+                f'check constraint "{constraint.name}" of relation "{table.name}" is violated by some row'
+            )
+        else:
+            self._breaks = _breaks_foreign_key(link_of(table, constraint, catalog))
+            self.error = f'insert or update on table "{table.name}" violates foreign key constraint "{constraint.name}"'
+
+    def has_broken(self, txn: Transaction, rows: Sequence[bytes]) -> bool:
+        """Whether one of these rows, as the transaction read them, breaks it. Raises PgError of its expression."""
+        ctx = Context(txn, env=self._env, catalog=self._catalog)
+        return any(self._breaks(self._reach.unpack(raw), ctx) for raw in rows)
+
+
+def _breaks_check(catalog: Catalog, table: Table, check: Check, env: Env) -> Breaks:
+    layout = {(0, place): place for place in range(len(table.columns))}
+    values: Callable[[Row, Context], tuple[Any, ...]] = compile_expressions(
+        [bind_check(check, table, env, catalog)], layout, catalog
+    )
+    return lambda row, ctx: values(row, ctx)[0] is False
+
+
+def _breaks_foreign_key(link: Link) -> Breaks:
+    def breaks(row: Row, ctx: Context) -> bool:
+        if not link.refers(row):
+            return False
+        return not link.is_whole(row) or link.parent_of(ctx, link.wanted(row, ctx)) is None
+
+    return breaks
+
+
+def validated(table: Table, oid: Oid) -> Table:
+    """The table with this constraint valid."""
+    replace = msgspec.structs.replace
+    checks = tuple(replace(each, validated=True) if each.oid == oid else each for each in table.checks)
+    keys = tuple(replace(each, validated=True) if each.oid == oid else each for each in table.foreign_keys)
+    return replace(table, checks=checks, foreign_keys=keys)
