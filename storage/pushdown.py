@@ -155,11 +155,11 @@ def _pruned(rows: Iterable[Row], check: Check | None, kept: frozenset[int], widt
     for key, ts, value in rows:
         values = unpack(value)
         if check is None or check(values):
-            yield (
-                key,
-                ts,
-                pack([each if place in kept else None for place, each in enumerate(values[:width])]),
-            )
+            pruned = pack([each if place in kept else None for place, each in enumerate(values[:width])])
+            if len(pruned) > len(value):  # a text was compressed, and is to stay so
+                values = rowcode.unpack_stored(value)
+                pruned = pack([each if place in kept else None for place, each in enumerate(values[:width])])
+            yield key, ts, pruned
 
 
 def _compiled(test: Test) -> Check:

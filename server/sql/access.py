@@ -21,6 +21,8 @@ Row: TypeAlias = Sequence[Any]
 Converter: TypeAlias = Callable[[Any], Any]
 
 PREFIX_LENGTH = 8
+_LONG = 1 << 20
+"""Bytes of an included text that is compressed, as in its row."""
 
 
 def key_kind(column: Column) -> str:
@@ -97,7 +99,11 @@ class IndexAccess:
         for position, pack in self._stored:
             value = row[position]
             stored.append(value if pack is None or value is None else pack(value))
-        return key, self._pack(stored)
+        packed = self._pack(stored)
+        if len(packed) > _LONG:
+            rowcode.shrink(stored, _LONG)
+            packed = self._pack(stored)
+        return key, packed
 
 
 class TableAccess:

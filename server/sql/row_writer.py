@@ -13,6 +13,7 @@ from server.sql import types
 from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
 from server.sql.context import Context
 from server.sql.env import Env
+from server.sql.limits import Limits
 from storage import rowcode
 
 BLIND, NON_KEY, EXCLUSIVE = int(LockClass.BLIND), int(LockClass.NON_KEY), int(LockClass.EXCLUSIVE)
@@ -20,6 +21,8 @@ BLIND, NON_KEY, EXCLUSIVE = int(LockClass.BLIND), int(LockClass.NON_KEY), int(Lo
 Check = tuple[str, Callable[[Row, Context], Any]]
 """A CHECK constraint: its name, and its expression over a row's columns."""
 
+_WORTHWHILE = 2_000
+"""Bytes of a text that is compressed for the sake of its row, as where PostgreSQL begins to."""
 _SHOWN_VALUE = 64
 """Characters of a value in DETAIL (ExecBuildSlotValueDescription)."""
 
@@ -224,7 +227,7 @@ class RowWriter:
             raise PgError("54000", "key size too large")
         value = self.access.pack(row)
         if len(value) > limits.column_bytes:
-            self._check_sizes(row, value, limits.column_bytes, limits.row_bytes)
+            value = self._fitting(value, limits)
         txn.put_row(key, value, lock)
 
     def _check_key(self, ctx: Context, entry_key: bytes, row_key: bytes, exclusive: bool) -> None:
@@ -232,18 +235,33 @@ class RowWriter:
         if entry_size(entry_key, row_key, exclusive) > ctx.txn.limits.key_bytes:
             raise PgError("54000", "key size too large")
 
-    def _check_sizes(self, row: Row, value: bytes, column_limit: int, row_limit: int) -> None:
-        for column, each in zip(self.table.columns, row):
-            size = (
-                len(each.encode()) if isinstance(each, str) else len(each) if isinstance(each, bytes) else 0
-            )
-            if size > column_limit:
+    def _fitting(self, value: bytes, limits: Limits) -> bytes:
+        """A long row as it is stored. Raises PgError 54000 (dsql-reference §2.1, §4).
+
+        Limits are those of compressed texts, unless STORAGE says that a column has none; DSQL since 2026-08-26. What
+        fits as it is stays as it is.
+        """
+        may_shrink = [shrinks(column) for column in self.table.columns]
+        stored = rowcode.unpack(value)
+        rowcode.shrink(stored, limits.column_bytes, may_shrink)
+        value = rowcode.pack(stored)
+        if len(value) > limits.row_bytes:
+            rowcode.shrink(stored, _WORTHWHILE, may_shrink)
+            value = rowcode.pack(stored)
+        most = limits.column_bytes
+        for column, each in zip(self.table.columns, stored):
+            if rowcode.size(each) > most:
                 name = types.BY_OID[column.type_oid].display
-                raise PgError(
-                    "54000", f"datatype limit greater than {column_limit} bytes not supported for {name}"
-                )
-        if len(value) > row_limit:
+                raise PgError("54000", f"datatype limit greater than {most} bytes not supported for {name}")
+        if len(value) > limits.row_bytes:
             raise PgError("54000", "maximum row size exceeded")
+        return value
+
+
+def shrinks(column: Column) -> bool:
+    """Whether long values of a column are compressed: texts and json, by default (dsql-reference §2.1)."""
+    kind = types.BY_OID[column.type_oid]
+    return kind.storage == "x" and column.storage not in ("plain", "external")
 
 
 def entry_size(entry_key: bytes, row_key: bytes, exclusive: bool) -> int:

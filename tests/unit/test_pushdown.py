@@ -78,6 +78,17 @@ def test_columns_that_nobody_needs_are_null() -> None:
     ] * 2
 
 
+def test_what_is_compressed_travels_so() -> None:
+    """Its conditions are decided by the text, and what goes along is no longer than it was."""
+    columns: list[object] = [1, "x" * 100_000, 2]
+    rowcode.shrink(columns, 1000)
+    stored = [(b"k", 5, rowcode.pack(columns))]
+    for test, count in ((Compare(1, "=", "x" * 100_000), 1), (Compare(1, "<", "x"), 0)):
+        found = list(StoredPushdown().run(encode(Pushed(test, (0, 1))), stored))
+        assert [rowcode.unpack(value) for _key, _ts, value in found] == [[1, "x" * 100_000]] * count
+        assert all(len(value) < 1000 for _key, _ts, value in found)
+
+
 def test_rows_are_counted() -> None:
     stored = [(b"k", 5, rowcode.pack([1])), (b"l", 6, rowcode.pack([2])), (b"m", 7, rowcode.pack([3]))]
     assert list(StoredPushdown().run(COUNT, stored)) == [(b"k", 0, b"3")]

@@ -1,5 +1,6 @@
 """Rows keep their values, and rows from before ADD COLUMN are shorter."""
 
+import zlib
 from decimal import Decimal
 
 import msgspec
@@ -42,3 +43,33 @@ def test_columns_added_after_the_row_was_written_are_null():
 def test_a_reader_raises_for_bytes_that_are_no_row():
     with pytest.raises(msgspec.DecodeError):
         rowcode.reader(1)(b"\x91")
+
+
+TEXT = "é" * 5000
+
+
+def test_long_texts_may_be_stored_compressed():
+    stored = [1, TEXT, "short", b"x" * 9000, "z" * 9999]
+    rowcode.shrink(stored, 9999, [True] * 5)
+    packed = rowcode.pack(stored)
+    assert len(packed) < 20_000
+    assert [rowcode.size(column) < 100 for column in stored] == [True, True, True, False, False]
+    assert rowcode.unpack(packed) == [1, TEXT, "short", b"x" * 9000, "z" * 9999]
+    assert rowcode.reader(2)(packed).c1 == TEXT
+    assert rowcode.pack(rowcode.unpack_stored(packed)) == packed
+
+
+def test_what_may_not_or_would_not_shrink_stays():
+    stored = [TEXT, "".join(map(chr, range(0x20000, 0x21000)))]
+    dense = stored[1][:2]
+    rowcode.shrink(stored, 100, [False, False])
+    assert stored[0] is TEXT
+    few = [dense]
+    rowcode.shrink(few, 1)
+    assert few == [dense]
+
+
+@pytest.mark.parametrize("code, data", [(2, b""), (1, b"nothing"), (1, zlib.compress(b"\xff"))])
+def test_another_kind_of_column_is_no_row(code, data):
+    with pytest.raises(msgspec.DecodeError):
+        rowcode.unpack(rowcode.pack([msgspec.msgpack.Ext(code, data)]))
