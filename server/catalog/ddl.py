@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 from journal.record import LockClass, Write
 from server.catalog import privileges, store
-from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, Oid, Role, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, DefaultAcl, Oid, Role, Schema, Table
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.env import Env
@@ -17,6 +17,7 @@ from server.sql.limits import Limits
 from server.sql.tree import OutputColumn
 
 EXCLUSIVE = int(LockClass.EXCLUSIVE)
+Object: TypeAlias = Table | Schema | Role | DefaultAcl
 
 
 class Txn(Protocol):
@@ -47,23 +48,22 @@ class SessionEnv(Env):
 
 @dataclass(slots=True)
 class Result:
-    """Tag, rows and notices of a DDL statement."""
+    """Tag and rows of a DDL statement."""
 
     tag: str
     columns: tuple[OutputColumn, ...] = ()
     rows: Sequence[tuple[Any, ...]] = ()
-    notices: list[PgError] = field(default_factory=list)
 
 
 class Change:
     """The catalog as the transaction changes it: descriptors by oid, and the writes that make it so."""
 
-    def __init__(self, txn: Txn, env: SessionEnv) -> None:
+    def __init__(self, txn: Txn, env: SessionEnv, notices: list[PgError]) -> None:
         self.txn = txn
         self.env = env
         self.catalog = txn.catalog
         self.next_oid = txn.catalog.next_oid
-        self.notices: list[PgError] = []
+        self.notices = notices
         self._writes: list[Write] = []
 
     def new_oid(self) -> Oid:
@@ -71,11 +71,11 @@ class Change:
         self.next_oid += 1
         return oid
 
-    def put(self, descriptor: Table | Schema | Role) -> None:
+    def put(self, descriptor: Object) -> None:
         """Create or replace an object."""
         self._write(_space(descriptor), descriptor.oid, store.encode(descriptor))
 
-    def drop(self, descriptor: Table | Schema | Role) -> None:
+    def drop(self, descriptor: Object) -> None:
         self._write(_space(descriptor), descriptor.oid, None)
 
     def put_job(self, job_id: str, value: bytes) -> None:
@@ -109,10 +109,16 @@ class Change:
         return privileges.role_oid(self.catalog, self.env.user)
 
 
-def _space(descriptor: Table | Schema | Role) -> int:
-    if isinstance(descriptor, Table):
-        return store.TABLES
-    return store.SCHEMAS if isinstance(descriptor, Schema) else store.ROLES
+_SPACES = {
+    Table: store.TABLES,
+    Schema: store.SCHEMAS,
+    Role: store.ROLES,
+    DefaultAcl: store.DEFAULT_ACLS,
+}
+
+
+def _space(descriptor: Object) -> int:
+    return _SPACES[type(descriptor)]
 
 
 @contextmanager
@@ -142,21 +148,26 @@ def creation_schema(catalog: Catalog, env: SessionEnv, names: ast.Names) -> Sche
     """Where a new object goes: the schema it names, or the first of search_path that exists."""
     if len(names) > 1:
         return find_schema(catalog, names[-2])
-    for name in env.search_path:
+    for name in privileges.usable_path(catalog, env.user, env.search_path):
         if name in catalog.schema_names:
             return catalog.schemas[catalog.schema_names[name]]
     raise PgError("3F000", "no schema has been selected to create in")
 
 
 def find_role(change: Change, name: str) -> Role:
-    """A role by name; PgError 42704."""
+    """A role by name, which may be CURRENT_USER or its like; PgError 42704."""
+    if name in _SELF and name not in change.catalog.role_names:
+        name = change.env.user
     return change.catalog.roles[privileges.role_oid(change.catalog, name)]
 
 
-def require_create(catalog: Catalog, env: SessionEnv, schema: Schema) -> None:
+_SELF = ("current_user", "current_role", "session_user")
+
+
+def require_create(catalog: Catalog, env: SessionEnv, schema: Schema, at: int = -1) -> None:
     """PgError 42501 unless the user may create objects in the schema (only admin in public)."""
     if not privileges.may_in_schema(catalog, env.user, schema, "CREATE"):
-        raise PgError("42501", f"permission denied for schema {schema.name}")
+        raise privileges.schema_denied(schema.name, at)
 
 
 def require_owner(catalog: Catalog, env: SessionEnv, owner: Oid, what: str) -> None:
@@ -166,11 +177,13 @@ def require_owner(catalog: Catalog, env: SessionEnv, owner: Oid, what: str) -> N
 
 
 def lookup(catalog: Catalog, env: SessionEnv, names: ast.Names) -> Oid | None:
-    """The oid of a relation by name, along search_path."""
+    """The oid of a relation by name, along search_path; PgError 42501 for a schema that the user may not use."""
     if len(names) > 1:
         schema = catalog.schema_names.get(names[-2])
+        if schema is not None:
+            privileges.require_usage(catalog, env.user, names[-2])
         return None if schema is None else catalog.relation_names.get((schema, names[-1]))
-    for name in env.search_path:
+    for name in privileges.usable_path(catalog, env.user, env.search_path):
         schema = catalog.schema_names.get(name)
         oid = catalog.relation_names.get((schema, names[-1])) if schema is not None else None
         if oid is not None:
@@ -261,7 +274,25 @@ JOB_COLUMNS = (OutputColumn("job_id", types.TEXT),)
 
 
 def _handlers() -> dict[type, Execute]:
-    from server.catalog import ddl_alter, ddl_iam, ddl_index, ddl_role, ddl_table
+    from server.catalog import (
+        ddl_alter,
+        ddl_defaults,
+        ddl_grant,
+        ddl_iam,
+        ddl_index,
+        ddl_membership,
+        ddl_owner,
+        ddl_role,
+        ddl_table,
+    )
+
+    def grant(change: Change, statement: ast.GrantStmt) -> Result:
+        handler = ddl_membership.grant if statement.kind == "role" else ddl_grant.grant
+        return handler(change, statement)
+
+    def rename(change: Change, statement: ast.RenameStmt) -> Result:
+        handler = ddl_role.rename if statement.kind == "role" else ddl_alter.rename
+        return handler(change, statement)
 
     return {
         ast.CreateStmt: ddl_table.create_table,
@@ -269,10 +300,12 @@ def _handlers() -> dict[type, Execute]:
         ast.CreateSchemaStmt: ddl_table.create_schema,
         ast.IndexStmt: ddl_index.create_index,
         ast.AlterTableStmt: ddl_alter.alter_table,
-        ast.RenameStmt: ddl_alter.rename,
+        ast.RenameStmt: rename,
         ast.AlterObjectSchemaStmt: ddl_alter.set_schema,
         ast.RoleStmt: ddl_role.role,
-        ast.GrantStmt: ddl_role.grant,
+        ast.GrantStmt: grant,
+        ast.AlterDefaultPrivilegesStmt: ddl_defaults.alter,
+        ast.AlterOwnerStmt: ddl_owner.schema,
         ast.IamGrantStmt: ddl_iam.grant,
         ast.CommentStmt: ddl_alter.comment,
     }
@@ -288,17 +321,18 @@ STATEMENTS = (
     ast.AlterObjectSchemaStmt,
     ast.RoleStmt,
     ast.GrantStmt,
+    ast.AlterDefaultPrivilegesStmt,
+    ast.AlterOwnerStmt,
     ast.IamGrantStmt,
     ast.CommentStmt,
 )
 
 
-def execute(statement: Any, txn: Txn, env: SessionEnv) -> Result:
-    """Run one DDL statement inside the transaction. Raises PgError."""
-    change = Change(txn, env)
+def execute(statement: Any, txn: Txn, env: SessionEnv, notices: list[PgError]) -> Result:
+    """Run one DDL statement inside the transaction; what it tells is in `notices`, also when it fails with PgError."""
+    change = Change(txn, env, notices)
     result = _handlers()[type(statement)](change, statement)
     change.finish()
-    result.notices.extend(change.notices)
     return result
 
 
@@ -320,6 +354,8 @@ def tag_of(statement: Any) -> str:
         ast.AlterTableStmt: "ALTER TABLE",
         ast.AlterObjectSchemaStmt: "ALTER TABLE",
         ast.CommentStmt: "COMMENT",
+        ast.AlterDefaultPrivilegesStmt: "ALTER DEFAULT PRIVILEGES",
+        ast.AlterOwnerStmt: "ALTER SCHEMA",
     }
     if isinstance(statement, ast.RenameStmt):
         kind = "table" if statement.kind in ("column", "constraint") else statement.kind

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from server.catalog import ddl_columns, ddl_constraints
+from server.catalog import ddl_columns, ddl_constraints, ddl_owner
 from server.catalog.ddl import (
     JOB_COLUMNS,
     Change,
@@ -53,6 +53,7 @@ _ACTIONS: dict[str, tuple[int, _Action]] = {
     "add constraint": (_ADD_OTHER, ddl_constraints.add_constraint),
     "alter constraint": (_MISC, ddl_constraints.alter_constraint),
     "drop constraint": (_DROP, ddl_constraints.drop_constraint),
+    "owner": (_MISC, ddl_owner.table),
     **dict.fromkeys(_NO_OPS, (_MISC, _nothing)),
 }
 """By action: its pass and what it does. Actions of one statement run pass by pass, as in PostgreSQL (ATPrepCmd)."""

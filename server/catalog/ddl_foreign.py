@@ -39,8 +39,8 @@ def _with_one(change: Change, table: Table, constraint: ast.Constraint) -> Table
                 f'column "{set_name}" referenced in ON DELETE SET action must be part of foreign key',
             )
     index, parent_columns = _parent_key(parent, constraint.ref_columns)
-    if not privileges.may(change.catalog, change.user_oid, parent, "REFERENCES"):
-        raise PgError("42501", f"permission denied for table {parent.name}")
+    if not privileges.may_columns(change.catalog, change.user_oid, parent, "REFERENCES", parent_columns):
+        raise privileges.table_denied(parent)
     if len(columns) != len(parent_columns):
         raise PgError("42830", "number of referencing and referenced columns for foreign key disagree")
     _check_types(name, table, columns, parent, parent_columns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from server.catalog import ddl_depend, ddl_foreign, ddl_index, ddl_limits, privileges
+from server.catalog import ddl_defaults, ddl_depend, ddl_foreign, ddl_index, ddl_limits, privileges
 from server.catalog.ddl import (
     Change,
     Result,
@@ -73,7 +73,7 @@ def create_table(change: Change, statement: ast.CreateStmt) -> Result:
     """CREATE TABLE."""
     catalog, names = change.catalog, statement.relation.names
     schema = creation_schema(catalog, change.env, names)
-    require_create(catalog, change.env, schema)
+    require_create(catalog, change.env, schema, statement.relation.at)
     name = names[-1]
     result = Result("CREATE TABLE")
     if (schema.oid, name) in catalog.relation_names:
@@ -136,12 +136,14 @@ class _Builder:
         keys = self._merged_keys()
         for place, expr in self.defaults:
             self.columns[place] = with_default(self.change, self.columns[place], expr)
+        owner = self.change.user_oid
         table = Table(
             oid=oid,
             schema_oid=self.schema.oid,
             name=self.name,
-            owner=self.change.user_oid,
+            owner=owner,
             columns=tuple(self.columns),
+            acl=ddl_defaults.acl_of_new(self.change.catalog, "table", owner, self.schema.oid),
         )
         table = msgspec.structs.replace(table, checks=self._make_checks(table))
         self._checks_taken = {check.name for check in table.checks}
@@ -352,17 +354,18 @@ def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
     limit = change.txn.limits.schemas
     if len(catalog.schemas) - 1 >= limit:
         raise PgError("54000", f"more than {limit} schemas not allowed")
-    name = statement.name or statement.authorization or change.env.user
+    owner = change.catalog.roles[change.user_oid]
+    if statement.authorization is not None:
+        owner = find_role(change, statement.authorization)
+    name = statement.name or owner.name
     refuse_reserved_schema(name)
     if name in catalog.schema_names or name in SYSTEM_SCHEMAS:
         if not statement.if_not_exists:
             raise PgError("42P06", f'schema "{name}" already exists')
         change.notices.append(PgError("42P06", f'schema "{name}" already exists, skipping'))
         return Result("CREATE SCHEMA")
-    owner = change.user_oid
-    if statement.authorization is not None:
-        owner = find_role(change, statement.authorization).oid
-    change.put(Schema(change.new_oid(), name, owner))
+    granted = ddl_defaults.acl_of_new(catalog, "schema", owner.oid)
+    change.put(Schema(change.new_oid(), name, owner.oid, granted))
     return Result("CREATE SCHEMA")
 
 
@@ -501,4 +504,5 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
         change.drop(table)
         ddl_index.submit_drop_job(change, table.oid, table.name, table.schema_oid)
     ddl_depend.tell_cascade(change, [*tables, *(constraint for constraint, _table in constraints)])
+    ddl_defaults.leave_schema(change, schema.oid)
     change.drop(schema)

@@ -7,6 +7,7 @@ from typing import Any
 
 from server.catalog.ddl import SessionEnv, lookup
 from server.catalog.descriptor import Catalog, Oid
+from server.errors import PgError
 from server.sql import ast
 
 _RELATIONS = frozenset({"table", "index", "column", "constraint"})
@@ -53,6 +54,12 @@ def _used(statement: Any, catalog: Catalog, env: SessionEnv) -> Iterator[Oid]:
             yield from _inside(catalog, statement.objects)
         else:
             yield from _named(catalog, env, statement.kind, statement.objects)
+    elif isinstance(statement, ast.AlterDefaultPrivilegesStmt):
+        yield from _roles(catalog, [*(statement.roles or [env.user]), *statement.action.grantees])
+        yield from _schemas(catalog, statement.schemas)
+    elif isinstance(statement, ast.AlterOwnerStmt):
+        yield from _named(catalog, env, statement.kind, [statement.names])
+        yield from _roles(catalog, [statement.owner])
 
 
 def _named(catalog: Catalog, env: SessionEnv, kind: str, objects: Iterable[ast.Names]) -> Iterator[Oid]:
@@ -67,7 +74,10 @@ def _named(catalog: Catalog, env: SessionEnv, kind: str, objects: Iterable[ast.N
 def _tables(catalog: Catalog, env: SessionEnv, objects: Iterable[ast.Names]) -> Iterator[Oid]:
     """An index is part of its table."""
     for names in objects:
-        oid = lookup(catalog, env, names)
+        try:
+            oid = lookup(catalog, env, names)
+        except PgError:
+            continue  # in a schema that the user could not use then
         if oid is not None:
             yield catalog.index_tables.get(oid, oid)
 

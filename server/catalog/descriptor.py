@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 Oid: TypeAlias = int
+Acl: TypeAlias = tuple[tuple[Oid, str, Oid], ...]
 
 FIRST_USER_OID = 16384
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "sys", "opendsql")
@@ -29,6 +30,8 @@ class Column(msgspec.Struct, frozen=True, gc=False):
     """SQL text of the default (or generation) expression."""
     dropped: bool = False
     storage: str | None = None
+    acl: Acl = ()
+    """As `Table.acl`; nothing is implied."""
 
 
 def dropped_name(attnum: int) -> str:
@@ -108,8 +111,8 @@ class Table(msgspec.Struct, frozen=True):
     indexes: tuple[Index, ...] = ()
     """Secondary indexes, the ones of UNIQUE constraints among them."""
     checks: tuple[Check, ...] = ()
-    acl: tuple[tuple[Oid, str, Oid], ...] = ()
-    """(grantee, privilege letters, grantor); the owner's are implied while empty."""
+    acl: Acl = ()
+    """(grantee, privilege letters, grantor), as server.catalog.acl says; the owner's are implied while empty."""
     version: int = 0
     comment: str | None = None
     foreign_keys: tuple[ForeignKey, ...] = ()
@@ -127,7 +130,7 @@ class Schema(msgspec.Struct, frozen=True):
     oid: Oid
     name: str
     owner: Oid
-    acl: tuple[tuple[Oid, str, Oid], ...] = ()
+    acl: Acl = ()
     version: int = 0
 
 
@@ -139,6 +142,21 @@ class IamMapping(msgspec.Struct, frozen=True, gc=False):
     grantor: Oid
 
 
+class Membership(msgspec.Struct, frozen=True, gc=False):
+    """That a role is a member of another one (pg_auth_members); each grantor's is one of its own."""
+
+    oid: Oid
+    role: Oid
+    """What it is a member of."""
+    grantor: Oid
+    admin: bool = False
+    """It may grant the membership to others."""
+    inherit: bool = True
+    """It has the privileges of the role."""
+    may_set: bool = True
+    """It may give objects to the role."""
+
+
 class Role(msgspec.Struct, frozen=True):
     oid: Oid
     name: str
@@ -147,8 +165,24 @@ class Role(msgspec.Struct, frozen=True):
     verifier: str | None = None
     """SCRAM-SHA-256 verifier of `opendsql password`."""
     member_of: tuple[Oid, ...] = ()
+    """Memberships in rows of before these had options; read as `memberships`."""
     version: int = 0
     iam: tuple[IamMapping, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+
+
+class DefaultAcl(msgspec.Struct, frozen=True):
+    """What is granted on objects that a role will make (ALTER DEFAULT PRIVILEGES)."""
+
+    oid: Oid
+    role: Oid
+    schema_oid: Oid
+    """0: in all schemas."""
+    kind: str
+    """table, sequence, function, type or schema."""
+    acl: Acl
+    """All that is granted, instead of the object's default; of a schema: what is granted beside it."""
+    version: int = 0
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -182,6 +216,7 @@ class Catalog(msgspec.Struct, frozen=True):
     """Index oid to the oid of its table."""
     schema_names: Mapping[str, Oid]
     role_names: Mapping[str, Oid]
+    default_acls: Mapping[Oid, DefaultAcl] = {}
 
     def schema_of(self, table: Table) -> str:
         """The name of a table's schema."""

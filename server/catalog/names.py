@@ -7,8 +7,7 @@ from typing import Any
 
 from server.catalog import system_relation
 from server.catalog.descriptor import Catalog, Oid
-from server.catalog.privileges import LETTERS, PUBLIC, roles_of
-from server.catalog.store import ADMIN_OID, PUBLIC_OID
+from server.catalog.privileges import require_usage, usable_path
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS
 from server.catalog.system_text import schema_name
 from server.catalog.system_types import SUPPORT
@@ -75,7 +74,7 @@ def relation_in(catalog: Catalog, schema: str, name: str) -> Oid | None:
 
 def find_relation(env: Any, names: Sequence[str]) -> Oid | None:
     """A relation by its (qualified) name, along search_path."""
-    schemas = (names[-2],) if len(names) > 1 else search_path(env)
+    schemas = (names[-2],) if len(names) > 1 else usable_path(env.catalog, env.user, search_path(env))
     for schema in schemas:
         oid = relation_in(env.catalog, schema, names[-1])
         if oid is not None:
@@ -118,29 +117,8 @@ def _relation_in(env: Any, text: str) -> Oid:
     return oid
 
 
-def may_use_schema(catalog: Catalog, role: Oid, oid: Oid, privilege: str) -> bool | None:
-    """Whether a role has USAGE or CREATE on a schema; None: there is none of that oid."""
-    if oid in SCHEMA_OIDS.values():
-        return privilege == "USAGE"
-    schema = catalog.schemas.get(oid)
-    if schema is None:
-        return None
-    if not privilege:
-        return False
-    roles = roles_of(catalog, role)
-    if ADMIN_OID in roles or schema.owner in roles or (oid == PUBLIC_OID and privilege == "USAGE"):
-        return True
-    letter = LETTERS[privilege]
-    return any(
-        letter in letters and (grantee == PUBLIC or grantee in roles) for grantee, letters, _ in schema.acl
-    )
-
-
 def _require_usage(env: Any, name: str) -> None:
-    oid = schema_oid(env.catalog, name)
-    role = env.catalog.role_names.get(env.user)
-    if oid is not None and role is not None and not may_use_schema(env.catalog, role, oid, "USAGE"):
-        raise PgError("42501", f"permission denied for schema {name}")
+    require_usage(env.catalog, env.user, name)
 
 
 def _relation_out(env: Any, oid: Oid) -> str:

@@ -6,6 +6,7 @@ Reserved index ids of every cluster (format on disk, ARCHITECTURE):
     2 schemas    key + 4-byte oid -> Schema        4 roles   key + 4-byte oid -> Role
     3 tables     key + 4-byte oid -> Table         5 jobs    key + job id     -> Job
     6, 7         which clusters there are (server.catalog.clusters)
+    8 default privileges   key + 4-byte oid -> DefaultAcl
 
 Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The row of an object is also its
 marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
@@ -18,10 +19,21 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from journal.record import Commit, Write
-from server.catalog.descriptor import FIRST_USER_OID, Catalog, Job, Oid, Role, Schema, Table
+from server.catalog.descriptor import (
+    FIRST_USER_OID,
+    Catalog,
+    DefaultAcl,
+    Job,
+    Membership,
+    Oid,
+    Role,
+    Schema,
+    Table,
+)
 from storage import keycode
 
 VERSION, SCHEMAS, TABLES, ROLES, JOBS = 1, 2, 3, 4, 5
+DEFAULT_ACLS = 8
 LAST_RESERVED = 15
 _FIRST_UNRESERVED = (LAST_RESERVED + 1).to_bytes(4, "big")
 
@@ -35,12 +47,24 @@ ADMIN_OID = 10
 _encode = msgspec.msgpack.Encoder().encode
 _decode_table = msgspec.msgpack.Decoder(Table).decode
 _decode_schema = msgspec.msgpack.Decoder(Schema).decode
-_decode_role = msgspec.msgpack.Decoder(Role).decode
+_decode_role_row = msgspec.msgpack.Decoder(Role).decode
+_decode_default_acl = msgspec.msgpack.Decoder(DefaultAcl).decode
 _decode_job = msgspec.msgpack.Decoder(Job).decode
 _decode_version = msgspec.msgpack.Decoder(list[int]).decode
 
 
-T = TypeVar("T", Schema, Table, Role)
+T = TypeVar("T", Schema, Table, Role, DefaultAcl)
+
+
+def _decode_role(row: bytes) -> Role:
+    role = _decode_role_row(row)
+    if not role.member_of:
+        return role
+    made = tuple(
+        Membership((1 << 31) + (group * 4096 + role.oid) % (1 << 31), group, ADMIN_OID, inherit=role.inherit)
+        for group in role.member_of
+    )
+    return msgspec.structs.replace(role, member_of=(), memberships=(*made, *role.memberships))
 
 
 class Versions(Protocol):
@@ -60,7 +84,7 @@ def version_key(cluster: int) -> bytes:
 
 @functools.lru_cache(4096)
 def object_key(cluster: int, space: int, oid: Oid) -> bytes:
-    """The row of a schema, table or role."""
+    """The row of a schema, table, role or of default privileges."""
     return keycode.prefix(cluster, space) + oid.to_bytes(4, "big")
 
 
@@ -72,7 +96,7 @@ def job_key(cluster: int, job_id: str) -> bytes:
     return keycode.prefix(cluster, JOBS) + job_id.encode()
 
 
-def encode(descriptor: Schema | Table | Role | Job) -> bytes:
+def encode(descriptor: Schema | Table | Role | DefaultAcl | Job) -> bytes:
     """The value of an object's row."""
     return _encode(descriptor)
 
@@ -129,6 +153,7 @@ def make(
     tables: dict[Oid, Table],
     schemas: dict[Oid, Schema],
     roles: dict[Oid, Role],
+    default_acls: Mapping[Oid, DefaultAcl] | None = None,
 ) -> Catalog:
     """A catalog with its indexes by name."""
     relation_names: dict[tuple[Oid, str], Oid] = {}
@@ -152,6 +177,7 @@ def make(
         index_tables=index_tables,
         schema_names={schema.name: schema.oid for schema in schemas.values()},
         role_names={role.name: role.oid for role in roles.values()},
+        default_acls=default_acls or {},
     )
 
 
@@ -174,6 +200,7 @@ def load(
         _load(versions, cluster, TABLES, ts, _decode_table, known.tables),
         _load(versions, cluster, SCHEMAS, ts, _decode_schema, known.schemas),
         _load(versions, cluster, ROLES, ts, _decode_role, known.roles),
+        _load(versions, cluster, DEFAULT_ACLS, ts, _decode_default_acl, known.default_acls),
     )
 
 
@@ -230,10 +257,12 @@ def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pendin
     `pending`: inside the transaction that makes the change, whose commit_ts is not known yet.
     """
     tables, schemas, roles = dict(catalog.tables), dict(catalog.schemas), dict(catalog.roles)
+    default_acls = dict(catalog.default_acls)
     spaces: dict[int, tuple[dict[Oid, Any], Any]] = {
         TABLES: (tables, _decode_table),
         SCHEMAS: (schemas, _decode_schema),
         ROLES: (roles, _decode_role),
+        DEFAULT_ACLS: (default_acls, _decode_default_acl),
     }
     next_oid = catalog.next_oid
     touched = False
@@ -255,4 +284,4 @@ def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pendin
                 objects[oid] = msgspec.structs.replace(decode(write.value), version=version)
     if not touched:
         return catalog
-    return make(catalog.cluster, commit_ts, next_oid, tables, schemas, roles)
+    return make(catalog.cluster, commit_ts, next_oid, tables, schemas, roles, default_acls)

@@ -5,54 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from server.catalog import system_text
-from server.catalog.descriptor import ForeignKey, Index, Table
-from server.catalog.privileges import LETTERS, roles_of
-from server.catalog.store import ADMIN_OID, PUBLIC_OID
+from server.catalog import acl, system_text
+from server.catalog.acl import Items
+from server.catalog.descriptor import Column, ForeignKey, Index, Oid, Table
+from server.catalog.privileges import privileged, schema_items, table_items
+from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
-from server.catalog.system_tables import TABLE_LETTERS, check_columns
+from server.catalog.system_tables import check_columns
 from server.catalog.system_text import schema_name
 from server.catalog.system_views import role_name
 from server.sql import functions, types
 from server.sql.type_names import format_type
 from server.sql.types import Type
 
-_NAMES = {letter: name for name, letter in LETTERS.items()}
 _MAX_TEXT = 1 << 30
 """character_octet_length of text without a limit."""
 
 
 def visible_tables(env: Any) -> Iterator[tuple[str, Table]]:
-    """(schema, table) of the tables that the user owns or holds a privilege on."""
+    """(schema, table) of the tables that the user owns or holds a privilege on, if only on a column."""
     catalog = env.catalog
-    roles = roles_of(catalog, catalog.role_names[env.user])
+    roles = privileged(catalog, catalog.role_names[env.user])
     for table in catalog.tables.values():
-        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in table.acl)
-        if ADMIN_OID in roles or table.owner in roles or granted:
+        if table.owner in roles or acl.held(table_items(table), roles) or _column_letters(table, roles):
             yield schema_name(catalog, table.schema_oid) or "", table
+
+
+def _column_letters(table: Table, roles: acl.Roles) -> str:
+    """What the roles hold on single columns."""
+    return "".join(acl.held(column.acl, roles) for column in table.columns if column.acl)
+
+
+def _may_see(env: Any, table: Table, column: Column) -> bool:
+    """Whether the column shows to the user: it has a privilege on it, or is its owner."""
+    roles = privileged(env.catalog, env.catalog.role_names[env.user])
+    held = acl.held(table_items(table), roles) + acl.held(column.acl, roles)
+    return table.owner in roles or bool(set(held) & set(acl.ALL["column"]))
 
 
 def _owned_tables(env: Any) -> Iterator[tuple[str, Table]]:
     """The tables of the user's roles: only they tell of the insides of constraints."""
     catalog = env.catalog
-    roles = roles_of(catalog, catalog.role_names[env.user])
+    roles = privileged(catalog, catalog.role_names[env.user])
     for table in catalog.tables.values():
-        if ADMIN_OID in roles or table.owner in roles:
+        if table.owner in roles:
             yield schema_name(catalog, table.schema_oid) or "", table
 
 
 def _changeable_tables(env: Any) -> Iterator[tuple[str, Table]]:
     """Tables with a privilege beside SELECT: their constraints show."""
     catalog = env.catalog
-    roles = roles_of(catalog, catalog.role_names[env.user])
+    roles = privileged(catalog, catalog.role_names[env.user])
     for schema, table in visible_tables(env):
-        held = {
-            letter
-            for grantee, letters, _ in table.acl
-            if grantee == 0 or grantee in roles
-            for letter in letters
-        }
-        if ADMIN_OID in roles or table.owner in roles or held - {"r"}:
+        held = set(acl.held(table_items(table), roles)) | set(_column_letters(table, roles))
+        if table.owner in roles or held - {"r"}:
             yield schema, table
 
 
@@ -148,7 +154,7 @@ def _columns(env: Any) -> Iterator[Values]:
             yield facts | {"column_name": column.name, "is_nullable": _yes(not strict), "is_updatable": "NO"}
     for schema, table in visible_tables(env):
         for attnum, made in enumerate(table.columns, 1):
-            if made.dropped:
+            if made.dropped or not _may_see(env, table, made):
                 continue
             kind = types.BY_OID[made.type_oid]
             yield _column(env, schema, table.name, attnum, kind, made.typmod) | {
@@ -180,13 +186,12 @@ def _element_types(env: Any) -> Iterator[Values]:
 @content("information_schema.schemata", "user")
 def _schemata(env: Any) -> Iterator[Values]:
     catalog = env.catalog
-    roles = roles_of(catalog, catalog.role_names[env.user])
+    roles = privileged(catalog, catalog.role_names[env.user])
     found = [(name, ADMIN_OID, True) for name in SCHEMA_OIDS]
     for schema in catalog.schemas.values():
-        granted = any(grantee == 0 or grantee in roles for grantee, _, _ in schema.acl)
-        found.append((schema.name, schema.owner, granted or schema.oid == PUBLIC_OID))
+        found.append((schema.name, schema.owner, bool(acl.held(schema_items(schema), roles))))
     for name, owner, usable in found:
-        if usable or ADMIN_OID in roles or owner in roles:
+        if usable or owner in roles:
             yield {"catalog_name": env.database, "schema_name": name, "schema_owner": role_name(env, owner)}
 
 
@@ -313,29 +318,42 @@ def _constraint_table_usage(env: Any) -> Iterator[Values]:
 # --- privileges and roles ---
 
 
-def _grants(env: Any) -> Iterator[tuple[str, Table, str, str, str, bool]]:
-    """(schema, table, grantor, grantee, privilege, by the owner) of the tables that the user may see."""
-    catalog = env.catalog
-    enabled = roles_of(catalog, catalog.role_names[env.user])
-    for schema, table in visible_tables(env):
-        held = list(table.acl)
-        if table.owner not in {grantee for grantee, _, _ in held}:
-            held.insert(0, (table.owner, TABLE_LETTERS, table.owner))
-        for grantee, letters, grantor in held:
-            if ADMIN_OID not in enabled and grantee != 0 and not {grantee, grantor} & enabled:
+Grant = tuple[str, str, str, bool]
+"""(grantor, grantee, privilege, may be granted on)."""
+
+
+def _enabled(env: Any) -> acl.Roles:
+    return privileged(env.catalog, env.catalog.role_names[env.user])
+
+
+def _grants(env: Any, items: Items, owner: Oid, among: str, public: bool) -> Iterator[Grant]:
+    """What entries say of roles of the user, as far as it is about the privileges `among`."""
+    enabled = _enabled(env)
+    for grantee, letters, grantor in items:
+        if grantee == acl.PUBLIC:
+            if not public:
                 continue
-            name = "PUBLIC" if grantee == 0 else role_name(env, grantee)
-            for letter in letters:
-                mine = grantee == table.owner
-                yield schema, table, role_name(env, grantor), name, _NAMES[letter], mine
+        elif grantee not in enabled and grantor not in enabled:
+            continue
+        name = "PUBLIC" if grantee == acl.PUBLIC else role_name(env, grantee)
+        free = acl.grantable(letters)
+        for letter in acl.common(acl.without(letters, "*"), among):
+            owned = grantee != acl.PUBLIC and owner in privileged(env.catalog, grantee)
+            yield role_name(env, grantor), name, acl.NAMES[letter], owned or letter in free
+
+
+def _all_tables(env: Any) -> Iterator[tuple[str, Table]]:
+    for table in env.catalog.tables.values():
+        yield schema_name(env.catalog, table.schema_oid) or "", table
 
 
 def _table_privileges(env: Any, public: bool) -> Iterator[Values]:
-    for schema, table, grantor, grantee, privilege, mine in _grants(env):
-        if public or grantee != "PUBLIC":
+    for schema, table in _all_tables(env):
+        items = table_items(table)
+        for grantor, grantee, privilege, free in _grants(env, items, table.owner, acl.ORDER, public):
             yield _named(env, "table", schema, table.name) | {
                 "grantor": grantor, "grantee": grantee, "privilege_type": privilege,
-                "is_grantable": _yes(mine), "with_hierarchy": _yes(privilege == "SELECT"),
+                "is_grantable": _yes(free), "with_hierarchy": _yes(privilege == "SELECT"),
             }  # fmt: skip
 
 
@@ -349,18 +367,18 @@ def _role_table_grants(env: Any) -> Iterator[Values]:
     return _table_privileges(env, False)
 
 
-_COLUMN_PRIVILEGES = frozenset(("SELECT", "INSERT", "UPDATE", "REFERENCES"))
-
-
 def _column_privileges(env: Any, public: bool) -> Iterator[Values]:
-    for schema, table, grantor, grantee, privilege, mine in _grants(env):
-        if privilege not in _COLUMN_PRIVILEGES or (grantee == "PUBLIC" and not public):
-            continue
+    """Those of the table, which are those of all its columns, and their own."""
+    among = acl.ALL["column"]
+    for schema, table in _all_tables(env):
+        of_table = list(_grants(env, table_items(table), table.owner, among, public))
         for column in table.columns:
-            if not column.dropped:
+            own = _grants(env, column.acl, table.owner, among, public)
+            grants = () if column.dropped else dict.fromkeys([*of_table, *own])
+            for grantor, grantee, privilege, free in grants:
                 yield _named(env, "table", schema, table.name) | {
                     "grantor": grantor, "grantee": grantee, "column_name": column.name,
-                    "privilege_type": privilege, "is_grantable": _yes(mine),
+                    "privilege_type": privilege, "is_grantable": _yes(free),
                 }  # fmt: skip
 
 
@@ -376,21 +394,32 @@ def _role_column_grants(env: Any) -> Iterator[Values]:
 
 @content("information_schema.enabled_roles", "user")
 def _enabled_roles(env: Any) -> Iterator[Values]:
-    catalog = env.catalog
-    for oid in roles_of(catalog, catalog.role_names[env.user]):
-        yield {"role_name": catalog.roles[oid].name}
+    enabled = _enabled(env)
+    for oid, role in env.catalog.roles.items():
+        if oid in enabled:
+            yield {"role_name": role.name}
 
 
 @content("information_schema.applicable_roles", "user")
 def _applicable_roles(env: Any) -> Iterator[Values]:
-    catalog = env.catalog
-    for oid in roles_of(catalog, catalog.role_names[env.user]):
-        for group in catalog.roles[oid].member_of:
-            yield {
-                "grantee": catalog.roles[oid].name,
-                "role_name": role_name(env, group),
-                "is_grantable": "NO",
-            }
+    return _memberships(env, _enabled(env))
+
+
+@content("information_schema.administrable_role_authorizations", "user")
+def _administrable_roles(env: Any) -> Iterator[Values]:
+    return (row for row in _memberships(env, _enabled(env)) if row["is_grantable"] == "YES")
+
+
+def _memberships(env: Any, enabled: acl.Roles) -> Iterator[Values]:
+    """One row per grantee and role, as the view's UNION gives it."""
+    rows = {
+        (role.name, role_name(env, each.role), _yes(each.admin))
+        for oid, role in env.catalog.roles.items()
+        if oid in enabled
+        for each in role.memberships
+    }
+    for grantee, name, free in sorted(rows):
+        yield {"grantee": grantee, "role_name": name, "is_grantable": free}
 
 
 # --- what is built in ---

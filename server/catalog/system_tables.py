@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from server.catalog import ddl_index, system_text
+from server.catalog import acl, ddl_index, privileges, role_depends, system_text
+from server.catalog.acl import Items
 from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table, dropped_name
-from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, SYS_OID
+from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, PUBLIC_OID, SYS_OID
 from server.catalog.system_relation import (
     RELATIONS,
     SCHEMA_OIDS,
@@ -18,7 +19,6 @@ from server.catalog.system_relation import (
 )
 from server.catalog.system_text import included
 from server.sql import types
-from server.sql.keywords import quote_ident
 from server.sql.types import Array, Type, row_type
 
 TABLE_METHOD_OID, INDEX_METHOD_OID = 2, 403
@@ -26,29 +26,16 @@ TABLE_METHOD_OID, INDEX_METHOD_OID = 2, 403
 PG_CLASS_OID, PG_NAMESPACE_OID, PG_CONSTRAINT_OID, PG_AUTHID_OID, PG_TYPE_OID = 1259, 2615, 2606, 1260, 1247
 PG_ATTRDEF_OID, PG_PROC_OID = 2604, 1255
 _STORAGE = {"plain": "p", "external": "e", "extended": "x", "main": "m"}
-TABLE_LETTERS, SCHEMA_LETTERS = "arwdDxt", "UC"
 
 
-def acl(catalog: Catalog, held: Iterable[tuple[Oid, str, Oid]], owner: Oid, all_letters: str) -> Array | None:
-    """An object's acl as aclitem[]: NULL while nothing was granted; the owner's are written out."""
-    entries = list(held)
-    if not entries:
-        return None
-    if owner not in {grantee for grantee, _, _ in entries}:
-        entries.insert(0, (owner, all_letters, owner))
-    return Array(
-        [
-            f"{_role(catalog, grantee)}={letters}/{_role(catalog, grantor)}"
-            for grantee, letters, grantor in entries
-        ]
-    )
+def acl_items(catalog: Catalog, items: Items) -> Array:
+    """Entries as aclitem[]."""
 
+    def name_of(oid: Oid) -> str:
+        role = catalog.roles.get(oid)
+        return acl.quoted(role.name) if role is not None else str(oid)
 
-def _role(catalog: Catalog, oid: Oid) -> str:
-    if oid == 0:
-        return ""
-    role = catalog.roles.get(oid)
-    return quote_ident(role.name) if role is not None else str(oid)
+    return Array(acl.shown(items, name_of))
 
 
 def attrdef_oid(table: Oid, attnum: int) -> Oid:
@@ -89,7 +76,7 @@ def _table_class(catalog: Catalog, table: Table) -> Values:
         "relhasindex": bool(table.all_indexes), "relkind": "r", "relnatts": len(table.columns),
         "relchecks": len(table.checks), "relreplident": "d",
         "relhastriggers": bool(table.foreign_keys or table.referenced_by),
-        "relacl": acl(catalog, table.acl, table.owner, TABLE_LETTERS),
+        "relacl": acl_items(catalog, privileges.table_items(table)) if table.acl else None,
     }  # fmt: skip
 
 
@@ -113,7 +100,8 @@ def _pg_attribute(env: Any) -> Iterator[Values]:
     catalog: Catalog = env.catalog
     for table in catalog.tables.values():
         for attnum, made in enumerate(table.columns, 1):
-            yield _table_attribute(table, attnum, made)
+            held = acl_items(catalog, made.acl) if made.acl else None
+            yield _table_attribute(table, attnum, made) | {"attacl": held}
         for index in table.all_indexes:
             yield from _index_attributes(table, index)
 
@@ -246,9 +234,8 @@ def _pg_namespace(env: Any) -> Iterator[Values]:
     for name, oid in SCHEMA_OIDS.items():
         yield {"oid": oid, "nspname": name, "nspowner": ADMIN_OID, "nspacl": granted}
     for schema in catalog.schemas.values():
-        held = acl(catalog, schema.acl, schema.owner, SCHEMA_LETTERS)
-        if schema.name == "public" and held is None:
-            held = granted
+        is_told = schema.acl or schema.oid == PUBLIC_OID
+        held = acl_items(catalog, privileges.schema_items(schema)) if is_told else None
         yield {"oid": schema.oid, "nspname": schema.name, "nspowner": schema.owner, "nspacl": held}
 
 
@@ -306,12 +293,19 @@ def _foreign_key_depends(table: Table, key: ForeignKey) -> Iterator[Values]:
 
 @content("pg_shdepend")
 def _pg_shdepend(env: Any) -> Iterator[Values]:
-    for table in env.catalog.tables.values():
-        if table.owner != ADMIN_OID:
+    for each in role_depends.dependences(env.catalog):
+        if each.role != ADMIN_OID:
+            is_membership = each.catalog == "pg_auth_members"
             yield {
-                "dbid": 5, "classid": PG_CLASS_OID, "objid": table.oid, "refclassid": PG_AUTHID_OID,
-                "refobjid": table.owner, "deptype": "o",
+                "dbid": 0 if is_membership else 5, "classid": _CLASSES[each.catalog], "objid": each.oid,
+                "objsubid": each.attnum, "refclassid": PG_AUTHID_OID, "refobjid": each.role,
+                "deptype": each.kind,
             }  # fmt: skip
+
+
+_CLASSES = {
+    "pg_class": PG_CLASS_OID, "pg_namespace": PG_NAMESPACE_OID, "pg_default_acl": 826, "pg_auth_members": 1261,
+}  # fmt: skip
 
 
 @content("sys.iam_pg_role_mappings")
@@ -342,4 +336,4 @@ def _jobs(env: Any) -> Iterator[Values]:
         }  # fmt: skip
 
 
-__all__ = ["SYS_OID", "TABLE_LETTERS", "acl", "attrdef_oid"]
+__all__ = ["SYS_OID", "acl_items", "attrdef_oid"]

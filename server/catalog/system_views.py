@@ -10,6 +10,7 @@ from server.catalog import system_text
 from server.catalog.descriptor import Role
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, Values, content
+from server.catalog.system_tables import acl_items
 from server.catalog.system_text import schema_name
 from server.errors import PgError
 from server.session.settings import ALL
@@ -120,18 +121,30 @@ def _pg_group(env: Any) -> Iterator[Values]:
     roles = env.catalog.roles.values()
     for group in roles:
         if not group.login:
-            members = [role.oid for role in roles if group.oid in role.member_of]
+            members = [role.oid for role in roles if any(each.role == group.oid for each in role.memberships)]
             yield {"groname": group.name, "grosysid": group.oid, "grolist": Array(members)}
 
 
 @content("pg_auth_members")
 def _pg_auth_members(env: Any) -> Iterator[Values]:
     for role in env.catalog.roles.values():
-        for group in role.member_of:
+        for each in role.memberships:
             yield {
-                "oid": (1 << 31) + (group * 4096 + role.oid) % (1 << 31), "roleid": group, "member": role.oid,
-                "grantor": ADMIN_OID, "inherit_option": role.inherit, "set_option": True,
+                "oid": each.oid, "roleid": each.role, "member": role.oid, "grantor": each.grantor,
+                "admin_option": each.admin, "inherit_option": each.inherit, "set_option": each.may_set,
             }  # fmt: skip
+
+
+@content("pg_default_acl")
+def _pg_default_acl(env: Any) -> Iterator[Values]:
+    for each in env.catalog.default_acls.values():
+        yield {
+            "oid": each.oid, "defaclrole": each.role, "defaclnamespace": each.schema_oid,
+            "defaclobjtype": _DEFAULT_KINDS[each.kind], "defaclacl": acl_items(env.catalog, each.acl),
+        }  # fmt: skip
+
+
+_DEFAULT_KINDS = {"table": "r", "sequence": "S", "function": "f", "type": "T", "schema": "n"}
 
 
 # --- settings ---

@@ -26,6 +26,7 @@ from server.session.preparing import Plans
 from server.session.session import SqlSession
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.sql.tree import Access
 from server.testing.desk import Desk
 from server.testing.options import Testing
 
@@ -120,7 +121,7 @@ class SessionHost:
             found = self._plans[key] = {}
         return found
 
-    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None:
+    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[Access, ...]) -> None:
         """PgError 42501 unless the user may do all of it."""
         privileges.check(catalog, user, needed)
 

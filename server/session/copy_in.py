@@ -22,6 +22,7 @@ from server.sql.copy_format import CsvReader, Options, TextReader, row_reader
 from server.sql.dml import ColumnDefaults, table_writer
 from server.sql.plan import compile_expressions
 from server.sql.plan_walk import variables
+from server.sql.tree import Access
 
 if TYPE_CHECKING:
     from server.session.session import SqlSession
@@ -327,10 +328,11 @@ def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, option
     session.meet(txn.catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
     table = ddl.find_table(txn.catalog, session.env, statement.relation)
     condition = _bound_where(session, statement, txn, table)
-    session.node.check_privileges(txn.catalog, session.user, ((table.oid, "INSERT"),))
-    session.count_writing([table.oid], "COPY FROM", txn)
     places = columns_of(table, statement.columns)
-    ctx = session.new_context(txn, ())
+    into_columns = Access(table.oid, "a", inserted=frozenset(place + 1 for place in places))
+    session.node.check_privileges(txn.catalog, session.user, (into_columns,))
+    session.count_writing([table.oid], "COPY FROM", txn)
+    ctx = session.new_context(txn, (), (into_columns,))
     into = Into(session, table, places, options, ctx, condition)
     session.copy = _BinaryIn(into) if options.binary else _TextIn(into)
     session.copying = True
@@ -344,8 +346,9 @@ def _bound_where(
     if statement.where is None:
         return None
     bound = bind_scalar(statement.where, table, session.env, txn.catalog, None, "copy where")
-    if any(variables(bound)):
-        session.node.check_privileges(txn.catalog, session.user, ((table.oid, "SELECT"),))
+    read = frozenset(var.column + 1 for var in variables(bound))
+    if read:
+        session.node.check_privileges(txn.catalog, session.user, (Access(table.oid, "r", read),))
     layout = {(0, place): place for place in range(len(table.columns))}
     return compile_expressions([spread_rows(bound, table, 0)], layout, txn.catalog)
 

@@ -60,7 +60,7 @@ def _copy_out(
     yield from observing.before(session, prepared)
     session.check_privileges(prepared)
     session.count_statement(prepared, txn)
-    ctx = session.new_context(txn, ())
+    ctx = session.new_context(txn, (), prepared.accesses)
     names = [column.name for column in prepared.columns]
     for name in options.force_quote or ():
         if name not in names:

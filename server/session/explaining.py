@@ -170,7 +170,7 @@ def _prepared(
 def _run(session: SqlSession, prepared: Prepared, txn: Transaction, reads: _CountedReads) -> Steps:
     yield from observing.before(session, prepared)
     session.count_statement(prepared, txn)
-    ctx: Context = session.new_context(txn, ())
+    ctx: Context = session.new_context(txn, (), prepared.accesses)
     ctx.txn = reads
     until = time.monotonic() + SLICE_S
     for _batch in prepared.plan.run(ctx):  # type: ignore[union-attr]

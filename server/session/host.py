@@ -10,6 +10,7 @@ from server.catalog.descriptor import Catalog, Job
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
 from server.sql.limits import Limits
+from server.sql.tree import Access
 from server.testing.desk import Desk
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Host(Protocol):
 
     def submit(self, txn: Transaction, size: int) -> Wait[int]: ...
 
-    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[tuple[int, str], ...]) -> None: ...
+    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[Access, ...]) -> None: ...
 
     def enter(self, session: SqlSession, process_id: int | None = None) -> int:
         """A session begins, or comes back under its process id, which is returned. Raises PgError FATAL 53300."""

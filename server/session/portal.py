@@ -48,7 +48,9 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
             yield from observing.before(session, prepared)
         session.check_privileges(prepared)
         session.count_statement(prepared, txn)
-        portal.ctx = session.new_context(txn.view() if max_rows else txn, portal.params)
+        portal.ctx = session.new_context(
+            txn.view() if max_rows else txn, portal.params, portal.prepared.accesses
+        )
         portal.rows = prepared.plan.run(portal.ctx)
         if max_rows and prepared.modifies:
             yield from _run_to_end(session, portal, txn)
@@ -112,7 +114,7 @@ def run_at_once(
     """A statement that is one call, with all its rows. `is_delayed`: what comes before it is done."""
     if (prepared.asks or session.node.desk.armed) and not is_delayed:
         return injecting.delayed(session, prepared, params, formats, txn)
-    ctx = session.new_context(txn, params)
+    ctx = session.new_context(txn, params, prepared.accesses)
     if session.user != "admin":
         session.check_privileges(prepared)
     session.count_statement(prepared, txn)

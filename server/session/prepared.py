@@ -14,7 +14,7 @@ from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import Node
 from server.sql.foreign_keys import tables_behind
-from server.sql.tree import OutputColumn
+from server.sql.tree import Access, OutputColumn
 from server.sql.types import Type
 
 Encoder = Callable[[Sequence[Any]], bytes]
@@ -50,6 +50,7 @@ class Prepared:
         "_encoders",
         "_names_objects",
         "_reads_moment",
+        "accesses",
         "asks",
         "catalog",
         "columns",
@@ -80,6 +81,7 @@ class Prepared:
         lifted: int = 0,
         tag: str = "",
         tables: tuple[tuple[int, str], ...] = (),
+        accesses: tuple[Access, ...] = (),
         modifies: bool = False,
         is_of_the_moment: bool = False,
         observes: bool = False,
@@ -96,6 +98,8 @@ class Prepared:
         self.lifted = lifted
         self.tag = tag
         self.tables = tables
+        self.accesses = accesses
+        """See `Bound.accesses`."""
         changed = [oid for oid, privilege in tables if privilege in ("UPDATE", "DELETE")]
         behind = tables_behind(catalog, changed) if changed else ()
         self.used = tuple(dict.fromkeys((*(oid for oid, _privilege in tables), *behind)))
@@ -133,6 +137,7 @@ class Prepared:
             lifted=self.lifted,
             tag=self.tag,
             tables=self.tables,
+            accesses=self.accesses,
             modifies=self.modifies,
             observes=self.observes,
             settles=self.settles,

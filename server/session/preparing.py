@@ -67,7 +67,14 @@ def prepare(
     if not is_bound(parsed.statement):
         return Prepared(parsed, catalog, columns=columns)
     bound = bind(explained(parsed).statement, catalog, env, _declared(oids, parsed.parameters))
-    return Prepared(parsed, catalog, columns=columns, param_types=bound.param_types, tables=bound.tables)
+    return Prepared(
+        parsed,
+        catalog,
+        columns=columns,
+        param_types=bound.param_types,
+        tables=bound.tables,
+        accesses=bound.accesses,
+    )
 
 
 def is_bound(statement: ast.Statement) -> bool:
@@ -108,6 +115,7 @@ def prepare_statement(
         lifted=len(literals),
         tag=bound.tag,
         tables=bound.tables,
+        accesses=bound.accesses,
         modifies=modifies(bound),
         is_of_the_moment=bound.is_of_the_moment,
         observes=bound.observes,

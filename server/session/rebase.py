@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from server.catalog.descriptor import Catalog, Oid, Role, Schema, Table
-from server.catalog.privileges import roles_of
+from server.catalog.privileges import role_oid, roles_of, schemas_of
 from server.errors import PgError, schema_changed
 from server.session import preparing
 from server.session.environment import SessionEnv
@@ -48,6 +48,17 @@ def check_reader(session: SqlSession, txn: Transaction) -> None:
     session.catalog = current
     if not session.node.rebase or has_changed(txn.catalog, current, txn.used, session.user):
         raise schema_changed()
+
+
+def rely_on(txn: Transaction, used: Sequence[Oid], user: str) -> None:
+    """A statement of the transaction uses these tables: its COMMIT asks whether they have changed.
+
+    For a user beside admin the roles and the schemas that let it do so count too.
+    """
+    txn.used.update(used)
+    if user != "admin":
+        txn.used.update(schemas_of(txn.catalog, used))
+        txn.roles = txn.roles or roles_of(txn.catalog, role_oid(txn.catalog, user))
 
 
 def has_changed(old: Catalog, new: Catalog, used: Iterable[Oid], user: str) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from server.catalog.descriptor import Catalog, Oid
-from server.catalog.privileges import role_oid, roles_of
 from server.errors import PgError
 from server.pgwire import codec
 from server.session import planning, preparing, reasons, rebase
@@ -27,6 +26,7 @@ from server.session.transaction import Transaction
 from server.session.work import SLICE, Slice, Wait, Work
 from server.sql import ast, refusals, scanner
 from server.sql.context import Context
+from server.sql.tree import Accesses
 from server.testing.desk import NOTHING
 
 if TYPE_CHECKING:
@@ -417,16 +417,16 @@ class SqlSession:
 
     # --- running ---
 
-    def new_context(self, txn: Transaction, params: Sequence[Any]) -> Context:
-        ctx = Context(txn, params, self.env, txn.catalog, txn.limits.query_memory_bytes)
+    def new_context(self, txn: Transaction, params: Sequence[Any], accesses: Accesses = ()) -> Context:
+        ctx = Context(txn, params, self.env, txn.catalog, txn.limits.query_memory_bytes, accesses)
         self.ctx = ctx
         return ctx
 
     def check_privileges(self, prepared: Prepared) -> None:
-        if prepared.tables and self.user != "admin":
-            self.node.check_privileges(self.env.catalog, self.user, prepared.tables)
+        if prepared.accesses and self.user != "admin":
+            self.node.check_privileges(self.env.catalog, self.user, prepared.accesses)
             if self.txn is not None and self.txn.is_past:  # also those of the present
-                self.node.check_privileges(self.node.catalog(self.cluster), self.user, prepared.tables)
+                self.node.check_privileges(self.node.catalog(self.cluster), self.user, prepared.accesses)
 
     def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""
@@ -436,9 +436,7 @@ class SqlSession:
         if prepared.modifies:
             self.count_writing(prepared.used, prepared.tag, txn)
             return
-        txn.used.update(prepared.used)
-        if self.user != "admin" and not txn.roles:
-            txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))
+        rebase.rely_on(txn, prepared.used, self.user)
 
     def count_writing(self, used: Sequence[Oid], tag: str, txn: Transaction) -> None:
         """As `count_statement`, for a statement that writes. Raises PgError 0A000, 25006."""
@@ -447,9 +445,7 @@ class SqlSession:
         if txn.read_only:
             raise PgError("25006", f"cannot execute {tag} in a read-only transaction")
         txn.dml = True
-        txn.used.update(used)
-        if self.user != "admin" and not txn.roles:
-            txn.roles = roles_of(txn.catalog, role_oid(txn.catalog, self.user))
+        rebase.rely_on(txn, used, self.user)
 
     def wait_for(self, wait: Wait[T]) -> Generator[Slice | Wait[Any], None, T]:
         """The outcome of `wait`; PgError 57014 when the statement is cancelled before."""

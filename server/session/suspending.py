@@ -485,7 +485,9 @@ def _met(host: Host, state: _State) -> Catalog:
         }
 
     tables, roles = marked(newest.tables), marked(newest.roles)
-    return store.make(state.cluster, at, newest.next_oid, tables, dict(newest.schemas), roles)
+    return store.make(
+        state.cluster, at, newest.next_oid, tables, dict(newest.schemas), roles, newest.default_acls
+    )
 
 
 # --- prepared statements ---

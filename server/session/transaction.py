@@ -32,7 +32,7 @@ from typing import Any, Protocol
 from adjudicator.messages import CommitRequest
 from journal.record import Lock, LockClass, Write
 from server.catalog.descriptor import Catalog, Oid
-from server.catalog.store import ROLES, TABLES, object_key, version_key
+from server.catalog.store import ROLES, SCHEMAS, TABLES, object_key, version_key
 from server.errors import PgError
 from server.session.unique import unique_id
 from server.sql.foreign_checks import Checks
@@ -112,7 +112,7 @@ class Transaction:
         self.row_keys: set[bytes] = set()
         """Keys of the table rows written: what the row limit counts."""
         self.used: set[Oid] = set()
-        """Tables whose descriptors this transaction relied on."""
+        """Tables, and of a user beside admin schemas, whose descriptors this transaction relied on."""
         self.roles: Collection[Oid] = ()
         """Roles that give the user its privileges; admin needs none."""
         self.checks: Checks | None = None
@@ -350,7 +350,8 @@ class Transaction:
             kept = [Lock(key, lock) for key, lock in locks.items() if key not in self.writes]
         cluster = self.cluster
         if rebase:
-            checks = [object_key(cluster, TABLES, oid) for oid in self.used]
+            schemas = self.catalog.schemas
+            checks = [object_key(cluster, SCHEMAS if oid in schemas else TABLES, oid) for oid in self.used]
             for oid in self.roles:
                 checks.append(object_key(cluster, ROLES, oid))
         else:

@@ -249,10 +249,13 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
         raise refusals.MULTIPLE_DDL.error()
     if txn.dml:
         raise refusals.DDL_AFTER_DML.error()
-    result = ddl.execute(statement, txn, session.env)
+    notices: list[PgError] = []
+    try:
+        result = ddl.execute(statement, txn, session.env, notices)
+    finally:
+        for notice in notices:
+            warn(session, notice, "WARNING" if notice.severity == "WARNING" else "NOTICE")
     session.env.catalog = txn.catalog
-    for notice in result.notices:
-        warn(session, notice, "NOTICE")
     if result.columns:
         send(session, portal, result.columns, result.rows)
     session.complete(result.tag)

@@ -841,6 +841,8 @@ class RoleStmt:
     options: tuple[tuple[str, object], ...] = ()
     if_exists: bool = False
     at: int = -1
+    places: tuple[int, ...] = ()
+    """Where the options are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -865,8 +867,25 @@ class GrantStmt:
     grantees: Names
     all_in_schema: bool = False
     grant_option: bool = False
+    """WITH GRANT OPTION; of REVOKE: GRANT OPTION FOR."""
     cascade: bool = False
     at: int = -1
+    options: tuple[tuple[str, bool, int], ...] = ()
+    """Of a role (admin, inherit, set), and where they are; of REVOKE: the one that is taken away alone."""
+    granted_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlterDefaultPrivilegesStmt:
+    """ALTER DEFAULT PRIVILEGES; the action names no objects, and its kind is what they will be."""
+
+    roles: Names
+    """None: the current one."""
+    schemas: Names
+    action: GrantStmt
+    at: int = -1
+    repeated_at: int = -1
+    """Where FOR ROLE or IN SCHEMA comes once more."""
 
 
 # --- utility -----------------------------------------------------------------------------------------
@@ -977,6 +996,7 @@ class Unsupported:
 Statement: TypeAlias = (
     SelectStmt | ValuesStmt | SetOperation | InsertStmt | UpdateStmt | DeleteStmt | CreateStmt
     | CreateTableAsStmt | IndexStmt | AlterTableStmt | RenameStmt | AlterObjectSchemaStmt | AlterOwnerStmt
+    | AlterDefaultPrivilegesStmt
     | DropStmt | CreateSchemaStmt | CommentStmt | RoleStmt | GrantStmt | IamGrantStmt | TransactionStmt
     | VariableSetStmt | VariableShowStmt | ConstraintsSetStmt | ExplainStmt | CopyStmt | CallStmt
     | VacuumStmt | DeallocateStmt | Unsupported

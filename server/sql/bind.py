@@ -86,10 +86,17 @@ def _bind(
         tag=TAGS.get(type(made), "SELECT"),
         catalog=catalog,
         tables=tuple(state.privileges),
+        accesses=_accesses(state),
         is_of_the_moment=watched.is_of_the_moment,
         observes=state.observes,
         settles=state.settles,
     )
+
+
+def _accesses(state: State) -> tuple[tree.Access, ...]:
+    """One per relation; EXCLUDED has that of its table."""
+    distinct = {id(access): access for access in state.accesses.values()}
+    return tuple(access.finished() for access in distinct.values())
 
 
 def _client_types(state: State) -> tuple[Type, ...]:

@@ -83,8 +83,6 @@ def whole_row(scope: Scope, item: NsItem, at: int) -> tree.Expr:
     """The row of a FROM item as one value; the value itself for a function that returns a scalar."""
     if item.scalar_function:
         return column_var(scope, item, item.columns[0], at)
-    if item.table is not None:
-        scope.state.need(item.table.oid, "SELECT")
     made: tree.Expr
     if item.rel >= 0 and not item.is_join:
         kind = row_type(item.table) if isinstance(item.table, Table) else RECORD
@@ -92,6 +90,7 @@ def whole_row(scope: Scope, item: NsItem, at: int) -> tree.Expr:
     else:
         columns = item.columns
         made = tree.RowExpr(RECORD, tuple(c.expr for c in columns), tuple(c.name for c in columns))
+    scope.state.reads(made)
     return scope.place(made, at)
 
 
@@ -161,8 +160,6 @@ def star_columns(scope: Scope, node: ast.ColumnRef) -> list[tuple[str, tree.Expr
     found = find_item(scope, schema, relation, node.at)
     if found is None:
         raise missing_item(scope, schema, relation, node.at)
-    if found[1].table is not None:
-        scope.state.need(found[1].table.oid, "SELECT")
     shown = [column for column in found[1].columns if column.starred]
     return [(column.name, column_var(scope, found[1], column, node.at)) for column in shown]
 
@@ -176,8 +173,6 @@ def _all_columns(scope: Scope, at: int) -> list[tuple[str, tree.Expr]]:
         visible = True
         if item.lateral_only:
             check_lateral(scope, item, at)
-        if item.table is not None:
-            scope.state.need(item.table.oid, "SELECT")
         shown = [column for column in item.columns if column.starred]
         columns += [(column.name, column_var(scope, item, column, at)) for column in shown]
     if not visible:

@@ -30,6 +30,7 @@ def with_clause(scope: Scope, node: ast.WithClause | None) -> tuple[tree.Cte, ..
     for cte in order:
         entry = CteEntry(scope.state.next_cte, cte.name, None)
         scope.state.next_cte += 1
+        first = scope.state.next_rel
         if not node.recursive:
             made[cte.name] = _plain(scope, cte, entry)
             scope.future_ctes.discard(cte.name)
@@ -37,12 +38,20 @@ def with_clause(scope: Scope, node: ast.WithClause | None) -> tuple[tree.Cte, ..
             scope.future_ctes.discard(cte.name)
             recursive = any(True for _ in references(cte.query, cte.name))
             made[cte.name] = _recursive(scope, cte, entry) if recursive else _plain(scope, cte, entry)
+        scope.state.cte_rels[entry.id] = range(first, scope.state.next_rel)
     return tuple(made[cte.name] for cte in order)
 
 
 def finish_ctes(scope: Scope, ctes: Sequence[tree.Cte]) -> tuple[tree.Cte, ...]:
-    """The items with how often each is used: known once the statement below WITH is bound."""
+    """The items with how often each is used: known once the statement below WITH is bound.
+
+    A query that nobody uses does not run, so nobody asks whether its user may read what it reads.
+    """
     uses = {entry.id: entry.uses for entry in scope.ctes.values()}
+    for cte in ctes:
+        if not uses.get(cte.id, 0) and isinstance(cte.query, tree.Query):
+            for rel in scope.state.cte_rels[cte.id]:
+                scope.state.accesses.pop(rel, None)
     return tuple(replace(cte, uses=uses.get(cte.id, 0)) for cte in ctes)
 
 

@@ -33,8 +33,9 @@ def target_table(scope: Scope, relation: ast.RangeVar, privilege: str) -> tuple[
     table = open_relation(scope, relation)
     if not isinstance(table, Table):
         raise error("42501", f'permission denied: "{relation.names[-1]}" is a system catalog')
-    scope.state.need(table.oid, privilege)
-    return table, add_table(scope, table, relation.alias, relation.at)
+    item = add_table(scope, table, relation.alias, relation.at)
+    scope.state.need(table.oid, privilege, item.rel)
+    return table, item
 
 
 def column_index(table: Table, name: str, at: int) -> int:
@@ -153,6 +154,7 @@ def update(scope: Scope, node: ast.UpdateStmt) -> tree.Update:
     outputs = returning(scope, node.returning)
     scope.kind = "UPDATE"
     sets = set_list(scope, table, node.sets)
+    scope.state.accesses[item.rel].updated.update(index + 1 for index, _expr in sets)
     entries = [TargetEntry(expr, table.columns[index].name) for index, expr in sets]
     query = tree.Query(
         targets=finish_targets(scope, entries), rels=tuple(scope.rels), from_=from_, where=where

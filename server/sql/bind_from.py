@@ -80,8 +80,9 @@ def range_var(scope: Scope, node: ast.RangeVar) -> NsItem:
             return cte_reference(scope, found[1], node)
     relation = open_relation(scope, node)
     if isinstance(relation, Table):
-        scope.state.need(relation.oid, "SELECT")
-        return add_table(scope, relation, node.alias, node.at)
+        item = add_table(scope, relation, node.alias, node.at)
+        scope.state.need(relation.oid, "SELECT", item.rel)
+        return item
     return _virtual(scope, relation, node)
 
 

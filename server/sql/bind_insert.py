@@ -27,6 +27,8 @@ def insert(scope: Scope, node: ast.InsertStmt) -> tree.Insert:
     table, item = target_table(scope, node.relation, "INSERT")
     columns = _target_columns(table, node.columns)
     source, source_rel, values = _source(scope, table, columns, node)
+    count = _width(source, node)
+    scope.state.accesses[item.rel].inserted.update(index + 1 for index, _at in columns[:count])
     scope.namespace = [item]
     conflict = _on_conflict(scope, table, item, node.on_conflict) if node.on_conflict is not None else None
     scope.namespace = [item]
@@ -42,6 +44,13 @@ def insert(scope: Scope, node: ast.InsertStmt) -> tree.Insert:
         returning=outputs,
         ctes=finish_ctes(scope, ctes),
     )
+
+
+def _width(source: tree.Query | tree.ValuesRel | None, node: ast.InsertStmt) -> int:
+    """How many columns get values that were given."""
+    if source is not None:
+        return len(source.columns)
+    return len(node.source.rows[0]) if isinstance(node.source, ast.ValuesStmt) else 0
 
 
 def _target_columns(table: Table, targets: Sequence[ast.ResTarget]) -> list[tuple[int, int]]:
@@ -212,10 +221,12 @@ def _on_conflict(scope: Scope, table: Table, item: NsItem, node: ast.OnConflict)
             hint="For example, ON CONFLICT (column_name).",
         )
     arbiters = _arbiters(scope, table, node)
+    _read_arbiters(scope, table, item, arbiters)
     if node.action != "update":
         return tree.ConflictAction(arbiters, False)
-    scope.state.need(table.oid, "UPDATE")
+    scope.state.need(table.oid, "UPDATE", item.rel)
     rel = scope.state.new_rel(scope)
+    scope.state.accesses[rel] = scope.state.accesses[item.rel]
     excluded = _excluded(table, rel)
     scope.items.append(excluded)
     scope.namespace = [item, excluded]
@@ -225,7 +236,16 @@ def _on_conflict(scope: Scope, table: Table, item: NsItem, node: ast.OnConflict)
     before, scope.kind = scope.kind, "UPDATE"
     sets = set_list(scope, table, node.sets)
     scope.kind = before
+    scope.state.accesses[rel].updated.update(index + 1 for index, _expr in sets)
     return tree.ConflictAction(arbiters, True, rel, tuple(sets), where)
+
+
+def _read_arbiters(scope: Scope, table: Table, item: NsItem, arbiters: Sequence[int]) -> None:
+    """Whoever names what may conflict reads it: SELECT on these columns (transformOnConflictArbiter)."""
+    for oid, index in _unique_indexes(table):
+        if oid in arbiters:
+            scope.state.need(table.oid, "SELECT", item.rel)
+            scope.state.accesses[item.rel].selected.update(key.column for key in index.keys)
 
 
 def _excluded(table: Table, rel: int) -> NsItem:

@@ -84,6 +84,8 @@ def _using(
         if name in using[:index]:
             raise error("42701", f'column name "{name}" appears more than once in USING clause')
         a, b = _side(left, name, "left"), _side(right, name, "right")
+        scope.state.reads(a.expr)
+        scope.state.reads(b.expr)
         tests.append(as_boolean(scope, make_op(scope, "=", a.expr, b.expr, -1), "JOIN/USING"))
         merged.append(_merge(scope, node.kind, a, b))
     if not tests:

@@ -30,7 +30,7 @@ def _lock_item(
 ) -> None:
     if item.table is not None:
         made[item.rel] = stronger(made.get(item.rel), lock)
-        scope.state.need(item.table.oid, "UPDATE")
+        scope.state.need(item.table.oid, "UPDATE", item.rel)
         return
     for index, rel in enumerate(scope.rels):
         if isinstance(rel, tree.QueryRel) and rel.id == item.rel:
@@ -63,7 +63,7 @@ def _lock_query(scope: Scope, query: tree.Query, lock: int, strength: str) -> tr
     for rel in query.rels:
         if isinstance(rel, tree.TableRel):
             made[rel.id] = stronger(made.get(rel.id), lock)
-            scope.state.need(rel.table.oid, "UPDATE")
+            scope.state.need(rel.table.oid, "UPDATE", rel.id)
         elif isinstance(rel, tree.QueryRel):
             rel = replace(rel, query=_lock_query(scope, rel.query, lock, strength))
         rels.append(rel)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
+from server.sql.tree import Access
 
 QUERY_MEMORY = 128 << 20
 """Bytes that the sorts, hashes and spools of one statement may hold (dsql-reference §4)."""
@@ -48,6 +49,7 @@ class Context:
     """One execution of one statement; plans keep nothing between executions."""
 
     __slots__ = (
+        "accesses",
         "affected",
         "cancelled",
         "catalog",
@@ -69,11 +71,14 @@ class Context:
         env: Any = None,
         catalog: Catalog | None = None,
         memory_limit: int = QUERY_MEMORY,
+        accesses: tuple[Access, ...] = (),
     ) -> None:
         self.txn: Any = txn
         self.params = params
         self.env = env
         self.catalog = catalog
+        self.accesses = accesses
+        """What the user needed privileges for: columns that it gave may be shown to it."""
         self.slots: dict[int, Any] = {}
         """Values of an outer row that inner plans read."""
         self.memo: dict[int, Any] = self.slots

@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from server.catalog.descriptor import SYSTEM_SCHEMAS
+from server.catalog.privileges import usable_path
 from server.errors import PgError
 from server.sql.functions import define, sql
 from server.sql.type_array import Array
@@ -22,7 +23,9 @@ define("1039 getdatabaseencoding() name s", lambda: "UTF8")
 
 
 def _visible(env: Any) -> list[str]:
-    return [name for name in env.search_path if name in env.catalog.schema_names or name in SYSTEM_SCHEMAS]
+    """Schemas of the search path that there are, and that the user may use."""
+    path = usable_path(env.catalog, env.user, env.search_path)
+    return [name for name in path if name in env.catalog.schema_names or name in SYSTEM_SCHEMAS]
 
 
 @sql("1402 current_schema() name s", env=True)

@@ -17,6 +17,7 @@ from journal.broken import require
 from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Oid, Table
 from server.errors import PgError
+from server.sql import telling
 from server.sql.access import Row
 from server.sql.context import Context
 from server.sql.foreign_keys import Found, Link, link_of
@@ -290,7 +291,7 @@ def _check_child(ctx: Context, event: Event, parents: dict[bytes, bytes]) -> Non
     parent = link.parent_of(ctx, wanted)
     if parent is None:
         key = _shown(ctx, link.child, link.key.columns, row)
-        raise _violated(ctx, link, f'Key {key} is not present in table "{link.parent.name}".')
+        raise _violated(ctx, link, f'{key} is not present in table "{link.parent.name}".')
     parents[wanted] = parent
     ctx.txn.lock(parent, KEY_SHARE)
 
@@ -328,7 +329,7 @@ def _still_referenced(ctx: Context, link: Link, parent: Row) -> PgError:
         "23503",
         f'update or delete on table "{link.parent.name}" violates foreign key constraint "{link.key.name}" '
         f'on table "{link.child.name}"',
-        detail=f'Key {key} is still referenced from table "{link.child.name}".',
+        detail=f'{key} is still referenced from table "{link.child.name}".',
         fields=_fields(ctx, link),
     )
 
@@ -339,9 +340,11 @@ def _fields(ctx: Context, link: Link) -> dict[str, str]:
 
 
 def _shown(ctx: Context, table: Table, attnums: Sequence[int], row: Row) -> str:
-    """`(columns)=(values)` of a row."""
+    """`Key (columns)=(values)` of a row; `Key` where the user may not read it."""
+    if not telling.may_read(ctx, table, attnums):
+        return "Key"
     columns = [table.columns[attnum - 1] for attnum in attnums]
-    return key_text(columns, [row[attnum - 1] for attnum in attnums], ctx.env)
+    return f"Key {key_text(columns, [row[attnum - 1] for attnum in attnums], ctx.env)}"
 
 
 def _find(catalog: Catalog, oid: Oid) -> Link:

@@ -1,8 +1,6 @@
-"""GRANT and REVOKE, AWS IAM GRANT (gram.y: GrantStmt, GrantRoleStmt; dsql-reference §1.8)."""
+"""GRANT, REVOKE, ALTER DEFAULT PRIVILEGES, AWS IAM GRANT (gram.y: GrantStmt, GrantRoleStmt; dsql-reference §1.8)."""
 
-from dataclasses import replace
-
-from server.sql.ast import GrantStmt, IamGrantStmt, Names, Statement, Unsupported
+from server.sql.ast import AlterDefaultPrivilegesStmt, GrantStmt, IamGrantStmt, Names, Statement, Unsupported
 from server.sql.grammar_objects import Objects
 
 _RESERVED_PRIVILEGES = ("select", "references", "create")
@@ -15,9 +13,18 @@ _IN_SCHEMA = {
     "procedures": "procedure",
     "routines": "routine",
 }
+_DEFAULTS = {
+    "tables": "table",
+    "sequences": "sequence",
+    "functions": "function",
+    "routines": "function",
+    "types": "type",
+    "schemas": "schema",
+}
 _REFUSED = ("foreign", "function", "procedure", "routine", "large", "parameter")
 
 Privileges = tuple[tuple[str, Names], ...]
+RoleOptions = tuple[tuple[str, bool, int], ...]
 
 
 class Grants(Objects):
@@ -28,10 +35,12 @@ class Grants(Objects):
         at = self.at
         grant = self.kind == "grant"
         self.index += 1
+        option_at = self.at
         option = None if grant else self._option_for()
         privileges = self._privileges()
         if self.kind != "on" or option not in (None, "grant"):
-            return self._role_grant(grant, privileges, option, at)
+            options: RoleOptions = () if option is None else ((option, False, option_at),)
+            return self._role_grant(grant, privileges, options, at)
         self.index += 1
         if self.kind in _REFUSED and self._is_refused_target():
             what = self.kind
@@ -44,9 +53,11 @@ class Grants(Objects):
         if grant and self.accept("with"):
             self.expect("grant", "option")
             grant_option = True
-        self._granted_by()
+        granted_by = self._granted_by()
         cascade = False if grant else self.cascade()
-        return GrantStmt(grant, privileges, kind, objects, grantees, everything, grant_option, cascade, at)
+        return GrantStmt(
+            grant, privileges, kind, objects, grantees, everything, grant_option, cascade, at, (), granted_by
+        )
 
     def _is_refused_target(self) -> bool:
         """FUNCTION and so on are names too: only with something after them are they kinds."""
@@ -77,10 +88,11 @@ class Grants(Objects):
         self.accept("group")
         return self.role()
 
-    def _granted_by(self) -> None:
-        if self.accept("granted"):
-            self.expect("by")
-            self.role()
+    def _granted_by(self) -> str | None:
+        if not self.accept("granted"):
+            return None
+        self.expect("by")
+        return self.role()
 
     def _target(self) -> tuple[str, tuple[Names, ...], bool]:
         """privilege_target: kind, objects, and whether these are schemas whose objects are all meant."""
@@ -100,22 +112,65 @@ class Grants(Objects):
             return _PATHS[kind], self.comma_list(item), False
         return "table", self.comma_list(self.qualified_name), False
 
-    def _role_grant(self, grant: bool, privileges: Privileges, option: str | None, at: int) -> GrantStmt:
-        """GRANT role TO role."""
-        if not privileges or privileges[0][0] == "all" or option == "grant":
+    def _role_grant(self, grant: bool, privileges: Privileges, options: RoleOptions, at: int) -> GrantStmt:
+        """GRANT role TO role; `options`: what REVOKE takes away alone."""
+        is_other = any(name == "grant" for name, _value, _at in options)
+        if not privileges or privileges[0][0] == "all" or is_other:
             raise self.fail()
         self.expect("to" if grant else "from")
         grantees = self.comma_list(self.role)
-        statement = GrantStmt(grant, privileges, "role", (), grantees, grant_option=option is not None, at=at)
         if grant and self.accept("with"):
             options = self.comma_list(self._role_grant_option)
-            statement = replace(statement, grant_option=("admin", True) in options)
-        self._granted_by()
-        return statement if grant else replace(statement, cascade=self.cascade())
+        granted_by = self._granted_by()
+        cascade = False if grant else self.cascade()
+        return GrantStmt(
+            grant, privileges, "role", (), grantees, False, False, cascade, at, options, granted_by
+        )
 
-    def _role_grant_option(self) -> tuple[str, bool]:
+    def _role_grant_option(self) -> tuple[str, bool, int]:
+        at = self.at
         name = self.label()
-        return name, self.expect_any(("option", "true", "false")) != "false"
+        return name, self.expect_any(("option", "true", "false")) != "false", at
+
+    # --- ALTER DEFAULT PRIVILEGES
+
+    def alter_default_privileges(self, at: int) -> AlterDefaultPrivilegesStmt:
+        """AlterDefaultPrivilegesStmt, after the word DEFAULT."""
+        self.expect("privileges")
+        roles: Names = ()
+        schemas: Names = ()
+        repeated_at = -1
+        while self.kind in ("for", "in"):
+            where = self.at
+            if self.accept("for"):
+                self.expect_any(("role", "user"))
+                found, roles = roles, self.comma_list(self.role)
+            else:
+                self.expect("in", "schema")
+                found, schemas = schemas, self.comma_list(self.column_name)
+            if found and repeated_at < 0:
+                repeated_at = where
+        return AlterDefaultPrivilegesStmt(roles, schemas, self._default_action(), at, repeated_at)
+
+    def _default_action(self) -> GrantStmt:
+        """DefACLAction."""
+        at = self.at
+        grant = self.expect_any(("grant", "revoke")) == "grant"
+        grant_option = False
+        if not grant and self.kind == "grant":
+            self.index += 1
+            self.expect("option", "for")
+            grant_option = True
+        privileges = self._privileges()
+        self.expect("on")
+        kind = _DEFAULTS[self.expect_any(tuple(_DEFAULTS))]
+        self.expect("to" if grant else "from")
+        grantees = self.comma_list(self._grantee)
+        if grant and self.accept("with"):
+            self.expect("grant", "option")
+            grant_option = True
+        cascade = False if grant else self.cascade()
+        return GrantStmt(grant, privileges, kind, (), grantees, False, grant_option, cascade, at)
 
     # --- AWS IAM
 

@@ -141,21 +141,26 @@ class Objects(AlterTables):
 
     # --- roles
 
-    def create_role(self, at: int) -> RoleStmt:
-        """CREATE ROLE, after the word."""
+    def create_role(self, word: str, at: int) -> RoleStmt:
+        """CREATE ROLE, USER, GROUP, after the word: users log in unless they are said not to."""
         name = self.role_id()
         self._optional_with()
-        return RoleStmt("create", (name,), self._role_options(True), at=at)
+        options, places = self._role_options(True)
+        if word == "user" and all(option != "login" for option, _value in options):
+            options = (*options, ("login", True))
+        return RoleStmt("create", (name,), options, at=at, places=places)
 
     def _optional_with(self) -> None:
         self.accept_any(("with", "with_la"))
 
-    def _role_options(self, create: bool) -> Options:
+    def _role_options(self, create: bool) -> tuple[Options, tuple[int, ...]]:
+        """The options, and where they are."""
         options: list[tuple[str, object]] = []
+        places: list[int] = []
         while self.kind not in ("", ";") and self.kind not in ("create", "grant"):
-            option = self._role_option(create)
-            options.append(option)
-        return tuple(options)
+            places.append(self.at)
+            options.append(self._role_option(create))
+        return tuple(options), tuple(places)
 
     def _role_option(self, create: bool) -> tuple[str, object]:
         at = self.at
@@ -212,7 +217,8 @@ class Objects(AlterTables):
         if self.kind in ("set", "reset", "in"):
             return self._alter_role_settings(name, at)
         self._optional_with()
-        return RoleStmt("alter", (name,), self._role_options(False), at=at)
+        options, places = self._role_options(False)
+        return RoleStmt("alter", (name,), options, at=at, places=places)
 
     def _alter_role_settings(self, name: str, at: int) -> RoleStmt:
         """ALTER ROLE ... [IN DATABASE d] SET or RESET."""

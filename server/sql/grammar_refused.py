@@ -79,7 +79,6 @@ _ALTER = {
     "routine": "AlterFunction",
     "procedure": "AlterProcedure",
     "database": "AlterDatabase",
-    "default": "AlterDefaultPrivileges",
     "extension": "AlterExtension",
     "policy": "AlterPolicy",
     "statistics": "AlterStats",
@@ -155,7 +154,7 @@ class Refused(Grants):
             return self.create_schema(at)
         if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
             self.index += 1
-            return self.create_role(at)
+            return self.create_role(self.kinds[self.index - 1], at)
         return self._create_refused(at)
 
     def _create_refused(self, at: int, what: str = "") -> Unsupported:
@@ -249,6 +248,8 @@ class Refused(Grants):
         if self.kind in ROLE_WORDS and not (self.kind == "user" and self.peek() == "mapping"):
             self.index += 1
             return self.alter_role(self.kinds[self.index - 1], at)
+        if self.accept("default"):
+            return self.alter_default_privileges(at)
         kind = self.expect_any(tuple(_ALTER))
         node = _ALTER[kind]
         start = self.index

@@ -91,7 +91,10 @@ HISTORY: tuple[Refusal, ...] = (
         "IDENTITY constraint not supported", ASSUMED, "§1.7 RN", ast.Constraint, ("identity",), until=IDENTITIES
     ),
     _added(USING_INDEX, "§1.4 UG", lambda constraint: constraint.using_index is not None),
-    *_statements(ROUTINES, "§1.8 RN", "AlterDefaultPrivileges"),
+    Refusal(
+        "unsupported statement: AlterDefaultPrivileges", ASSUMED, "§1.8 RN", ast.AlterDefaultPrivilegesStmt,
+        until=ROUTINES,
+    ),
     Refusal(
         "unsupported statement: AlterFunction", ASSUMED, "§1.6 RN", ast.Unsupported, ("AlterFunction",),
         lambda node: node.what == "routine", until=ROUTINES,

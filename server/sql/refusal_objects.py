@@ -46,7 +46,7 @@ _ROLE_REFUSED = (
     "password", "superuser", "createdb", "createrole", "replication", "bypassrls", "connection limit",
     "valid until",
 )  # fmt: skip
-_ROLE_LATER = ("role", "admin", "in role", "sysid", "add user", "drop user", "in database", "set", "reset")
+_ROLE_LATER = ("sysid", "in database", "set", "reset")
 
 
 # --- other objects ---
@@ -67,7 +67,6 @@ OBJECTS = [
         "CREATE SCHEMA with elements", "§1.6 RN", ROUTINES, of=ast.CreateSchemaStmt,
         when=lambda node: bool(node.elements),
     ),
-    not_here("ALTER SCHEMA OWNER TO", "§1.6 GRAM", of=ast.AlterOwnerStmt),
     *about("CreateSeq", _CACHE, OBSERVED, "§1.7 GOLD", "cache", since=IDENTITIES),
     *about("CreateSeq", "TEMPORARY or TEMP sequence not supported for CREATE SEQUENCE", ASSUMED, "§1.7", "temp"),
     Refusal(
@@ -137,7 +136,6 @@ OBJECTS = [
     Refusal(_NO_RENAME, OBSERVED, "§1.6 GOLD", ast.Unsupported, ("Rename",), lambda node: node.what == "type"),
     *about("Rename", "ALTER {} RENAME", OURS, "§1.6 UG", "view", "sequence", "domain", "function", "routine"),
     Refusal(_NO_RENAME, ASSUMED, "§0", ast.Unsupported, ("Rename",)),
-    not_here("ALTER ROLE RENAME", "§1.8 RN", ROUTINES, of=ast.RenameStmt, kinds=("role",)),
     *(
         not_here(f"COMMENT ON {kind.upper()}", source, of=ast.CommentStmt, kinds=(kind,))
         for source, kinds in (
@@ -174,10 +172,6 @@ SESSION = [
         when=lambda node: bool(_role_option(node, _ROLE_LATER)),
         shown=lambda node: _role_option(node, _ROLE_LATER),
     ),
-    *(
-        not_here(f"GRANT ON {kind.upper()}", "§1.8 UG", of=ast.GrantStmt, kinds=(kind,))
-        for kind in ("sequence", "function", "routine")
-    ),
     *about("Grant", "GRANT ON {}", OURS, "§1.8 UG", "function", "routine"),
     Refusal(_NO_GRANT, DOCUMENTED, "§1.8 UG", ast.GrantStmt, ("database",)),
     Refusal(
@@ -188,19 +182,6 @@ SESSION = [
         "feature not supported on system entity", OBSERVED, "§1.8 S1", ast.GrantStmt, ("schema",),
         lambda node: not node.all_in_schema and _is_public(node),
     ),
-    not_here(
-        "WITH GRANT OPTION", "§1.8 UG", of=ast.GrantStmt, kinds=("table", "schema"),
-        when=lambda node: node.grant_option,
-    ),
-    not_here(
-        "WITH ADMIN OPTION", "§1.8 UG", of=ast.GrantStmt, kinds=("role",),
-        when=lambda node: node.grant_option,
-    ),
-    not_here(
-        "privileges on columns", "§1.8 UG", of=ast.GrantStmt, kinds=("table",),
-        when=lambda node: any(columns for _privilege, columns in node.privileges),
-    ),
-    *about("AlterDefaultPrivileges", "ALTER DEFAULT PRIVILEGES", OURS, "§1.8 RN", "", since=ROUTINES),
     *(
         Refusal("Unsupported isolation level: {}", evidence, source, of, kinds, _asks_for(*levels), _isolation)
         for of, kinds in ((ast.TransactionStmt, ("begin", "start")), (ast.VariableSetStmt, ("multi",)))

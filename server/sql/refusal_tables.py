@@ -201,7 +201,6 @@ ALTER_TABLE = [
         not_here(f"ALTER TABLE {words}", source, since, of=ast.AlterCmd, kinds=(action,))
         for action, words, source, since in (
             ("add identity", "ALTER COLUMN ... ADD GENERATED AS IDENTITY", "§1.4 UG", DEFAULTS),
-            ("owner", "OWNER TO", "§1.4 UG", None),
         )
     ),
     *(

@@ -9,7 +9,7 @@ from typing import Any
 from journal.record import LockClass
 from server.catalog.descriptor import Column, Index, Table
 from server.errors import PgError
-from server.sql import types
+from server.sql import telling, types
 from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
 from server.sql.context import Context
 from server.sql.env import Env
@@ -167,20 +167,26 @@ class RowWriter:
         assert index is not None
         columns = [self.table.columns[key.column - 1] for key in index.keys]
         values = [row[key.column - 1] for key in index.keys]
+        tells = telling.may_read(ctx, self.table, [key.column for key in index.keys])
         return PgError(
             "23505",
             f'duplicate key value violates unique constraint "{index.name}"',
-            detail=f"Key {key_text(columns, values, ctx.env)} already exists.",
+            detail=f"Key {key_text(columns, values, ctx.env)} already exists." if tells else None,
             fields={"s": self._schema, "t": self.table.name, "n": index.name},
         )
 
-    def _failing(self, ctx: Context, row: Row) -> str:
+    def _failing(self, ctx: Context, row: Row) -> str | None:
+        """As much of the row as the user may read (ExecBuildSlotValueDescription)."""
+        attnums = telling.shown_columns(ctx, self.table)
         shown = [
             _shown(column, value, ctx.env, _SHOWN_VALUE)
-            for column, value in zip(self.table.columns, row)
-            if not column.dropped
+            for attnum, (column, value) in enumerate(zip(self.table.columns, row), 1)
+            if not column.dropped and (attnums is None or attnum in attnums)
         ]
-        return f"Failing row contains ({', '.join(shown)})."
+        if attnums is None:
+            return f"Failing row contains ({', '.join(shown)})."
+        names = ", ".join(self.table.columns[attnum - 1].name for attnum in attnums)
+        return f"Failing row contains ({names}) = ({', '.join(shown)})." if attnums else None
 
     # --- entries ---
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from server.catalog.acl import LETTERS
 from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, Table
+from server.catalog.privileges import require_usage, usable_path
 from server.errors import PgError
 from server.sql import ast, tree
 from server.sql.env import Env
+from server.sql.tree_walk import children
 from server.sql.types import OID, UNKNOWN, Type
+
+TABLEOID = -6
+"""The attnum of the system column."""
 
 
 @dataclass(slots=True)
@@ -66,6 +72,21 @@ class CteEntry:
 
 
 @dataclass(slots=True)
+class Accessing:
+    """A `tree.Access` while its statement is bound."""
+
+    table: int
+    privileges: str
+    selected: set[int] = field(default_factory=set)
+    inserted: set[int] = field(default_factory=set)
+    updated: set[int] = field(default_factory=set)
+
+    def finished(self) -> tree.Access:
+        columns = (frozenset(self.selected), frozenset(self.inserted), frozenset(self.updated))
+        return tree.Access(self.table, self.privileges, *columns)
+
+
+@dataclass(slots=True)
 class State:
     """What belongs to the whole statement."""
 
@@ -93,6 +114,10 @@ class State:
     record_columns: dict[tuple[int, int], list[tree.OutputColumn]] = field(default_factory=dict)
     """The fields of columns that hold rows: (relation, column) to them."""
     privileges: dict[tuple[int, str], None] = field(default_factory=dict)
+    accesses: dict[int, Accessing] = field(default_factory=dict)
+    """By relation id; EXCLUDED's is its table's."""
+    cte_rels: dict[int, range] = field(default_factory=dict)
+    """By WITH item: the ids of relations in it."""
     observes: bool = False
     """A relation in it shows what the node does at the moment."""
     settles: bool = False
@@ -105,9 +130,25 @@ class State:
         self.owners[rel] = scope
         return rel
 
-    def need(self, oid: int, privilege: str) -> None:
-        """Note a privilege that the statement needs."""
+    def need(self, oid: int, privilege: str, rel: int = -1) -> None:
+        """Note a privilege that the statement needs: on its relation `rel`, unless that is known."""
         self.privileges[(oid, privilege)] = None
+        if rel >= 0:
+            letter = LETTERS[privilege]
+            access = self.accesses.setdefault(rel, Accessing(oid, letter))
+            if letter not in access.privileges:
+                access.privileges += letter
+
+    def reads(self, expr: tree.Expr) -> None:
+        """Note that the statement reads a column, or all that a merged column is made of."""
+        if not isinstance(expr, tree.Var):
+            for part in children(expr):
+                self.reads(part)
+            return
+        access = self.accesses.get(expr.rel)
+        if access is not None:
+            self.need(access.table, "SELECT", expr.rel)
+            access.selected.add(expr.column + 1)
 
 
 class Scope:
@@ -199,8 +240,10 @@ def column_var(scope: Scope, item: NsItem, column: NsColumn, at: int) -> tree.Ex
     expr = column.expr
     if isinstance(expr, tree.Var):
         expr = tree.Var(expr.type, expr.rel, expr.column, expr.typmod, expr.name)
-    if item.table is not None:
-        scope.state.need(item.table.oid, "SELECT")
+    scope.state.reads(expr)
+    if item.table is not None and isinstance(expr, tree.Const):
+        scope.state.need(item.table.oid, "SELECT", item.rel)
+        scope.state.accesses[item.rel].selected.add(TABLEOID)
     return scope.place(expr, at)
 
 
@@ -287,7 +330,7 @@ def find_relation(scope: Scope, names: ast.Names) -> Table | object | None:
     Every name in pg_catalog starts with pg_: others are looked up there only when they are qualified.
     """
     state = scope.state
-    schemas = names[-2:-1] or search_path(state.env)
+    schemas = names[-2:-1] or usable_path(state.catalog, _user(state.env), search_path(state.env))
     for schema in schemas:
         if schema in SYSTEM_SCHEMAS and (
             len(names) > 1 or schema != "pg_catalog" or names[-1].startswith("pg_")
@@ -301,6 +344,12 @@ def find_relation(scope: Scope, names: ast.Names) -> Table | object | None:
             if oid is not None:
                 return state.catalog.tables.get(oid, oid)
     return None
+
+
+def _user(env: Env) -> str:
+    """Who runs the statement; admin where an expression is bound for nobody."""
+    user: str = getattr(env, "user", "admin")
+    return user
 
 
 def _system_relation(schema: str, name: str) -> object | None:
@@ -329,6 +378,8 @@ def open_relation(scope: Scope, relation: ast.RangeVar) -> object:
         raise error(
             "42601", f"improper qualified name (too many dotted names): {'.'.join(names)}", relation.at
         )
+    if len(names) > 1:
+        require_usage(scope.state.catalog, _user(scope.state.env), names[-2], relation.at)
     found = find_relation(scope, names)
     if found is None:
         raise missing_relation(scope, relation)

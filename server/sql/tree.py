@@ -600,6 +600,23 @@ Statement: TypeAlias = Query | Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What a statement does to one relation of it (PostgreSQL's RTEPermissionInfo)."""
+
+    table: int
+    """Its oid."""
+    privileges: str
+    """Letters as in access lists: a INSERT, r SELECT, w UPDATE, d DELETE."""
+    selected: frozenset[int] = frozenset()
+    """attnums of the columns that are read; 0: the whole row; below 0: a system column."""
+    inserted: frozenset[int] = frozenset()
+    updated: frozenset[int] = frozenset()
+
+
+Accesses: TypeAlias = tuple[Access, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """What the binder gives: the statement and what it depends on."""
 
@@ -613,6 +630,8 @@ class Bound:
     catalog: Catalog
     tables: tuple[tuple[int, str], ...] = field(default=())
     """(table oid, privilege) pairs: SELECT, INSERT, UPDATE, DELETE."""
+    accesses: tuple[Access, ...] = ()
+    """What the user needs privileges for, in the order of the relations."""
     is_of_the_moment: bool = False
     """A constant in it was made of the transaction's start ('now', 'today'): it holds for this binding alone."""
     observes: bool = False

@@ -288,7 +288,7 @@ def test_assignment_applies_the_columns_modifier() -> None:
         ("SELECT 1 FROM t FOR UPDATE", {(16400, "SELECT"), (16400, "UPDATE")}),
         (
             "INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1",
-            {(16400, "INSERT"), (16400, "UPDATE")},
+            {(16400, "INSERT"), (16400, "UPDATE"), (16400, "SELECT")},
         ),
     ],
 )

@@ -1,0 +1,102 @@
+-- GRANT and REVOKE on tables: options, grantors, CASCADE, warnings
+CREATE ROLE g_ann LOGIN;
+CREATE ROLE g_bob LOGIN;
+CREATE ROLE g_cat LOGIN;
+CREATE SCHEMA g;
+GRANT USAGE, CREATE ON SCHEMA g TO g_ann;
+GRANT USAGE ON SCHEMA g TO g_bob, g_cat;
+CREATE TABLE g.a (id int PRIMARY KEY, v int);
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+GRANT SELECT ON g.a TO g_ann;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+GRANT ALL PRIVILEGES ON TABLE g.a TO g_bob WITH GRANT OPTION;
+GRANT INSERT, UPDATE, SELECT ON g.a TO PUBLIC;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+REVOKE ALL ON g.a FROM PUBLIC;
+REVOKE GRANT OPTION FOR INSERT, DELETE ON g.a FROM g_bob;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+GRANT SELECT ON g.a TO PUBLIC WITH GRANT OPTION;
+GRANT SELECT ON g.a TO nobody_there;
+GRANT SELECT ON g.nothing TO g_ann;
+GRANT SELECT ON nowhere.a TO g_ann;
+GRANT FROBNICATE ON g.a TO g_ann;
+GRANT USAGE ON g.a TO g_ann;
+GRANT CREATE ON g.a TO g_ann;
+GRANT EXECUTE ON g.a TO g_ann;
+GRANT TEMP ON g.a TO g_ann;
+GRANT SELECT ON g.a_pkey TO g_ann;
+GRANT SELECT ON SCHEMA g TO g_ann;
+GRANT USAGE ON SEQUENCE g.a TO g_ann;
+GRANT USAGE ON SEQUENCE g.no_sequence TO g_ann;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA g TO g_ann;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA g TO g_ann;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA g TO g_ann;
+GRANT SELECT ON ALL FUNCTIONS IN SCHEMA g TO g_ann;
+GRANT SELECT ON ALL TABLES IN SCHEMA nowhere TO g_ann;
+GRANT SELECT ON g.a TO g_ann GRANTED BY g_bob;
+GRANT SELECT ON g.a TO g_ann GRANTED BY CURRENT_USER;
+GRANT SELECT ON g.a TO g_ann GRANTED BY CURRENT_ROLE;
+GRANT SELECT ON g.a TO CURRENT_USER;
+REVOKE SELECT ON g.a FROM g_cat;
+-- as g_bob
+GRANT SELECT, UPDATE ON g.a TO g_cat WITH GRANT OPTION;
+GRANT INSERT ON g.a TO g_cat;
+GRANT INSERT, SELECT ON g.a TO g_cat;
+GRANT ALL ON g.a TO g_cat;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+REVOKE DELETE ON g.a FROM g_ann;
+REVOKE SELECT, DELETE ON g.a FROM g_ann;
+REVOKE ALL ON g.a FROM g_ann;
+-- as g_cat
+GRANT SELECT ON g.a TO g_ann WITH GRANT OPTION;
+GRANT SELECT ON g.a TO g_bob WITH GRANT OPTION;
+GRANT SELECT ON g.a TO g_bob;
+REVOKE SELECT ON g.a FROM g_bob;
+GRANT DELETE ON g.a TO g_ann;
+GRANT SELECT ON g.a TO g_ann GRANTED BY g_bob;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+-- as g_ann
+GRANT INSERT ON g.a TO g_cat;
+GRANT SELECT ON g.a TO g_cat WITH GRANT OPTION;
+-- as admin
+REVOKE SELECT ON g.a FROM g_bob;
+REVOKE SELECT ON g.a FROM g_bob RESTRICT;
+REVOKE GRANT OPTION FOR SELECT ON g.a FROM g_bob;
+REVOKE GRANT OPTION FOR SELECT ON g.a FROM g_bob CASCADE;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+REVOKE ALL ON g.a FROM g_bob CASCADE;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+REVOKE ALL ON g.a FROM g_ann, g_bob, g_cat;
+SELECT relacl FROM pg_class WHERE oid = 'g.a'::regclass;
+-- as g_ann
+GRANT SELECT ON g.a TO g_cat;
+REVOKE SELECT ON g.a FROM g_cat;
+CREATE TABLE g.mine (id int PRIMARY KEY, v int);
+INSERT INTO g.mine VALUES (1, 1);
+REVOKE ALL ON g.mine FROM g_ann;
+SELECT relacl FROM pg_class WHERE oid = 'g.mine'::regclass;
+SELECT * FROM g.mine;
+UPDATE g.mine SET v = 2;
+DELETE FROM g.mine;
+INSERT INTO g.mine VALUES (2, 2);
+GRANT SELECT ON g.mine TO g_bob;
+SELECT relacl FROM pg_class WHERE oid = 'g.mine'::regclass;
+SELECT has_table_privilege('g.mine', 'SELECT'), has_table_privilege('g.mine', 'SELECT WITH GRANT OPTION');
+GRANT SELECT ON g.mine TO g_ann;
+SELECT * FROM g.mine;
+-- as g_bob
+SELECT * FROM g.mine;
+ALTER TABLE g.mine ADD COLUMN x int;
+DROP TABLE g.mine;
+COMMENT ON TABLE g.mine IS 'x';
+ALTER TABLE g.mine RENAME TO yours;
+-- as admin
+GRANT SELECT ON g.mine TO g_cat;
+SELECT relacl FROM pg_class WHERE oid = 'g.mine'::regclass;
+GRANT SELECT ON ALL TABLES IN SCHEMA g TO g_cat;
+GRANT INSERT ON g.a, g.mine TO g_cat, g_bob;
+SELECT relname, relacl FROM pg_class WHERE oid IN ('g.mine'::regclass, 'g.a'::regclass) ORDER BY 1;
+REVOKE ALL ON ALL TABLES IN SCHEMA g FROM g_cat, g_bob, g_ann;
+SELECT relname, relacl FROM pg_class WHERE oid IN ('g.mine'::regclass, 'g.a'::regclass) ORDER BY 1;
+-- as g_ann
+GRANT SELECT ON ALL TABLES IN SCHEMA g TO g_cat;
