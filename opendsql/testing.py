@@ -127,7 +127,7 @@ class Dsql(_Faults):
         options = self.tls
         port = options.pop("port")
         where = {"HOST": self.endpoint, "PORT": port, "USER": self.user, "NAME": self.database}
-        return {**where, "OPTIONS": options}
+        return {**where, "OPTIONS": options, "DISABLE_SERVER_SIDE_CURSORS": True}
 
     @property
     def _address(self) -> str:
