@@ -24,6 +24,11 @@ CREATE TABLE app.nopk (x int, y bigint, "Odd Name" uuid DEFAULT gen_random_uuid(
 CREATE TABLE "Weird-T" (k bigint, l date, m time(3), n bytea, PRIMARY KEY (l, k));
 CREATE UNIQUE INDEX ASYNC "W idx" ON "Weird-T" (m NULLS FIRST, k);
 COMMENT ON TABLE t IS 'the t';
+COMMENT ON COLUMN t.b IS 'a "b"';
+COMMENT ON INDEX t_c_idx IS 'an index';
+COMMENT ON CONSTRAINT ab ON t IS 'a check';
+COMMENT ON SCHEMA app IS 'objects of an application';
+COMMENT ON ROLE reader IS 'who reads';
 GRANT SELECT, INSERT ON t TO reader
 """
 """Statements, separated by semicolons, in DSQL's form."""

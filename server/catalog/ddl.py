@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from journal.record import LockClass, Write
 from server.catalog import privileges, store
-from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, DefaultAcl, Oid, Role, Schema, Table
+from server.catalog.descriptor import SYSTEM_SCHEMAS, Catalog, DefaultAcl, Index, Oid, Role, Schema, Table
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.env import Env
@@ -195,17 +195,28 @@ def _is_schema(catalog: Catalog, name: str) -> bool:
     return name in catalog.schema_names or name in SYSTEM_SCHEMAS
 
 
-def find_table(catalog: Catalog, env: SessionEnv, relation: ast.RangeVar) -> Table:
-    """A table by name; PgError 42P01, 3F000, 42809."""
-    oid = lookup(catalog, env, relation.names)
+def find_relation(
+    catalog: Catalog, env: SessionEnv, names: ast.Names, at: int = -1
+) -> tuple[Table, Index | None]:
+    """A table by name, or an index and its table; PgError 42P01, 3F000."""
+    oid = lookup(catalog, env, names)
     if oid is None:
-        shown = ".".join(relation.names)
-        if len(relation.names) > 1 and not _is_schema(catalog, relation.names[-2]):
-            raise PgError("3F000", f'schema "{relation.names[-2]}" does not exist')
-        position = relation.at + 1 if relation.at >= 0 else None
+        shown = ".".join(names)
+        if len(names) > 1 and not _is_schema(catalog, names[-2]):
+            raise PgError("3F000", f'schema "{names[-2]}" does not exist')
+        position = at + 1 if at >= 0 else None
         raise PgError("42P01", f'relation "{shown}" does not exist', position=position)
     table = catalog.tables.get(oid)
-    if table is None:
+    if table is not None:
+        return table, None
+    table = catalog.tables[catalog.index_tables[oid]]
+    return table, next(each for each in table.all_indexes if each.oid == oid)
+
+
+def find_table(catalog: Catalog, env: SessionEnv, relation: ast.RangeVar) -> Table:
+    """A table by name; PgError 42P01, 3F000, 42809."""
+    table, index = find_relation(catalog, env, relation.names, relation.at)
+    if index is not None:
         raise PgError("42809", f'"{relation.names[-1]}" is not a table')
     return table
 
@@ -276,6 +287,7 @@ JOB_COLUMNS = (OutputColumn("job_id", types.TEXT),)
 def _handlers() -> dict[type, Execute]:
     from server.catalog import (
         ddl_alter,
+        ddl_comment,
         ddl_defaults,
         ddl_grant,
         ddl_iam,
@@ -307,7 +319,7 @@ def _handlers() -> dict[type, Execute]:
         ast.AlterDefaultPrivilegesStmt: ddl_defaults.alter,
         ast.AlterOwnerStmt: ddl_owner.schema,
         ast.IamGrantStmt: ddl_iam.grant,
-        ast.CommentStmt: ddl_alter.comment,
+        ast.CommentStmt: ddl_comment.comment,
     }
 
 

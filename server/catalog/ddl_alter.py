@@ -1,4 +1,4 @@
-"""ALTER TABLE and its actions in PostgreSQL's order, RENAME, SET SCHEMA and COMMENT (dsql-reference §1.4)."""
+"""ALTER TABLE and its actions in PostgreSQL's order, RENAME and SET SCHEMA (dsql-reference §1.4)."""
 
 from __future__ import annotations
 
@@ -207,11 +207,3 @@ def _rename_schema(change: Change, statement: ast.RenameStmt) -> Result:
         raise PgError("42P06", f'schema "{new_name}" already exists')
     change.put(msgspec.structs.replace(schema, name=new_name))
     return Result("ALTER SCHEMA")
-
-
-def comment(change: Change, statement: ast.CommentStmt) -> Result:
-    """COMMENT ON TABLE, the one kind that server/sql/refusals.py does not refuse."""
-    table = find_table(change.catalog, change.env, ast.RangeVar(statement.names))
-    require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
-    change.put(msgspec.structs.replace(table, comment=statement.comment))
-    return Result("COMMENT")

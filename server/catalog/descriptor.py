@@ -32,6 +32,7 @@ class Column(msgspec.Struct, frozen=True, gc=False):
     storage: str | None = None
     acl: Acl = ()
     """As `Table.acl`; nothing is implied."""
+    comment: str | None = None
 
 
 def dropped_name(attnum: int) -> str:
@@ -61,6 +62,9 @@ class Index(msgspec.Struct, frozen=True):
     """It belongs to a PRIMARY KEY or UNIQUE constraint of the same name."""
     state: str = "valid"
     """building, valid, or invalid; all three are maintained by every commit, only valid ones are read."""
+    comment: str | None = None
+    constraint_comment: str | None = None
+    """That of the constraint, which is an object of its own for COMMENT."""
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +75,7 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     expression: str
     """SQL text."""
     validated: bool = True
+    comment: str | None = None
 
 
 class ForeignKey(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +102,7 @@ class ForeignKey(msgspec.Struct, frozen=True, gc=False):
     deferred: bool = False
     """INITIALLY DEFERRED."""
     validated: bool = True
+    comment: str | None = None
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -132,6 +138,7 @@ class Schema(msgspec.Struct, frozen=True):
     owner: Oid
     acl: Acl = ()
     version: int = 0
+    comment: str | None = None
 
 
 class IamMapping(msgspec.Struct, frozen=True, gc=False):
@@ -169,6 +176,7 @@ class Role(msgspec.Struct, frozen=True):
     version: int = 0
     iam: tuple[IamMapping, ...] = ()
     memberships: tuple[Membership, ...] = ()
+    comment: str | None = None
 
 
 class DefaultAcl(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from server.catalog.descriptor import Index, Oid, Table
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
 from server.catalog.system_relation import RELATIONS
 from server.catalog.system_static import variadic_oid
-from server.catalog.system_tables import PG_CLASS_OID, PG_NAMESPACE_OID
+from server.catalog.system_tables import PG_CLASS_OID
 from server.errors import PgError
 from server.sql import functions, numeric, types
 from server.sql.bind import bind_scalar
@@ -255,10 +255,14 @@ define(
 # --- comments ---
 
 
-def _comment(env: Any, oid: Oid, classes: tuple[Oid, ...]) -> str | None:
-    rows = RELATIONS["pg_catalog", "pg_description"].rows(env)
+def _comment(env: Any, oid: Oid, class_oid: Oid | None, attnum: int = 0) -> str | None:
+    """The comment on an object of a catalog, or of any one."""
     return next(
-        (text for object_, class_, sub, text in rows if object_ == oid and class_ in classes and not sub),
+        (
+            text
+            for object_, class_, sub, text in RELATIONS["pg_catalog", "pg_description"].rows(env)
+            if object_ == oid and class_oid in (None, class_) and sub == attnum
+        ),
         None,
     )
 
@@ -267,16 +271,29 @@ def _comment(env: Any, oid: Oid, classes: tuple[Oid, ...]) -> str | None:
 def obj_description(env: Any, oid: Oid, relation: str) -> str | None:
     """The comment on an object of the catalog that is named."""
     found = RELATIONS.get(("pg_catalog", relation))
-    return _comment(env, oid, (found.oid,)) if found is not None else None
+    return _comment(env, oid, found.oid) if found is not None else None
 
 
 @sql("1348 obj_description(oid) text s", env=True)
 def any_description(env: Any, oid: Oid) -> str | None:
-    return _comment(env, oid, (PG_CLASS_OID, PG_NAMESPACE_OID))
+    """The comment on an object, of whatever catalog it is."""
+    return _comment(env, oid, None)
 
 
-define("1216 col_description(oid,int4) text s", _nothing)
-define("1993 shobj_description(oid,name) text s", _nothing)
+@sql("1216 col_description(oid,int4) text s", env=True)
+def col_description(env: Any, oid: Oid, attnum: int) -> str | None:
+    """The comment on a column."""
+    return _comment(env, oid, PG_CLASS_OID, attnum)
+
+
+@sql("1993 shobj_description(oid,name) text s", env=True)
+def shobj_description(env: Any, oid: Oid, relation: str) -> str | None:
+    """The comment on an object of all databases: a role."""
+    found = RELATIONS.get(("pg_catalog", relation))
+    rows = RELATIONS["pg_catalog", "pg_shdescription"].rows(env)
+    return next(
+        (text for object_, class_, text in rows if found and object_ == oid and class_ == found.oid), None
+    )
 
 
 # --- names to oids ---

@@ -244,11 +244,35 @@ _SCHEMA_COMMENTS = {PG_CATALOG_OID: "system catalog schema", 2200: "standard pub
 
 @content("pg_description")
 def _pg_description(env: Any) -> Iterator[Values]:
-    for schema_oid, text in _SCHEMA_COMMENTS.items():
-        yield {"objoid": schema_oid, "classoid": PG_NAMESPACE_OID, "description": text}
-    for table in env.catalog.tables.values():
-        if table.comment is not None:
-            yield {"objoid": table.oid, "classoid": PG_CLASS_OID, "description": table.comment}
+    catalog: Catalog = env.catalog
+    schemas = {oid: schema.comment for oid, schema in catalog.schemas.items()}
+    for oid, text in (_SCHEMA_COMMENTS | {oid: text for oid, text in schemas.items() if text}).items():
+        yield {"objoid": oid, "classoid": PG_NAMESPACE_OID, "description": text}
+    for table in catalog.tables.values():
+        for class_oid, oid, attnum, comment in _comments_of(table):
+            if comment is not None:
+                yield {"objoid": oid, "classoid": class_oid, "objsubid": attnum, "description": comment}
+
+
+def _comments_of(table: Table) -> Iterator[tuple[Oid, Oid, int, str | None]]:
+    """The class, oid and attnum of everything in a table that may have a comment, and the comment."""
+    yield PG_CLASS_OID, table.oid, 0, table.comment
+    for attnum, column in enumerate(table.columns, 1):
+        yield PG_CLASS_OID, table.oid, attnum, column.comment
+    for index in table.all_indexes:
+        yield PG_CLASS_OID, index.oid, 0, index.comment
+        yield PG_CONSTRAINT_OID, index.oid, 0, index.constraint_comment
+    for check in table.checks:
+        yield PG_CONSTRAINT_OID, check.oid, 0, check.comment
+    for key in table.foreign_keys:
+        yield PG_CONSTRAINT_OID, key.oid, 0, key.comment
+
+
+@content("pg_shdescription")
+def _pg_shdescription(env: Any) -> Iterator[Values]:
+    for role in env.catalog.roles.values():
+        if role.comment is not None:
+            yield {"objoid": role.oid, "classoid": PG_AUTHID_OID, "description": role.comment}
 
 
 @content("pg_depend")

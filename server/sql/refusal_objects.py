@@ -137,12 +137,8 @@ OBJECTS = [
     *about("Rename", "ALTER {} RENAME", OURS, "§1.6 UG", "view", "sequence", "domain", "function", "routine"),
     Refusal(_NO_RENAME, ASSUMED, "§0", ast.Unsupported, ("Rename",)),
     *(
-        not_here(f"COMMENT ON {kind.upper()}", source, of=ast.CommentStmt, kinds=(kind,))
-        for source, kinds in (
-            ("§1.6 GRAM", ("sequence", "view", "index", "schema", "role", "constraint")),
-            ("§1.6 unverified", ("column",)),
-        )
-        for kind in kinds
+        not_here(f"COMMENT ON {kind.upper()}", "§1.6 GRAM", of=ast.CommentStmt, kinds=(kind,))
+        for kind in ("sequence", "view")
     ),
     Refusal(
         "unsupported object in COMMENT statement", ASSUMED, "§1.6 GRAM", ast.CommentStmt,

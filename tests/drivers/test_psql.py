@@ -103,6 +103,18 @@ def test_there_is_one_database_and_it_is_admins(both: Both) -> None:
     assert [cell.strip() for cell in shown[3].split("|")][:5] == ["postgres", "admin", "UTF8", "libc", "C"]
 
 
+def test_roles_show_their_comments(both: Both) -> None:
+    shown = [both.psql(dsn, r"\du+ reader") for dsn in (both.ours, both.theirs)]
+    assert [line.rsplit("|")[-1].strip() for line in shown[0]] == [
+        line.rsplit("|")[-1].strip() for line in shown[1]
+    ]
+    assert shown[0][3].endswith("who reads")
+
+
+def test_indexes_show_their_comments(both: Both) -> None:
+    assert both.psql(both.ours, r"\di+ t_c_idx")[3].rsplit("|")[-1].strip() == "an index"
+
+
 def test_roles_show_what_they_may(both: Both) -> None:
     shown = both.psql(both.ours, r"\du")
     assert [tuple(cell.strip() for cell in line.split("|")) for line in shown[3:5]] == [
