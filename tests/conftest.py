@@ -8,6 +8,9 @@ from tests.postgres import postgres_server as postgres_server
 from tests.server import server as server
 from tests.server import shared_server as shared_server
 from tests.server import strict_server as strict_server
+from tests.users import users as users
+from tests.users import users_server as users_server
+from tests.users import users_twin as users_twin
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,8 +24,6 @@ def alter(change: Change, statement: ast.AlterDefaultPrivilegesStmt) -> Result:
     wanted = wanted_of(change, action)
     if any(columns for _word, columns in action.privileges):
         raise PgError("0LP01", "default privileges cannot be set for columns")
-    if wanted.grant and wanted.option and acl.PUBLIC in wanted.grantees:
-        raise PgError("0LP01", "grant options can only be granted to roles")
     letters = letters_of(action.privileges, action.kind)
     if letters is None:
         letters = acl.ALL[action.kind]

@@ -1,6 +1,6 @@
 """Golden scripts: plain texts of several sessions, with the answers recorded below each block.
 
-    a> BEGIN                       a statement of session a, sent as one Query message
+    a> BEGIN                       a statement of session a, sent as one Query message; a:bob logs in as bob
     a> COPY t FROM STDIN           lines that are indented belong to the statement above,
       1,x                          or are what COPY reads
     a> \\wait                       CALL sys.wait_for_job of the session's last job
@@ -25,7 +25,7 @@ JOB_ID = re.compile(r"\b[a-z2-7]{26}\b")
 AGE = re.compile(r"DETAIL Current transaction age [0-9]+s")
 INJECTION = re.compile(r"DETAIL Injection [0-9]+")
 WINNER = re.compile(r"DETAIL Transaction [0-9a-f]{32}, which committed at [^,]+,")
-STATEMENT = re.compile(r"(\w+)> (.*)")
+STATEMENT = re.compile(r"(\w+(?::\w+)?)> (.*)")
 
 
 class Sessions:
@@ -43,7 +43,8 @@ class Sessions:
             return []
         if name not in self.wires:
             try:
-                self.wires[name] = Wire(self.dsn)
+                user = name.partition(":")[2] or "admin"
+                self.wires[name] = Wire(self.dsn.replace("user=admin", f"user={user}"))
             except RuntimeError as error:
                 return [f"{name}> {str(error).partition(' failed: ')[2].strip()}"]
         wire = self.wires[name]
