@@ -28,13 +28,22 @@ def meet(
     old = session.catalog
     if session.txn is not None and session.txn.ddl:
         return
-    session.catalog = catalog
-    if not session.node.rebase:
-        raise schema_changed()
-    if used is None:
+    if used is None and session.node.rebase:
         used = tables_in(old, parsed, session.env)
-    if has_changed(old, catalog, used, session.user):
+    user = session.user
+    move_on(session, catalog)
+    if not session.node.rebase or has_changed(old, catalog, used or (), user):
         raise schema_changed()
+
+
+def move_on(session: SqlSession, catalog: Catalog) -> None:
+    """The session has met the catalog. A role that was renamed meanwhile goes on under its new name."""
+    oid = session.catalog.role_names.get(session.user)
+    session.catalog = catalog
+    role = catalog.roles.get(oid) if oid is not None else None
+    if role is not None and role.name != session.user:
+        session.user = role.name
+        session.apply_settings()
 
 
 def check_reader(session: SqlSession, txn: Transaction) -> None:
@@ -45,8 +54,9 @@ def check_reader(session: SqlSession, txn: Transaction) -> None:
     current = session.node.catalog(session.cluster)
     if current is txn.catalog or txn.ddl or txn.is_past:
         return
-    session.catalog = current
-    if not session.node.rebase or has_changed(txn.catalog, current, txn.used, session.user):
+    user = session.user
+    move_on(session, current)
+    if not session.node.rebase or has_changed(txn.catalog, current, txn.used, user):
         raise schema_changed()
 
 

@@ -522,10 +522,10 @@ class SqlSession:
             wait.value()
         except PgError as error:
             reasons.explain(self, txn, error)
-            self.catalog = self.node.catalog(self.cluster)
+            rebase.move_on(self, self.node.catalog(self.cluster))
             raise
         if txn.ddl:
-            self.catalog = self.node.catalog(self.cluster)
+            rebase.move_on(self, self.node.catalog(self.cluster))
         self._end(committed=True)
 
     def rollback(self) -> None:
