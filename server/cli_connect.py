@@ -6,9 +6,10 @@ What this process needs to do it itself is imported where it does.
 import asyncio
 import contextlib
 import json
+import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from journal.lmdb_log import LmdbLog
 
 Show = Callable[[Any], None]
+STANDARD_OUTPUT = 1
+RECEIVED_BYTES = 1 << 16
 
 
 def perform(data: Path, request: Request, show: Show) -> None:
@@ -44,7 +47,8 @@ def perform(data: Path, request: Request, show: Show) -> None:
     connected = connect(data)
     if connected is not None:
         with connected:
-            ask(connected, request, show)
+            follows = isinstance(request, ReadJournal) and request.follow
+            ask(connected, request, show, STANDARD_OUTPUT if follows else None)
         return
     if (data / "storage").exists() and not (data / "journal").exists():
         raise Refused(f"{data} is a region's node's, which does not run; its journals are elsewhere")
@@ -66,11 +70,14 @@ def connect(data: Path) -> socket.socket | None:
     return connecting
 
 
-def ask(connected: socket.socket, request: msgspec.Struct, show: Show) -> None:
-    """Send a request and read its answer; raises `Refused` with the server's reason."""
+def ask(connected: socket.socket, request: msgspec.Struct, show: Show, output: int | None = None) -> None:
+    """Send a request and read its answer; raises `Refused` with the server's reason.
+
+    `output`: the descriptor of a pipe whose reader is watched meanwhile. Raises BrokenPipeError when it is gone.
+    """
     connected.sendall(msgspec.json.encode(request) + b"\n")
     with connected.makefile("rb") as answer:
-        for line in answer:
+        for line in answer if output is None else _watching(connected, output):
             reply = json.loads(line)
             if "line" in reply:
                 show(reply["line"])
@@ -79,6 +86,26 @@ def ask(connected: socket.socket, request: msgspec.Struct, show: Show) -> None:
             else:
                 return
     raise Refused("the server ended before its answer did")
+
+
+def _watching(connected: socket.socket, output: int) -> Iterator[bytes]:
+    """The lines that come, for as long as somebody reads `output`, also when none come for long."""
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    poll.register(output, 0)  # what is wrong with it is told in any case
+    parts: list[bytes] = []
+    while True:
+        if any(descriptor == output for descriptor, _event in poll.poll()):
+            raise BrokenPipeError("nobody reads the output any more")
+        data = connected.recv(RECEIVED_BYTES)
+        if not data:
+            return
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*parts, lines[0]])
+            parts.clear()
+            yield from lines
+        parts.append(rest)
 
 
 async def _perform_here(data: Path, request: Request, show: Show) -> None:

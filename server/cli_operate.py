@@ -1,4 +1,4 @@
-"""`opendsql status`, `snapshot`, `journal`, `audit`, `password`: for operators (DESIGN §12).
+"""`opendsql status`, `snapshot`, `audit`, `password`: for operators (DESIGN §12).
 
 Each asks the server that runs on the data directory by its control socket. When none does, the command takes
 the directory's lock and does the work itself; a lock held by somebody who does not answer is exit code 3.
@@ -20,7 +20,6 @@ from server.pgwire import scram
 from server.runtime.requests import (
     AuditJournal,
     CutSnapshot,
-    ReadJournal,
     Refused,
     Request,
     SetPassword,
@@ -126,20 +125,6 @@ def snapshot(data: Path, as_json: bool) -> None:
 
 @click.command()
 @data_option
-@click.option("--from", "start", type=click.IntRange(1), help="First record; else the oldest that is kept.")
-@click.option("--follow", is_flag=True, help="Go on with what is committed from now on.")
-@click.option("--records", is_flag=True, help="Whole records with their hashes, instead of rows.")
-@click.option("--journal", "number", type=click.IntRange(0), help="Of regions, with --records: which one.")
-def journal(data: Path, start: int | None, follow: bool, records: bool, number: int | None) -> None:
-    """Print the log as JSON lines: changes of rows in the form of DSQL's change data capture."""
-    try:
-        perform(data, ReadJournal(start, follow, records, number), print_json)
-    except KeyboardInterrupt:
-        sys.exit(0)
-
-
-@click.command()
-@data_option
 @json_option
 def audit(data: Path, as_json: bool) -> None:
     """Prove order, atomicity and snapshot isolation from the log alone; exit 1 on a violation."""
@@ -168,7 +153,7 @@ def password(role: str, data: Path, password_file: Path | None) -> None:
     perform(data, SetPassword(role, scram.make_verifier(secret, os.urandom(16))), print_json)
 
 
-COMMANDS = (status, snapshot, journal, audit, password)
+COMMANDS = (status, snapshot, audit, password)
 
 
 def _ask() -> str:

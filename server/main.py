@@ -10,7 +10,7 @@ MODULES = {
     "serve": "serve",
     "status": "operate",
     "snapshot": "operate",
-    "journal": "operate",
+    "journal": "journal",
     "audit": "operate",
     "password": "operate",
     "inject": "inject",

@@ -1,42 +1,34 @@
-"""Records of the journal as changes of rows, in the form of DSQL's CDC records (dsql-reference §10).
+"""Commits of the journal as changes of rows: what was created, updated or deleted, with the columns of that moment.
 
-    {"type": "full", "op": "u", "before": null, "after": {"id": 1, "name": "x"},
-     "source": {"version": "1.0", "ts_ms": ..., "ts_ns": ..., "txId": "...", "schema": "public", "table": "t",
-                "db": "postgres", "cluster": "1", "position": 7}, "ts_ms": ..., "ts_ns": ...}
+    Commit ──▶ catalog rows: the tables as they are from here on     Put in `steps` as `Other`
+           ──▶ rows: a `Change` each, by what was there before        nothing for a row that came and went
+           ──▶ index entries, locks, markers: nothing                 rows of tables that are gone: `Other`
 
-`op` is c (created), u (updated) or d (deleted: `before` has the key, `after` is null). Numeric is a string,
-bytea base64, a date days and a timestamp microseconds since 1970, json a string; txId is the transaction's id
-in base32. What is no row has a line of a general kind: `claim`, `catalog`, and `unknown` for rows of tables
-that are gone.
+The log holds post-images only. Whether a row was there before, and its primary key as it was written, is read from
+storage while it keeps that time; for older records it follows from the records read before, and for a row not met
+before from its lock class: an UPDATE that leaves unique keys alone says so, anything else counts as created.
 
-The log holds post-images only. Whether a row was there before is read from storage while it keeps that time;
-for older records it follows from the records read before, and for a row not met before from its lock class:
-an UPDATE that leaves unique keys alone says so, anything else counts as created.
+The catalog is the one from before the first commit that is looked at, as far back as storage keeps it, and then what
+the commits make of it.
 """
 
-import base64
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple, TypeAlias
 
 from journal.journal import Entry
-from journal.record import Commit, LockClass, Position, Write
+from journal.record import MARKERS, Commit, LockClass, Position, Timestamp, Write
 from server.catalog import store
-from server.catalog.descriptor import Catalog, Column, Oid, Table
-from server.sql import types
-from server.sql.access import TableAccess
-from server.sql.datetime_calendar import DATE_INFINITY, DATE_MINUS_INFINITY, INFINITY, MINUS_INFINITY
+from server.catalog.descriptor import Catalog, Oid, Table
+from server.runtime import change_records
+from server.runtime.change_values import json_value
+from server.sql.access import TableAccess, access
 from storage import keycode, rowcode
 from storage.replica import Replica
 
-Line = dict[str, Any]
+Image: TypeAlias = dict[str, Any]
+"""Columns by name, as JSON has them."""
 
-_EPOCH_DAYS = 10_957
-"""Days from 1970-01-01 to 2000-01-01."""
-_EPOCH_US = _EPOCH_DAYS * 86_400_000_000
 _SPACES = {
     store.VERSION: "version",
     store.SCHEMAS: "schema",
@@ -44,189 +36,176 @@ _SPACES = {
     store.ROLES: "role",
     store.JOBS: "job",
 }
-_decode_table = msgspec.msgpack.Decoder(Table).decode
+
+
+class Change(NamedTuple):
+    """What a transaction did to one row."""
+
+    op: str
+    """c, u, d: created, updated, deleted."""
+    before: Image | None
+    """The primary key of a row that is deleted; None if its table has none."""
+    after: Image | None
+    """All columns; None: the row is deleted."""
+    cluster: int
+    schema: str
+    table: str
+    key: bytes
+
+
+class Other(NamedTuple):
+    """A write that is no change of a row: of the catalog, or of a table that is gone."""
+
+    kind: str
+    """catalog, unknown."""
+    write: Write
+    facts: dict[str, Any]
+
+
+class _Unknown:
+    """Nothing is known of what was there before."""
+
+
+_UNKNOWN = _Unknown()
 
 
 class ChangeFeed:
-    """Turns records, given in order, into lines. Its memory grows with the old keys that it has met."""
+    """Given commits in order of time. Its memory grows with the old keys that it has met."""
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
         self._catalogs: dict[int, Catalog | None] = {}
-        self._tables: dict[tuple[int, Oid], TableAccess | None] = {}
-        """As the records read so far left them; None: dropped, or unknown."""
         self._live: dict[bytes, bool] = {}
 
-    def lines(self, entry: Entry) -> Iterator[Line]:
-        """The lines of one record."""
+    def lines(self, entry: Entry) -> Iterator[dict[str, Any]]:
+        """Everything that one record says, as `opendsql journal` prints it."""
         record = entry.record
         position = record.header.position
         if record.kind == "claim":
-            yield {
-                "type": "claim",
-                "position": position,
-                "epoch": record.header.epoch,
-                "owner": record.owner,
-            }
+            epoch, owner = record.header.epoch, record.owner
+            yield {"type": "claim", "position": position, "epoch": epoch, "owner": owner}
         for commit in record.commits:
-            for write in commit.writes:
-                line = self._line(position, commit, write)
-                if line is not None:
-                    yield line
+            for step in self.steps(commit):
+                if isinstance(step, Change):
+                    yield _with_position(change_records.record(step, commit, commit.commit_ts), position)
+                else:
+                    yield _general(step, position, commit)
 
-    def _line(self, position: Position, commit: Commit, write: Write) -> Line | None:
-        if store.is_catalog_key(write.key):
-            return self._catalog_line(position, commit, write)
-        cluster, oid = int.from_bytes(write.key[:4], "big"), int.from_bytes(write.key[4:8], "big")
-        access = self._table(cluster, oid)
-        if access is not None:
-            return self._row_line(position, commit, write, access)
-        catalog = self._catalog(cluster)
-        if (catalog is not None and oid in catalog.index_tables) or self._is_index(cluster, oid):
-            return None
-        return {**_general("unknown", position, commit, write), "relation": oid}
+    def steps(self, commit: Commit) -> Iterator[Change | Other]:
+        """What one commit did; nothing for entries of indexes, and for rows that came and went."""
+        writes = [write for write in commit.writes if not write.key.startswith(MARKERS)]
+        changed = [write for write in writes if store.is_catalog_key(write.key)]
+        for cluster in {_cluster(write) for write in changed}:
+            self._change(cluster, [write for write in changed if _cluster(write) == cluster], commit)
+        for write in writes:
+            step = self._catalog_step(write) if store.is_catalog_key(write.key) else self._step(commit, write)
+            if step is not None:
+                yield step
 
     # --- the catalog as it was ---
 
-    def _catalog(self, cluster: int) -> Catalog | None:
+    def _catalog(self, cluster: int, commit_ts: Timestamp) -> Catalog | None:
         if cluster not in self._catalogs:
-            ts = self._replica.applied_ts
+            ts = max(commit_ts - 1, self._replica.horizon)
             self._catalogs[cluster] = store.load(self._replica, cluster, ts, ts)
         return self._catalogs[cluster]
 
-    def _table(self, cluster: int, oid: Oid) -> TableAccess | None:
-        if (cluster, oid) not in self._tables:
-            catalog = self._catalog(cluster)
-            table = catalog.tables.get(oid) if catalog is not None else None
-            self._tables[cluster, oid] = TableAccess(table, cluster) if table is not None else None
-        return self._tables[cluster, oid]
+    def _change(self, cluster: int, writes: list[Write], commit: Commit) -> None:
+        before = self._catalog(cluster, commit.commit_ts) or store.make(cluster, 0, 0, {}, {}, {})
+        self._catalogs[cluster] = store.changed(before, writes, commit.commit_ts)
 
-    def _is_index(self, cluster: int, oid: Oid) -> bool:
-        tables = (
-            access for access in self._tables.values() if access is not None and access.cluster == cluster
-        )
-        return any(index.index.oid == oid for access in tables for index in access.indexes)
-
-    def _catalog_line(self, position: Position, commit: Commit, write: Write) -> Line:
-        cluster, space = int.from_bytes(write.key[:4], "big"), write.key[7]
-        line = _general("catalog", position, commit, write)
-        line["object"] = _SPACES.get(space, str(space))
+    def _catalog_step(self, write: Write) -> Other:
+        space = write.key[7]
+        facts: dict[str, Any] = {"object": _SPACES.get(space, str(space))}
         if space == store.TABLES:
-            oid = int.from_bytes(write.key[8:12], "big")
-            table = _decode_table(write.value) if write.value is not None else None
-            self._tables[cluster, oid] = TableAccess(table, cluster) if table is not None else None
-            line["name"] = table.name if table is not None else None
-        if space == store.VERSION:
-            self._catalogs.pop(cluster, None)
-        return line
+            table = self._table(_cluster(write), int.from_bytes(write.key[8:12], "big"))
+            facts["name"] = table.name if table is not None else None
+        return Other("catalog", write, facts)
+
+    def _table(self, cluster: int, oid: Oid) -> Table | None:
+        catalog = self._catalogs.get(cluster)
+        return catalog.tables.get(oid) if catalog is not None else None
 
     # --- rows ---
 
-    def _row_line(self, position: Position, commit: Commit, write: Write, access: TableAccess) -> Line | None:
-        existed = self._existed(commit, write)
+    def _step(self, commit: Commit, write: Write) -> Change | Other | None:
+        cluster, oid = _cluster(write), int.from_bytes(write.key[4:8], "big")
+        catalog = self._catalog(cluster, commit.commit_ts)
+        if catalog is not None and oid in catalog.index_tables:
+            return None
+        table = self._table(cluster, oid)
+        if catalog is None or table is None:
+            return Other("unknown", write, {"relation": oid})
+        before = self._before(commit, write)
+        if write.value is None and before is None:
+            return None  # it came and went within the transaction
+        schema = catalog.schemas.get(table.schema_oid)
+        name = schema.name if schema is not None else str(table.schema_oid)
         if write.value is None:
-            if existed is False:
-                return None
-            op, before, after = "d", _key_columns(access, write.key), None
-        else:
-            op, before, after = "u" if existed else "c", None, _columns(access.table, write.value)
-        table = access.table
-        catalog = self._catalog(access.cluster)
-        schema = catalog.schemas.get(table.schema_oid) if catalog is not None else None
-        times = _times(commit)
-        source = {
-            "version": "1.0",
-            **times,
-            "txId": _base32(commit.txid),
-            "schema": schema.name if schema is not None else str(table.schema_oid),
-            "table": table.name,
-            "db": "postgres",
-            "cluster": str(access.cluster),
-            "position": position,
-        }
-        return {"type": "full", "op": op, "before": before, "after": after, "source": source, **times}
+            assert before is not None
+            return Change(
+                "d", _key_image(table, cluster, write.key, before), None, cluster, name, table.name, write.key
+            )
+        existed = write.lock == LockClass.NON_KEY if before is _UNKNOWN else before is not None
+        image = _image(table, write.value)
+        return Change("u" if existed else "c", None, image, cluster, name, table.name, write.key)
 
-    def _existed(self, commit: Commit, write: Write) -> bool | None:
-        """Whether the row was there before; None: not known of a deleted one."""
+    def _before(self, commit: Commit, write: Write) -> bytes | _Unknown | None:
+        """The row before: its bytes where storage has them, else empty ones; None: there was none."""
         if commit.commit_ts - 1 >= self._replica.horizon:
-            return self._replica.get(write.key, commit.commit_ts - 1) is not None
+            return self._replica.get(write.key, commit.commit_ts - 1)
         existed = self._live.get(write.key)
         self._live[write.key] = write.value is not None
-        if existed is None and write.value is not None:
-            return write.lock == LockClass.NON_KEY
-        return existed
+        return _UNKNOWN if existed is None else b"" if existed else None
 
 
-def _general(kind: str, position: Position, commit: Commit, write: Write) -> Line:
-    op = "delete" if write.value is None else "put"
-    identity = {"position": position, "txId": _base32(commit.txid), **_times(commit)}
-    return {"type": kind, "op": op, "key": write.key.hex(), **identity}
+def _cluster(write: Write) -> int:
+    return int.from_bytes(write.key[:4], "big")
 
 
-def _times(commit: Commit) -> Line:
-    return {"ts_ms": commit.commit_ts // 1_000_000, "ts_ns": commit.commit_ts}
-
-
-def _base32(txid: bytes) -> str:
-    return base64.b32encode(txid).decode().rstrip("=").lower()
-
-
-def _columns(table: Table, raw: bytes) -> Line:
+def _image(table: Table, raw: bytes) -> Image:
     row = rowcode.unpack(raw)
     row.extend([None] * (len(table.columns) - len(row)))
     return {
-        column.name: _json(column, value) for column, value in zip(table.columns, row) if not column.dropped
+        column.name: json_value(column, value)
+        for column, value in zip(table.columns, row)
+        if not column.dropped
     }
 
 
-def _key_columns(access: TableAccess, key: bytes) -> Line:
-    """The primary key, from the key's bytes; nothing for a hidden key."""
-    columns = [access.table.columns[position] for position in access.key_columns]
-    values = keycode.decode(access.kinds, key) if columns else []
-    return {column.name: _json(column, value) for column, value in zip(columns, values)}
-
-
-def _json(column: Column, value: Any) -> Any:
-    """A stored value (storage.rowcode) as JSON has it."""
-    if value is None:
+def _key_image(table: Table, cluster: int, key: bytes, before: bytes | _Unknown) -> Image | None:
+    """The primary key, from the row that was there or, where that is not known, from the key's own bytes."""
+    entry: TableAccess = access(table, cluster)
+    if not entry.key_columns:
         return None
-    convert = _CONVERTERS.get(column.type_oid)
-    return value if convert is None else convert(value)
+    columns = [table.columns[position] for position in entry.key_columns]
+    if isinstance(before, bytes) and before:
+        row = rowcode.unpack(before)
+        return {
+            column.name: json_value(column, row[position])
+            for column, position in zip(columns, entry.key_columns)
+        }
+    found = (_stored(value) for value in keycode.decode(entry.kinds, key))
+    return {column.name: json_value(column, value) for column, value in zip(columns, found)}
 
 
-def _number(value: float) -> float | str:
-    finite = value == value and value not in (float("inf"), float("-inf"))
-    return value if finite else str(Decimal(value))
+def _stored(value: Any) -> Any:
+    """A key's value as a row has it."""
+    return rowcode.numeric_to_column(value) if isinstance(value, Decimal) else value
 
 
-def _date(value: int) -> int | str:
-    return _special(value, DATE_INFINITY, DATE_MINUS_INFINITY) or value + _EPOCH_DAYS
+def _with_position(line: dict[str, Any], position: Position) -> dict[str, Any]:
+    line["source"]["position"] = position
+    return line
 
 
-def _timestamp(value: int) -> int | str:
-    return _special(value, INFINITY, MINUS_INFINITY) or value + _EPOCH_US
-
-
-def _special(value: int, highest: int, lowest: int) -> str | None:
-    return "infinity" if value == highest else "-infinity" if value == lowest else None
-
-
-def _numeric(value: str | Decimal) -> str:
-    return value if isinstance(value, str) else rowcode.numeric_to_column(value)
-
-
-def _interval(value: list[int]) -> str:
-    return f"P{value[0]}M{value[1]}DT{Decimal(value[2]) / 1_000_000}S"
-
-
-_CONVERTERS: dict[Oid, Callable[[Any], Any]] = {
-    types.BYTEA.oid: lambda value: base64.b64encode(value).decode(),
-    types.UUID.oid: lambda value: str(uuid.UUID(bytes=value)),
-    types.NUMERIC.oid: _numeric,
-    types.FLOAT4.oid: _number,
-    types.FLOAT8.oid: _number,
-    types.DATE.oid: _date,
-    types.TIMESTAMP.oid: _timestamp,
-    types.TIMESTAMPTZ.oid: _timestamp,
-    types.INTERVAL.oid: _interval,
-}
+def _general(step: Other, position: Position, commit: Commit) -> dict[str, Any]:
+    return {
+        "type": step.kind,
+        "op": "delete" if step.write.value is None else "put",
+        "key": step.write.key.hex(),
+        "position": position,
+        "txId": change_records.base32(commit.txid),
+        **change_records.times(commit.commit_ts),
+        **step.facts,
+    }

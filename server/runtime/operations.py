@@ -26,6 +26,7 @@ from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.pgwire.connection import Counters
 from server.runtime import cluster_requests, injection_requests
+from server.runtime.change_capture import capture
 from server.runtime.change_feed import ChangeFeed
 from server.runtime.jobs import Submitting
 from server.runtime.node import Node
@@ -193,6 +194,9 @@ class Operations:
     async def _read_journal(self, request: ReadJournal, emit: Emit) -> None:
         if request.journal not in (None, JOURNAL):
             raise Refused(f"there is one journal here, number {JOURNAL}")
+        if request.cdc:
+            await capture(self._journal, self._stores_of("journal").replica, request, emit)
+            return
         feed = None if request.records else ChangeFeed(self._stores_of("journal").replica)
         position = request.start if request.start is not None else self._journal.first
         begun = time.perf_counter()

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from journal.record import Position
+from journal.record import Position, Timestamp
 from server.runtime.injection_requests import InjectionRequest
 
 
@@ -35,6 +35,15 @@ class ReadJournal(msgspec.Struct, tag="journal", forbid_unknown_fields=True):
     records: bool = False
     journal: int | None = None
     """Which one, where there are several."""
+    cdc: bool = False
+    """Records of change data capture, and what follows is about these (server.runtime.change_capture)."""
+    position: Timestamp | None = None
+    """What was committed later than that."""
+    from_now: bool = False
+    positions: bool = False
+    """Say in between how far everything has been sent."""
+    cluster: str | None = None
+    """Of the cluster of this id alone."""
 
 
 class AuditJournal(msgspec.Struct, tag="audit", forbid_unknown_fields=True):

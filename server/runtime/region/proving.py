@@ -27,7 +27,9 @@ async def records(carriers: Mapping[int, Carrier], request: ReadJournal) -> Asyn
     if request.journal is None or request.journal not in carriers:
         raise Refused(f"--journal N is wanted, one of {', '.join(map(str, sorted(carriers)))}")
     if not request.records:
-        raise Refused("changes of rows lie in several journals here: --records prints one of them")
+        raise Refused(
+            "changes of rows lie in several journals here: --format cdc prints those of all, --records one of them"
+        )
     carrier = carriers[request.journal]
     try:
         position = request.start or (await carrier.anchor()).position + 1

@@ -22,7 +22,7 @@ from server.runtime.net.identity import Identity
 from server.runtime.operations import set_password
 from server.runtime.reading.region import storage_of
 from server.runtime.reading.versions import RemoteVersions
-from server.runtime.region import joining, proving, restoring, wire
+from server.runtime.region import capturing, joining, proving, restoring, wire
 from server.runtime.region.config import NodeConfig
 from server.runtime.region.edges import Edges
 from server.runtime.region.etcd_carrier import EtcdCarrier, EtcdRegister
@@ -269,6 +269,8 @@ class RegionServer(Endpoint):
             await emit(await self._cut_snapshot())
         elif isinstance(request, ContentHash):
             await emit(await self._hash(request))
+        elif isinstance(request, ReadJournal) and request.cdc:
+            await capturing.capture(await self._up_to_now(), self._carriers, request, emit)
         elif isinstance(request, ReadJournal):
             async for line in proving.records(self._carriers, request):
                 await emit(line)
