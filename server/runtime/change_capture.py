@@ -22,8 +22,8 @@ from server.runtime.change_feed import Change, ChangeFeed, Other
 from server.runtime.requests import Emit, ReadJournal, Refused
 from storage.replica import Replica
 
-LARGE_BYTES = 1 << 20
-"""Of a row, above which its record is made beside the loop."""
+LARGE = 1 << 20
+"""Characters of a row, of which none is more than six bytes of JSON, above which its record is cut beside the loop."""
 FOLLOW_S = 0.05
 READ_RECORDS = 64
 SLICE_S = 0.002
@@ -67,8 +67,8 @@ class Capture:
 
     async def _change(self, change: Change, commit: Commit) -> None:
         made = change_records.record(change, commit, time.time_ns(), self._id(change.cluster))
-        size = sum(len(write.value or b"") for write in commit.writes if write.key == change.key)
-        if size < LARGE_BYTES:
+        values = (change.after or change.before or {}).values()
+        if sum(len(value) for value in values if isinstance(value, str)) < LARGE:
             await self._emit(made)
             return
         for each in await asyncio.to_thread(lambda: list(change_records.pieces(change, made, commit))):

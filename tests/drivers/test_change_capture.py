@@ -214,7 +214,7 @@ def test_a_row_beyond_nine_mebibytes_of_json_comes_in_fragments(server: ServePro
     db.execute("CREATE TABLE large (id int PRIMARY KEY, a text, b text)")
     with ChangeReader(server.data, "--since", "now") as reader:
         reader.position()
-        control = "\x01" * 900_000  # six characters of JSON each
+        control = "\x01" * 900_000  # six characters of JSON each, and little where it is stored
         db.execute("INSERT INTO large VALUES (1, %s, %s)", (control, control))
         fragments = []
         while (record := reader.record())["type"] == "fragment":
