@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from server.catalog import acl, ddl_index, privileges, role_depends, system_text
 from server.catalog.acl import Items
-from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table, dropped_name
+from server.catalog.descriptor import Catalog, Check, Column, ForeignKey, Index, Job, Oid, Table, dropped_name
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID, PUBLIC_OID, SYS_OID
 from server.catalog.system_relation import (
     RELATIONS,
@@ -347,6 +347,18 @@ _JOB_CLASSES = {ddl_index.VALIDATION: PG_CONSTRAINT_OID}
 """The catalog that has a job's object, where it is not pg_class."""
 
 
+def _has_object(catalog: Catalog, job: Job) -> bool:
+    """Whether a job's index or constraint is there still (dsql-reference §6); a job that drops one tells it itself."""
+    if not job.table_oid:
+        return bool(job.object_name)
+    table = catalog.tables.get(job.table_oid)
+    if table is None:
+        return False
+    groups: tuple[Sequence[Index | Check | ForeignKey], ...]
+    groups = table.all_indexes, table.checks, table.foreign_keys
+    return any(part.oid == job.object_oid for group in groups for part in group)
+
+
 @content("sys.jobs", "none")
 def _jobs(env: Any) -> Iterator[Values]:
     session = env.session
@@ -354,7 +366,7 @@ def _jobs(env: Any) -> Iterator[Values]:
         yield {
             "job_id": job.job_id, "status": job.status, "details": job.details, "job_type": job.job_type,
             "class_id": _JOB_CLASSES.get(job.job_type, PG_CLASS_OID), "object_id": job.object_oid,
-            "object_name": job.object_name or None,
+            "object_name": job.object_name if _has_object(env.catalog, job) else None,
             "start_time": job.start_time // 1_000_000 * 1_000_000,
             "update_time": None if job.update_time is None else job.update_time // 1_000_000 * 1_000_000,
         }  # fmt: skip
