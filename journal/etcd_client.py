@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from journal import etcd_wire as wire
 from journal.broken import require
-from journal.etcd_core import Endpoints
+from journal.etcd_members import Attempts, Endpoints
 from journal.journal import Full, LogError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BATCH = 32
 """Records in one answer at most, each of at most `INLINE` bytes: 32 MiB."""
 ATTEMPT_S = 2.0
-"""One request to one member; then another one is asked."""
+"""One request to one member at most; then another one is asked."""
 
 _Read = TypeVar("_Read")
 
@@ -84,6 +84,7 @@ class EtcdClient:
         self._user = user
         self._token = ""
         self._attempt_s = attempt_s
+        self._attempts = Attempts(attempt_s)
 
     @property
     def count(self) -> int:
@@ -96,9 +97,19 @@ class EtcdClient:
             await channel.close()
         await asyncio.gather(*self._closing)
 
-    async def transact(self, request: bytes) -> wire.Answer:
+    async def transact(self, request: bytes, *, has_large_answer: bool = False) -> wire.Answer:
         """One attempt at the member that is due; raises `Lost`, `Full`, `Refused`."""
-        return await self._ask(wire.TXN, request, wire.answer)
+        if has_large_answer:
+            return await self._ask(wire.TXN, request, wire.answer)
+        now = asyncio.get_running_loop().time
+        begun = now()
+        try:
+            answer = await self._ask(wire.TXN, request, wire.answer, self._attempts.limit(len(request)))
+        except Lost:
+            self._attempts.lost()
+            raise
+        self._attempts.answered(now() - begun)
+        return answer
 
     async def compact(self, revision: int) -> None:
         """Forget history up to `revision`, unless that is forgotten already; raises as `transact`."""
@@ -162,10 +173,12 @@ class EtcdClient:
         """What the member that is due answered can't be trusted: ask another one next."""
         self._failed(self._pick())
 
-    async def _ask(self, method: str, request: bytes, read: Callable[[bytes], _Read]) -> _Read:
+    async def _ask(
+        self, method: str, request: bytes, read: Callable[[bytes], _Read], limit_s: float | None = None
+    ) -> _Read:
         index = self._pick()
         try:
-            data = await self._call(index, method, request, self._attempt_s)
+            data = await self._call(index, method, request, limit_s or self._attempt_s)
         except Lost:
             self._failed(index)
             raise

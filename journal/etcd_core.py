@@ -456,31 +456,6 @@ class EtcdCore:
             self.tail = tail
 
 
-class Endpoints:
-    """Which member to ask: the most preferred one that has not just failed."""
-
-    REST_S = 2.0
-    """For so long a member that failed is asked only if all have."""
-
-    def __init__(self, count: int) -> None:
-        self._rest_until = [0.0] * count
-
-    def pick(self, now: float) -> int:
-        """The index of the member to ask at monotonic time `now`, in seconds."""
-        for index, until in enumerate(self._rest_until):
-            if until <= now:
-                return index
-        return self._rest_until.index(min(self._rest_until))
-
-    def failed(self, index: int, now: float) -> None:
-        """It gave no answer, or none that helps."""
-        self._rest_until[index] = now + self.REST_S
-
-    def answered(self, index: int) -> None:
-        """It works."""
-        self._rest_until[index] = 0.0
-
-
 class Pressure(IntEnum):
     """How near a cluster's fullest member is to its quota, behind which etcd takes no more writes."""
 

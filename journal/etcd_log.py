@@ -201,7 +201,8 @@ class EtcdLog:
         if expected == tail.position:
             return await self.append(claim_record(tail, epoch, owner, request_id, [], 0))
         try:
-            answer = await self._settle(self._core.finding(expected + 1), self._until())
+            finding = self._core.finding(expected + 1)
+            answer = await self._settle(finding, self._until(), has_large_answer=True)
         except Lost as error:
             raise Unreachable(str(error)) from error
         stored = answer.found[0]
@@ -299,7 +300,7 @@ class EtcdLog:
         if last <= core.anchor.position:
             return self.first
         try:
-            answer = await self._settle(core.finding(last), self._until())
+            answer = await self._settle(core.finding(last), self._until(), has_large_answer=True)
             if not answer.found[0]:
                 await self.refresh()
                 return self.first
@@ -429,14 +430,14 @@ class EtcdLog:
             raise Unreachable("no member of the cluster answers")
         return statuses
 
-    async def _settle(self, request: bytes, until: float) -> Answer:
+    async def _settle(self, request: bytes, until: float, *, has_large_answer: bool = False) -> Answer:
         """Repeat `request` until etcd answers it; raises `Lost` after `until`, `Full` and `Refused` if certain."""
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE_S
         lost: Lost | None = None
         while True:
             try:
-                return await self._client.transact(request)
+                return await self._client.transact(request, has_large_answer=has_large_answer)
             except Lost as error:
                 lost = error
             except (Full, Refused) as error:
@@ -538,7 +539,8 @@ class EtcdLog:
     async def _fetch(self, first: Position, count: int, *, local: bool) -> list[tuple[Entry, int]] | Trimmed:
         """Read, prove and decode; raises `Doubt`, `Damaged`, `Lost`."""
         until = self._until()
-        answer = await self._settle(self._core.reading(first, count, local=local), until)
+        reading = self._core.reading(first, count, local=local)
+        answer = await self._settle(reading, until, has_large_answer=True)
         values = self._core.take(first, count, answer, local=local)
         if isinstance(values, Trimmed):
             return values
@@ -567,7 +569,8 @@ class EtcdLog:
             return value
         pieces = []
         for number in range(len(stub.digests)):
-            answer = await self._settle(self._core.piece(stub, number, local=local), until)
+            asked = self._core.piece(stub, number, local=local)
+            answer = await self._settle(asked, until, has_large_answer=True)
             pieces += [stored.value for stored in answer.found[0]]
         return joined(stub, pieces)
 

@@ -19,6 +19,8 @@ from tests.regions.cluster import EAST, HANG_S, REGIONS, WEST, RegionCluster
 
 ROUND_TRIPS_MS = (0, 15, 60, 100)
 RECOVERY_MS = 15
+RECOVERY_SILENCE = ("--silence", "1")
+"""The default: the tests' clusters are more patient."""
 FOLLOW_RTT_MS = 60
 TABLES = {"keys owned here": "{here}", "keys owned there": "{there}", "keys of both owners": "{here} {there}"}
 ALONE = "keys here, unread there"
@@ -188,7 +190,7 @@ def measure(arguments: argparse.Namespace, base: Path, out: Out) -> None:
         asyncio.run(following(cluster, out))
     out("")
     out(f"A region is lost at {RECOVERY_MS} ms: seconds until the other one commits over both owners' keys")
-    with RegionCluster(base / "recovery", "--rtt", str(RECOVERY_MS)) as cluster:
+    with RegionCluster(base / "recovery", "--rtt", str(RECOVERY_MS), *RECOVERY_SILENCE) as cluster:
         asyncio.run(create(cluster))
         cluster.move(WEST, OWNERS[WEST])
         for action in ("cut", "kill"):

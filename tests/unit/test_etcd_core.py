@@ -10,7 +10,6 @@ from journal.encoding import Sealed, decode, open_frame, seal
 from journal.etcd_core import (
     INLINE,
     Doubt,
-    Endpoints,
     EtcdCore,
     Plan,
     Pressure,
@@ -486,20 +485,6 @@ def test_in_any_order_nothing_acknowledged_is_lost_and_nobody_writes_behind_a_fe
 
 
 # --- the rest
-
-
-def test_another_member_is_asked_while_one_rests() -> None:
-    endpoints = Endpoints(3)
-    assert endpoints.pick(0.0) == 0
-    endpoints.failed(0, 10.0)
-    assert endpoints.pick(10.5) == 1
-    endpoints.failed(1, 10.5)
-    endpoints.failed(2, 11.0)
-    assert endpoints.pick(11.5) == 0, "the one that rested longest"
-    assert endpoints.pick(12.6) == 0
-    endpoints.failed(0, 12.6)
-    endpoints.answered(1)
-    assert endpoints.pick(12.7) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ CORES = (
     "journal/crossbar.py",
     "journal/encoding.py",
     "journal/etcd_core.py",
+    "journal/etcd_members.py",
     "journal/journal.py",
     "journal/memory_log.py",
     "journal/record.py",
