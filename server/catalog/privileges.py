@@ -142,14 +142,19 @@ def usable_path(catalog: Catalog, user: str, path: Sequence[str]) -> Sequence[st
 # --- what statements need ---
 
 
-def check(catalog: Catalog, user: str, needed: Sequence[Access]) -> None:
-    """PgError 42501 unless the user may do all of it (ExecCheckPermissions)."""
+def check(catalog: Catalog, user: str, needed: Sequence[Access], *, all_: bool = False) -> None:
+    """PgError 42501 unless the user may do all of it (ExecCheckPermissions).
+
+    `all_`: the names were not looked up in this catalog, so whether the user may use the schemas is asked too.
+    """
     oid = role_oid(catalog, user)
     roles = privileged(catalog, oid)
     if roles is EVERY:
         return
     for access in needed:
         table = catalog.tables.get(access.table)
+        if all_ and table is not None:
+            require_usage(catalog, user, catalog.schemas[table.schema_oid].name)
         if table is not None and not _may_access(table, roles, access):
             raise table_denied(table)
 

@@ -121,9 +121,11 @@ class SessionHost:
             found = self._plans[key] = {}
         return found
 
-    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[Access, ...]) -> None:
-        """PgError 42501 unless the user may do all of it."""
-        privileges.check(catalog, user, needed)
+    def check_privileges(
+        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, all_: bool = False
+    ) -> None:
+        """PgError 42501 unless the user may do all of it; `all_`: see `privileges.check`."""
+        privileges.check(catalog, user, needed, all_=all_)
 
     def sleep(self, seconds: float) -> Wait[None]:
         """Done after that time."""

@@ -104,7 +104,9 @@ class Host(Protocol):
 
     def submit(self, txn: Transaction, size: int) -> Wait[int]: ...
 
-    def check_privileges(self, catalog: Catalog, user: str, needed: tuple[Access, ...]) -> None: ...
+    def check_privileges(
+        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, all_: bool = False
+    ) -> None: ...
 
     def enter(self, session: SqlSession, process_id: int | None = None) -> int:
         """A session begins, or comes back under its process id, which is returned. Raises PgError FATAL 53300."""

@@ -54,6 +54,7 @@ class Prepared:
         "asks",
         "catalog",
         "columns",
+        "is_allowed",
         "is_of_the_moment",
         "is_query",
         "lifted",
@@ -100,6 +101,8 @@ class Prepared:
         self.tables = tables
         self.accesses = accesses
         """See `Bound.accesses`."""
+        self.is_allowed = False
+        """Its user has the privileges, by its catalog."""
         changed = [oid for oid, privilege in tables if privilege in ("UPDATE", "DELETE")]
         behind = tables_behind(catalog, changed) if changed else ()
         self.used = tuple(dict.fromkeys((*(oid for oid, _privilege in tables), *behind)))

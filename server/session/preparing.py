@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.catalog.descriptor import Catalog
 from server.errors import PgError
@@ -18,6 +18,9 @@ from server.sql.plan import plan_query
 from server.sql.plan_walk import rewrite
 from server.sql.tree import Bound, Query
 from server.sql.types import Type
+
+if TYPE_CHECKING:
+    from server.session.session import SqlSession
 
 CACHE_SIZE = 2048
 """Texts per kind of session; the oldest goes."""
@@ -153,6 +156,19 @@ def _declared(oids: Sequence[int], count: int) -> list[Type | None]:
         declared.append(found)
     declared.extend([None] * (count - len(declared)))
     return declared
+
+
+def check_privileges(session: SqlSession, prepared: Prepared) -> None:
+    """PgError 42501 unless the session's user may run it: asked once of a plan, which is of one user and one catalog.
+
+    Who reads the past needs the privileges of the present too.
+    """
+    node, txn, catalog = session.node, session.txn, session.env.catalog
+    if not prepared.is_allowed or prepared.catalog is not catalog:
+        node.check_privileges(catalog, session.user, prepared.accesses)
+        prepared.is_allowed = prepared.catalog is catalog
+    if txn is not None and txn.is_past:
+        node.check_privileges(node.catalog(session.cluster), session.user, prepared.accesses, all_=True)
 
 
 def locking_command(prepared: Prepared) -> str:

@@ -424,9 +424,7 @@ class SqlSession:
 
     def check_privileges(self, prepared: Prepared) -> None:
         if prepared.accesses and self.user != "admin":
-            self.node.check_privileges(self.env.catalog, self.user, prepared.accesses)
-            if self.txn is not None and self.txn.is_past:  # also those of the present
-                self.node.check_privileges(self.node.catalog(self.cluster), self.user, prepared.accesses)
+            preparing.check_privileges(self, prepared)
 
     def count_statement(self, prepared: Prepared, txn: Transaction) -> None:
         """What the transaction depends on from now on, and what DSQL does not let it mix (dsql-reference §5.4)."""

@@ -1,5 +1,7 @@
 """Prepared statements and portals ask for privileges when they run, not when they are made."""
 
+import time
+
 import pytest
 from pygwire import messages as pg
 
@@ -99,3 +101,24 @@ def test_a_role_that_is_dropped_has_no_privileges(tmp_path):
         assert answers[-1] == ['ERROR 42704 role "ann" does not exist']
 
     run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ("REVOKE SELECT ON s.t FROM bob", "SELECT 2"),
+        ("REVOKE SELECT ON s.t FROM ann", DENIED),
+        ("REVOKE USAGE ON SCHEMA s FROM ann", "ERROR 42501 permission denied for schema s"),
+    ],
+)
+def test_who_reads_the_past_needs_the_privileges_of_now(tmp_path, change, answer):
+    async def work(node):
+        admin, _ann = await ready(node)
+        moment = (await admin.rows("SELECT now()"))[0][0]
+        assert await admin.query(change) == ["REVOKE"]
+        ann = Client(node, "ann")
+        await ann.query("BEGIN READ ONLY")
+        await ann.query(f"SELECT opendsql.as_of('{moment}')")
+        assert (await ann.query("SELECT v FROM s.t"))[-1] == answer
+
+    run(tmp_path, work, clock=time.time_ns)
