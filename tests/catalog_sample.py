@@ -21,6 +21,8 @@ CREATE INDEX ASYNC t_c_idx ON t (c) INCLUDE (d);
 CREATE TABLE app.nopk (x int, y bigint, "Odd Name" uuid DEFAULT gen_random_uuid(), e char(3),
     f float8 DEFAULT -1.5, g boolean DEFAULT true, i interval, h smallint,
     r real, n numeric, ts timestamp(3));
+CREATE TABLE app.made (a int, b bigint GENERATED ALWAYS AS (a * 2) STORED, c varchar(9) NOT NULL
+    GENERATED ALWAYS AS (a || '!') STORED);
 CREATE TABLE "Weird-T" (k bigint, l date, m time(3), n bytea, PRIMARY KEY (l, k));
 CREATE UNIQUE INDEX ASYNC "W idx" ON "Weird-T" (m NULLS FIRST, k);
 COMMENT ON TABLE t IS 'the t';

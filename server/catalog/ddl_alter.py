@@ -24,6 +24,7 @@ from server.catalog.descriptor import Check, Table
 from server.errors import PgError
 from server.sql import ast, refusals, types
 from server.sql.bind import bind_scalar
+from server.sql.bind_scalar import bind_generated, generated_places
 from server.sql.deparse import deparse
 from server.sql.parse import parse_expression
 
@@ -166,7 +167,10 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
     columns[place] = msgspec.structs.replace(columns[place], name=statement.new_name)
     renamed = msgspec.structs.replace(table, columns=tuple(columns))
     checks = tuple(_reworded(change, table, renamed, check) for check in table.checks)
-    return msgspec.structs.replace(renamed, checks=checks)
+    for at in generated_places(table):
+        bound = bind_generated(table, at, change.env, change.catalog)
+        columns[at] = msgspec.structs.replace(columns[at], default=deparse(bound, renamed))
+    return msgspec.structs.replace(renamed, columns=tuple(columns), checks=checks)
 
 
 def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:

@@ -16,6 +16,7 @@ from server.catalog.ddl_table import (
 from server.catalog.descriptor import Column, ForeignKey, Index, Oid, Table, dropped_name
 from server.errors import PgError
 from server.sql import ast, refusals, types
+from server.sql.bind_scalar import generated_places
 
 
 def add_column(change: Change, table: Table, command: ast.AlterCmd) -> None:
@@ -42,7 +43,8 @@ def add_column(change: Change, table: Table, command: ast.AlterCmd) -> None:
 def drop_column(change: Change, table: Table, command: ast.AlterCmd) -> None:
     """DROP COLUMN, since 2026-08-03: its number stays taken, its values stay in the rows and are not read any more.
 
-    Indexes, checks and the table's own foreign keys that name it go with it; foreign keys of others only with CASCADE.
+    Indexes, checks and the table's own foreign keys that name it go with it; foreign keys of others, and columns
+    that are generated from it, only with CASCADE.
     Raises PgError 42703, 2BP01; 0A000 for the system's columns and those of the primary key.
     """
     name = command.name
@@ -58,22 +60,38 @@ def drop_column(change: Change, table: Table, command: ast.AlterCmd) -> None:
         return
     if _is_in_primary_key(table, attnum):
         raise refusals.DROP_KEY_COLUMN.error(name)
-    column_text = f"column {name} of table {ddl_depend.shown(change, table.oid)}"
-    leaving = {index.oid: index for index in table.indexes if _holds(index, attnum)}
+    gone = [attnum, *_generated_from(change, table, attnum)]
+    shown = ddl_depend.shown(change, table.oid)
+    texts = {each: f"column {table.columns[each - 1].name} of table {shown}" for each in gone}
+    leaving = {index.oid: index for index in table.indexes if any(_holds(index, each) for each in gone)}
 
     def needs(key: ForeignKey) -> str | None:
-        if key in table.foreign_keys and attnum in key.columns:
+        if key in table.foreign_keys and not set(gone).isdisjoint(key.columns):
             return None
-        if attnum in key.parent_columns:
-            return column_text
+        for each in gone:
+            if each in key.parent_columns:
+                return texts[each]
         index = leaving.get(key.parent_index)
         return f"index {index.name}" if index is not None else None
 
-    ddl_depend.release(change, table, column_text, command.cascade, needs)
-    _drop_own_keys(change, table.oid, attnum)
-    _mark_dropped(change, change.catalog.tables[table.oid], attnum)
+    generated = [(texts[each], texts[attnum]) for each in gone[1:]]
+    ddl_depend.release(change, table, texts[attnum], command.cascade, needs, generated)
+    for each in gone:
+        if each != attnum and _is_in_primary_key(table, each):
+            raise refusals.DROP_KEY_COLUMN.error(table.columns[each - 1].name)
+        _drop_own_keys(change, table.oid, each)
+        _mark_dropped(change, change.catalog.tables[table.oid], each)
     for index in leaving.values():
         ddl_index.submit_drop_job(change, index.oid, index.name, table.schema_oid)
+
+
+def _generated_from(change: Change, table: Table, attnum: int) -> list[int]:
+    """attnums of the columns that are generated from this one."""
+    return [
+        place + 1
+        for place in generated_places(table)
+        if attnum in system_text.generating_columns(change.catalog, table, place + 1)
+    ]
 
 
 def _is_in_primary_key(table: Table, attnum: int) -> bool:
@@ -110,15 +128,28 @@ def _mark_dropped(change: Change, table: Table, attnum: int) -> None:
 def set_default(change: Change, table: Table, command: ast.AlterCmd) -> None:
     """SET DEFAULT, since 2026-07-06: of rows that are inserted from now on. Raises PgError."""
     attnum = _found(table, command.name)
+    _refuse_generated(table, attnum, None)
     assert command.expr is not None
-    column = msgspec.structs.replace(table.columns[attnum - 1], default=command.expr_text)
+    table = _with_column(
+        table, attnum, msgspec.structs.replace(table.columns[attnum - 1], default=command.expr_text)
+    )
     with without_position():
-        _put_column(change, table, attnum, with_default(change, column, command.expr))
+        made = with_default(change, table, attnum - 1, command.expr)
+    change.put(_with_column(table, attnum, made))
+
+
+def _refuse_generated(table: Table, attnum: int, hint: str | None) -> None:
+    """PgError 42601 for the default of a generated column."""
+    column = table.columns[attnum - 1]
+    if column.generated:
+        message = f'column "{column.name}" of relation "{table.name}" is a generated column'
+        raise PgError("42601", message, hint=hint)
 
 
 def drop_default(change: Change, table: Table, command: ast.AlterCmd) -> None:
     """DROP DEFAULT, since 2026-07-06; of a column without one too."""
     attnum = _found(table, command.name)
+    _refuse_generated(table, attnum, "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.")
     _put_column(change, table, attnum, msgspec.structs.replace(table.columns[attnum - 1], default=None))
 
 
@@ -139,8 +170,13 @@ def set_storage(change: Change, table: Table, command: ast.AlterCmd) -> None:
 
 
 def drop_expression(change: Change, table: Table, command: ast.AlterCmd) -> None:
-    """DROP EXPRESSION, since 2026-07-06: no column here is a generated one. PgError 55000, a notice with IF EXISTS."""
-    _refuse_kind(change, table, command, "a stored generated column")
+    """DROP EXPRESSION, since 2026-07-06: what is stored stays. PgError 55000, with IF EXISTS a notice instead."""
+    attnum = _found(table, command.name)
+    column = table.columns[attnum - 1]
+    if column.generated:
+        _put_column(change, table, attnum, msgspec.structs.replace(column, generated=False, default=None))
+    else:
+        _refuse_kind(change, table, command, "a stored generated column")
 
 
 def drop_identity(change: Change, table: Table, command: ast.AlterCmd) -> None:
@@ -162,9 +198,13 @@ def _refuse_kind(change: Change, table: Table, command: ast.AlterCmd, what: str)
 
 
 def _put_column(change: Change, table: Table, attnum: int, column: Column) -> None:
+    change.put(_with_column(table, attnum, column))
+
+
+def _with_column(table: Table, attnum: int, column: Column) -> Table:
     columns = list(table.columns)
     columns[attnum - 1] = column
-    change.put(msgspec.structs.replace(table, columns=tuple(columns)))
+    return msgspec.structs.replace(table, columns=tuple(columns))
 
 
 def _find(table: Table, name: str) -> int | None:

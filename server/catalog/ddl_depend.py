@@ -49,20 +49,31 @@ def release_index(change: Change, table: Table, index: Index, what: str, cascade
 
 
 def release(
-    change: Change, table: Table, what: str, cascade: bool, needs: Callable[[ForeignKey], str | None]
+    change: Change,
+    table: Table,
+    what: str,
+    cascade: bool,
+    needs: Callable[[ForeignKey], str | None],
+    others: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Foreign keys to `table` of which `needs` names what they depend on go with CASCADE; else PgError 2BP01."""
+    """Foreign keys to `table` of which `needs` names what they depend on go with CASCADE; else PgError 2BP01.
+
+    `others`: what the caller drops, and what of `table` each depends on.
+    """
     found = [
         (f"constraint {key.name} on table {shown(change, child.oid)}", child, key, needed)
         for child, key in change.catalog.references_to([table])
         if (needed := needs(key)) is not None
     ]
-    if found and not cascade:
+    if (found or others) and not cascade:
         raise depended_on(
             f"cannot drop {what} because other objects depend on it",
-            [f"{name} depends on {needed}" for name, _child, _key, needed in found],
+            [
+                f"{name} depends on {needed}"
+                for name, needed in [*others, *((name, needed) for name, _child, _key, needed in found)]
+            ],
         )
-    tell_cascade(change, [name for name, _child, _key, _needed in found])
+    tell_cascade(change, [*(name for name, _needed in others), *(name for name, *_rest in found)])
     for _name, child, key, _needed in found:
         child = change.catalog.tables[child.oid]
         change.put(ddl_foreign.without_foreign_keys(change, child, [key.oid]))

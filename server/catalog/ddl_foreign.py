@@ -41,6 +41,7 @@ def _with_one(change: Change, table: Table, constraint: ast.Constraint) -> Table
     index, parent_columns = _parent_key(parent, constraint.ref_columns)
     if not privileges.may_columns(change.catalog, change.user_oid, parent, "REFERENCES", parent_columns):
         raise privileges.table_denied(parent)
+    _check_generated(table, columns, constraint)
     if len(columns) != len(parent_columns):
         raise PgError("42830", "number of referencing and referenced columns for foreign key disagree")
     _check_types(name, table, columns, parent, parent_columns)
@@ -64,6 +65,17 @@ def _with_one(change: Change, table: Table, constraint: ast.Constraint) -> Table
         return _referred(table, table.oid)
     change.put(_referred(parent, table.oid))
     return table
+
+
+def _check_generated(table: Table, columns: Sequence[int], constraint: ast.Constraint) -> None:
+    """PgError 42601 for actions that would write a generated column."""
+    if not any(table.columns[attnum - 1].generated for attnum in columns):
+        return
+    update, delete = (action[0] if action else "" for action in (constraint.on_update, constraint.on_delete))
+    for event, action, refused in (("UPDATE", update, ("cascade",)), ("DELETE", delete, ())):
+        if action in ("set null", "set default", *refused):
+            message = f"invalid ON {event} action for foreign key constraint containing generated column"
+            raise PgError("42601", message)
 
 
 def _referred(parent: Table, child: Oid) -> Table:

@@ -134,8 +134,6 @@ class _Builder:
         self.taken.add(self.name)
         oid = self.change.new_oid()
         keys = self._merged_keys()
-        for place, expr in self.defaults:
-            self.columns[place] = with_default(self.change, self.columns[place], expr)
         owner = self.change.user_oid
         table = Table(
             oid=oid,
@@ -145,6 +143,10 @@ class _Builder:
             columns=tuple(self.columns),
             acl=ddl_defaults.acl_of_new(self.change.catalog, "table", owner, self.schema.oid),
         )
+        for place, expr in self.defaults:
+            make = with_generation if self.columns[place].generated else with_default
+            self.columns[place] = make(self.change, table, place, expr)
+        table = msgspec.structs.replace(table, columns=tuple(self.columns))
         table = msgspec.structs.replace(table, checks=self._make_checks(table))
         self._checks_taken = {check.name for check in table.checks}
         indexes = [self._index(key) for key in keys]
@@ -161,6 +163,7 @@ class _Builder:
         not_null: bool | None = None
         default: str | None = None
         default_expr: ast.Expr | None = None
+        seen = set[str]()
         for constraint in definition.constraints:
             kind = constraint.kind
             if kind in ("not null", "null"):
@@ -173,13 +176,9 @@ class _Builder:
                         position=constraint.at + 1,
                     )
                 not_null = wanted
-            elif kind == "default":
-                if default is not None:
-                    raise PgError(
-                        "42601",
-                        f'multiple default values specified for column "{definition.name}" of table "{self.name}"',
-                        position=constraint.at + 1,
-                    )
+            elif kind in ("default", "generated"):
+                self._refuse_second_value(definition, constraint, seen)
+                seen.add(kind)
                 default, default_expr = constraint.expr_text, constraint.expr
             elif kind in ("primary key", "unique"):
                 self.keys.append((constraint, (definition.name,)))
@@ -192,10 +191,27 @@ class _Builder:
                     raise refusals.IDENTITY_TYPE.error(found.display)
                 raise refusals.IDENTITY.error()
         storage = column_storage(found, definition.storage)
-        made = Column(definition.name, found.oid, typmod, bool(not_null), default, storage=storage)
+        generated = "generated" in seen
+        made = Column(
+            definition.name, found.oid, typmod, bool(not_null), default, storage=storage, generated=generated
+        )
         if default_expr is not None:
             self.defaults.append((len(self.columns), default_expr))
         self.columns.append(made)
+
+    def _refuse_second_value(
+        self, definition: ast.ColumnDef, constraint: ast.Constraint, seen: Collection[str]
+    ) -> None:
+        if not seen:
+            return
+        what = "both default and generation expression"
+        if constraint.kind in seen:
+            what = f"multiple {'default values' if constraint.kind == 'default' else 'generation clauses'}"
+        raise PgError(
+            "42601",
+            f'{what} specified for column "{definition.name}" of table "{self.name}"',
+            position=constraint.at + 1,
+        )
 
     def _table_constraint(self, constraint: ast.Constraint) -> None:
         if constraint.kind in ("primary key", "unique"):
@@ -296,12 +312,22 @@ def refuse_system_name(name: str) -> None:
         raise PgError("42701", f'column name "{name}" conflicts with a system column name')
 
 
-def with_default(change: Change, column: Column, expr: ast.Expr) -> Column:
-    """The column, its default checked. Raises PgError.
+def with_generation(change: Change, table: Table, place: int, expr: ast.Expr) -> Column:
+    """A generated column of `table`, its expression checked; with literals as in `with_default`. Raises PgError."""
+    column = table.columns[place]
+    target = (types.BY_OID[column.type_oid], column.typmod)
+    env = WatchedEnv(change.env)
+    bound = bind_scalar(expr, table, env, change.catalog, target, f"generated:{column.name}")
+    return msgspec.structs.replace(column, default=deparse(bound, table)) if env.is_of_the_moment else column
+
+
+def with_default(change: Change, table: Table, place: int, expr: ast.Expr) -> Column:
+    """A column of `table`, its default checked. Raises PgError.
 
     A literal such as 'now' is the moment of this statement (PostgreSQL, chapter 8.5.1.4), so the text that is
     kept names that moment.
     """
+    column = table.columns[place]
     target = (types.BY_OID[column.type_oid], column.typmod)
     env = WatchedEnv(change.env)
     bound = bind_scalar(expr, None, env, change.catalog, target, f"default:{column.name}")

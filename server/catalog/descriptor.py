@@ -30,6 +30,8 @@ class Column(msgspec.Struct, frozen=True, gc=False):
     """SQL text of the default (or generation) expression."""
     dropped: bool = False
     storage: str | None = None
+    generated: bool = False
+    """GENERATED ALWAYS AS (`default`) STORED."""
     acl: Acl = ()
     """As `Table.acl`; nothing is implied."""
     comment: str | None = None

@@ -48,6 +48,8 @@ def get_expr(env: Any, text: str, relation: Oid, pretty: bool = False) -> str | 
         return None
     if not pretty:
         return text
+    if isinstance(text, system_text.DefaultText) and table is not None:
+        return system_text.default_text(env.catalog, table, text.attnum, pretty)
     bound = bind_scalar(parse_expression(text), table, env, env.catalog, None, "call")
     return deparse(bound, table, pretty)
 

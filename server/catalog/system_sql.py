@@ -7,7 +7,7 @@ from typing import Any
 
 from server.catalog import acl, system_text
 from server.catalog.acl import Items
-from server.catalog.descriptor import Column, ForeignKey, Index, Oid, Table
+from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table
 from server.catalog.privileges import privileged, schema_items, table_items
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
@@ -159,14 +159,31 @@ def _columns(env: Any) -> Iterator[Values]:
             kind = types.BY_OID[made.type_oid]
             yield _column(env, schema, table.name, attnum, kind, made.typmod) | {
                 "column_name": made.name, "is_nullable": _yes(not made.not_null), "is_updatable": "YES",
-                "column_default": system_text.default_text(env.catalog, table, attnum),
-            }  # fmt: skip
+            } | _value(env.catalog, table, attnum)  # fmt: skip
 
 
 def _column(env: Any, schema: str, table: str, attnum: int, kind: Type, typmod: int) -> dict[str, Any]:
     return _SAME_COLUMN | _named(env, "table", schema, table) | type_facts(kind, typmod) | {
         "ordinal_position": attnum, "dtd_identifier": str(attnum), "udt_catalog": env.database,
     }  # fmt: skip
+
+
+def _value(catalog: Catalog, table: Table, attnum: int) -> dict[str, Any]:
+    """A column's default, or what generates it."""
+    text = system_text.default_text(catalog, table, attnum)
+    if table.columns[attnum - 1].generated:
+        return {"is_generated": "ALWAYS", "generation_expression": text}
+    return {"column_default": text}
+
+
+@content("information_schema.column_column_usage", "user")
+def _column_column_usage(env: Any) -> Iterator[Values]:
+    for schema, table in _owned_tables(env):
+        for attnum, column in enumerate(table.columns, 1):
+            for source in system_text.generating_columns(env.catalog, table, attnum):
+                yield _named(env, "table", schema, table.name) | {
+                    "column_name": table.columns[source - 1].name, "dependent_column": column.name,
+                }  # fmt: skip
 
 
 @content("information_schema.element_types", "user")

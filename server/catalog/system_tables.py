@@ -123,7 +123,10 @@ def _table_attribute(table: Table, attnum: int, column: Column) -> Values:
     facts = _attribute(table.oid, attnum, column.name, kind, column.typmod)
     if column.storage is not None:
         facts["attstorage"] = _STORAGE.get(column.storage.lower(), kind.storage)
-    return facts | {"attnotnull": column.not_null, "atthasdef": column.default is not None}
+    return facts | {
+        "attnotnull": column.not_null, "atthasdef": column.default is not None,
+        "attgenerated": "s" if column.generated else "",
+    }  # fmt: skip
 
 
 def _index_attributes(table: Table, index: Index) -> Iterator[Values]:
@@ -138,7 +141,7 @@ def _pg_attrdef(env: Any) -> Iterator[Values]:
     catalog: Catalog = env.catalog
     for table in catalog.tables.values():
         for attnum in range(1, len(table.columns) + 1):
-            text = system_text.default_text(catalog, table, attnum)
+            text = system_text.default_tree(catalog, table, attnum)
             if text is not None:
                 oid = attrdef_oid(table.oid, attnum)
                 yield {"oid": oid, "adrelid": table.oid, "adnum": attnum, "adbin": text}
@@ -285,8 +288,10 @@ def _pg_depend(env: Any) -> Iterator[Values]:
         }  # fmt: skip
         for attnum, column in enumerate(table.columns, 1):
             if column.default is not None and not column.dropped:
-                default = {"classid": PG_ATTRDEF_OID, "objid": attrdef_oid(table.oid, attnum)}
-                yield default | owned | {"refobjsubid": attnum, "deptype": "a"}
+                default = {"classid": PG_ATTRDEF_OID, "objid": attrdef_oid(table.oid, attnum)} | owned
+                yield default | {"refobjsubid": attnum, "deptype": "i" if column.generated else "a"}
+                for source in system_text.generating_columns(env.catalog, table, attnum):
+                    yield default | {"refobjsubid": source, "deptype": "n"}
         for index in table.all_indexes:
             if index.constraint:
                 constraint = {"classid": PG_CONSTRAINT_OID, "objid": index.oid}

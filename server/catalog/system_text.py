@@ -8,6 +8,7 @@ from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Oid, Ta
 from server.catalog.system_relation import SCHEMA_OIDS
 from server.sql import tree, types
 from server.sql.bind import bind_scalar
+from server.sql.bind_scalar import bind_generated
 from server.sql.deparse import deparse
 from server.sql.env import Env
 from server.sql.keywords import quote_ident
@@ -100,11 +101,29 @@ def check_text(catalog: Catalog, table: Table, check: Check, pretty: bool = Fals
     return deparse(bound, table, pretty)
 
 
+class DefaultText(str):
+    """A default as a value of type pg_node_tree; what is a text to everybody else still knows its column."""
+
+    attnum: int
+
+
+def default_tree(catalog: Catalog, table: Table, attnum: int) -> DefaultText | None:
+    """What pg_attrdef.adbin holds; None: the column has no default and is not generated."""
+    text = default_text(catalog, table, attnum)
+    if text is None:
+        return None
+    made = DefaultText(text)
+    made.attnum = attnum
+    return made
+
+
 def default_text(catalog: Catalog, table: Table, attnum: int, pretty: bool = False) -> str | None:
-    """A column's default, None: it has none."""
+    """A column's default, or what generates it; None: it has neither."""
     column = table.columns[attnum - 1]
     if column.default is None or column.dropped:
         return None
+    if column.generated:
+        return deparse(bind_generated(table, attnum - 1, Env(), catalog), table, pretty)
     target = (types.BY_OID[column.type_oid], column.typmod)
     parsed = parse_expression(column.default)
     return deparse(bind_scalar(parsed, None, Env(), catalog, target, f"default:{column.name}"), None, pretty)
@@ -115,3 +134,11 @@ def columns_in(catalog: Catalog, table: Table, expression: str) -> list[int]:
     bound = bind_scalar(parse_expression(expression), table, Env(), catalog, None, "check")
     found = (part.column + 1 for part in walk(bound) if isinstance(part, tree.Var))
     return list(dict.fromkeys(found))
+
+
+def generating_columns(catalog: Catalog, table: Table, attnum: int) -> list[int]:
+    """attnums of what a generated column is made of; none: it is not generated."""
+    if not table.columns[attnum - 1].generated or table.columns[attnum - 1].dropped:
+        return []
+    bound = bind_generated(table, attnum - 1, Env(), catalog)
+    return list(dict.fromkeys(part.column + 1 for part in walk(bound) if isinstance(part, tree.Var)))

@@ -354,15 +354,22 @@ def _bound_where(
 
 
 def columns_of(table: Table, names: Sequence[str]) -> list[int]:
-    """0-based positions of the columns named, or of all live ones. Raises PgError 42703, 42701."""
+    """0-based positions of the columns named, or of all live ones that are not generated.
+
+    Raises PgError 42703, 42701, 42P10.
+    """
     if not names:
-        return [place for place, column in enumerate(table.columns) if not column.dropped]
+        columns = enumerate(table.columns)
+        return [place for place, column in columns if not (column.dropped or column.generated)]
     places: list[int] = []
     for name in names:
         try:
             place = attnum(table, name) - 1
         except PgError as error:
             raise PgError("42703", f'column "{name}" of relation "{table.name}" does not exist') from error
+        if table.columns[place].generated:
+            detail = "Generated columns cannot be used in COPY."
+            raise PgError("42P10", f'column "{name}" is a generated column', detail=detail)
         if place in places:
             raise PgError("42701", f'column "{name}" specified more than once')
         places.append(place)

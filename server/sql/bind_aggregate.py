@@ -25,6 +25,7 @@ _OWN_WORDING = {
     "CHECK": "check constraints",
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
+    "column generation expression": "column generation expressions",
     "CALL": "CALL arguments",
     "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window RANGE": "window RANGE",

@@ -33,6 +33,7 @@ NO_SETS = {
     "CHECK": "check constraints",
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
+    "column generation expression": "column generation expressions",
     "CALL": "CALL arguments",
     "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window frame": "window definitions",

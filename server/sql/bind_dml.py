@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from server.catalog.descriptor import Column, Table
 from server.sql import ast, refusals, tree
 from server.sql.bind_cte import finish_ctes, with_clause
 from server.sql.bind_expr import transform, transform_as
 from server.sql.bind_from import add_table, lateral_state, transform_from
-from server.sql.bind_scalar import column_default, table_checks
+from server.sql.bind_scalar import column_default, table_checks, table_generated
 from server.sql.bind_target import TargetEntry, finish_targets, returning
 from server.sql.coerce import ASSIGNMENT, as_boolean, coerce_to_target
 from server.sql.scope import NsItem, Scope, error, open_relation
@@ -94,6 +94,25 @@ def set_list(scope: Scope, table: Table, sets: Sequence[ast.SetClause]) -> list[
     return made
 
 
+def valued(table: Table, sets: Sequence[ast.SetClause]) -> set[int]:
+    """0-based positions of the columns that a bound SET gives anything but DEFAULT."""
+    found = set[int]()
+    for clause in sets:
+        items = clause.expr.items if clause.multiple and isinstance(clause.expr, ast.RowExpr) else None
+        for place, name in enumerate(clause.columns):
+            if not isinstance(items[place] if items is not None else clause.expr, ast.DefaultMarker):
+                found.add(column_index(table, name, -1))
+    return found
+
+
+def refuse_generated(table: Table, given: Collection[int], message: str) -> None:
+    """PgError 428C9 where a generated column is among those (0-based) that are `given` a value."""
+    for place, column in enumerate(table.columns):
+        if column.generated and place in given:
+            detail = f'Column "{column.name}" is a generated column.'
+            raise error("428C9", message.replace("{}", column.name), detail=detail)
+
+
 def _sources(scope: Scope, table: Table, clause: ast.SetClause) -> list[tree.Expr | None]:
     """The value per column of one SET item; None for DEFAULT."""
     if not clause.multiple:
@@ -155,6 +174,7 @@ def update(scope: Scope, node: ast.UpdateStmt) -> tree.Update:
     scope.kind = "UPDATE"
     sets = set_list(scope, table, node.sets)
     scope.state.accesses[item.rel].updated.update(index + 1 for index, _expr in sets)
+    refuse_generated(table, valued(table, node.sets), 'column "{}" can only be updated to DEFAULT')
     entries = [TargetEntry(expr, table.columns[index].name) for index, expr in sets]
     query = tree.Query(
         targets=finish_targets(scope, entries), rels=tuple(scope.rels), from_=from_, where=where
@@ -165,6 +185,7 @@ def update(scope: Scope, node: ast.UpdateStmt) -> tree.Update:
         query=query,
         columns=tuple(index for index, _ in sets),
         checks=table_checks(scope.state, table, item.rel),
+        generated=table_generated(scope.state, table, item.rel),
         returning=outputs,
         ctes=finish_ctes(scope, ctes),
     )

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from server.catalog.descriptor import Index, Table
 from server.sql import ast, tree
 from server.sql.bind_cte import finish_ctes, with_clause
-from server.sql.bind_dml import assign, column_index, refuse_part, set_list, target_table
+from server.sql.bind_dml import (
+    assign,
+    column_index,
+    refuse_generated,
+    refuse_part,
+    set_list,
+    target_table,
+    valued,
+)
 from server.sql.bind_expr import transform_as
 from server.sql.bind_missing import missing_column
-from server.sql.bind_scalar import column_default, table_checks
+from server.sql.bind_scalar import column_default, table_checks, table_generated
 from server.sql.bind_setop import convert
 from server.sql.bind_target import TargetEntry, finish_targets, returning
 from server.sql.coerce import as_boolean
@@ -33,6 +41,7 @@ def insert(scope: Scope, node: ast.InsertStmt) -> tree.Insert:
     conflict = _on_conflict(scope, table, item, node.on_conflict) if node.on_conflict is not None else None
     scope.namespace = [item]
     outputs = returning(scope, node.returning)
+    _refuse_values(table, columns[:count], node)
     return tree.Insert(
         table=table,
         rel=item.rel,
@@ -40,10 +49,25 @@ def insert(scope: Scope, node: ast.InsertStmt) -> tree.Insert:
         source_rel=source_rel,
         values=values,
         checks=table_checks(scope.state, table, item.rel),
+        generated=table_generated(scope.state, table, item.rel),
         on_conflict=conflict,
         returning=outputs,
         ctes=finish_ctes(scope, ctes),
     )
+
+
+def _refuse_values(table: Table, columns: Sequence[tuple[int, int]], node: ast.InsertStmt) -> None:
+    """PgError 428C9 where a generated column is given anything but DEFAULT (rewriteTargetListIU)."""
+    rows = node.source.rows if isinstance(node.source, ast.ValuesStmt) else None
+    given = {
+        index
+        for place, (index, _at) in enumerate(columns)
+        if rows is None or any(not isinstance(row[place], ast.DefaultMarker) for row in rows)
+    }
+    refuse_generated(table, given, 'cannot insert a non-DEFAULT value into column "{}"')
+    if node.on_conflict is not None:
+        given = valued(table, node.on_conflict.sets)
+        refuse_generated(table, given, 'column "{}" can only be updated to DEFAULT')
 
 
 def _width(source: tree.Query | tree.ValuesRel | None, node: ast.InsertStmt) -> int:

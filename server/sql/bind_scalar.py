@@ -1,4 +1,4 @@
-"""Expressions that stand alone: DEFAULT, CHECK, index keys (PostgreSQL, chapters 5.2, 5.4 and 11.7)."""
+"""Expressions that stand alone: DEFAULT, GENERATED, CHECK, index keys (PostgreSQL, chapters 5.2-5.4 and 11.7)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from server.sql.row_type import row_type
 from server.sql.scope import Scope, State, error
 from server.sql.tree_walk import map_children, walk
 from server.sql.types import BY_OID, TEXT, Type
+from server.sql.volatility import is_immutable
 
+GENERATION = "column generation expression"
 PURPOSES = {
     "default": "DEFAULT",
     "check": "CHECK",
     "index expression": "index expression",
+    "generated": GENERATION,
     "call": "CALL",
     "copy where": "COPY FROM WHERE",
 }
@@ -36,10 +39,11 @@ def bind_scalar(
 ) -> tree.Expr:
     """The bound expression over `Var(rel)` for the columns of `table`.
 
-    `purpose` is one of `PURPOSES`, for DEFAULT with the column's name after a
+    `purpose` is one of `PURPOSES`, for DEFAULT and GENERATED with the column's name after a
     colon (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises:
     42804, 0A000 (subqueries, sets, columns in DEFAULT), 42803,
-    42P20, 42P02, 42P17 (functions in index expressions that are not immutable).
+    42P20, 42P02, 42P17 (functions in index keys and of generated columns that are not immutable, generated
+    columns of generated ones), 42P10.
     """
     word, _, column = purpose.partition(":")
     kind = PURPOSES[word.lower()]
@@ -52,10 +56,13 @@ def bind_scalar(
         return as_boolean(scope, made, "CHECK")
     if kind == "COPY FROM WHERE":
         return as_boolean(scope, made, "WHERE")
+    if kind == GENERATION:
+        assert table is not None
+        _check_generation(scope, table, made)
     if target is not None:
         return _assigned(scope, made, target, column)
     made = settle_unknown(scope, made)
-    if kind == "index expression" and any(_volatility(part) != "i" for part in walk(made)):
+    if kind == "index expression" and not is_immutable(made):
         raise error("42P17", "functions in index expression must be marked IMMUTABLE")
     return made
 
@@ -66,8 +73,22 @@ def bind_type(name: ast.TypeName, env: Env, catalog: Catalog) -> tuple[Type, int
     return resolve_type(Scope(state, None, "type"), name)
 
 
-def _volatility(expr: tree.Expr) -> str:
-    return expr.function.volatility if isinstance(expr, tree.Call) else "i"
+def _check_generation(scope: Scope, table: Table, expr: tree.Expr) -> None:
+    """What a generated column may not be made of (check_nested_generated, cookDefault)."""
+    for part in walk(expr):
+        if not isinstance(part, tree.Var):
+            continue
+        if part.column == -1:
+            detail = "This would cause the generated column to depend on its own value."
+            message = f"cannot use whole-row variable in {GENERATION}"
+            raise error("42P17", message, scope.where(part), detail=detail)
+        column = table.columns[part.column]
+        if column.generated:
+            detail = "A generated column cannot reference another generated column."
+            message = f'cannot use generated column "{column.name}" in {GENERATION}'
+            raise error("42P17", message, scope.where(part), detail=detail)
+    if not is_immutable(expr):
+        raise error("42P17", "generation expression is not immutable")
 
 
 def _assigned(scope: Scope, expr: tree.Expr, target: tuple[Type, int], column: str) -> tree.Expr:
@@ -78,19 +99,18 @@ def _assigned(scope: Scope, expr: tree.Expr, target: tuple[Type, int], column: s
             "42804",
             f'column "{column}" is of type {kind.display} '
             f"but default expression is of type {expr.type.display}",
-            scope.where(expr),
             hint="You will need to rewrite or cast the expression.",
         )
     return made
 
 
 def column_default(state: State, table: Table, index: int) -> tree.Expr:
-    """What DEFAULT means for a column: its bound default, else NULL."""
+    """What DEFAULT means for a column: its bound default, else NULL; a generated one is filled in later."""
     column = table.columns[index]
     kind = BY_OID.get(column.type_oid)
     if column.dropped or kind is None:
         return tree.Const(TEXT, None)
-    if column.default is None:
+    if column.default is None or column.generated:
         return tree.Const(kind, None, column.typmod)
     parsed = parse_expression(column.default)
     return bind_scalar(
@@ -125,4 +145,28 @@ def table_checks(state: State, table: Table, rel: int) -> tuple[tuple[str, tree.
     return tuple(
         (check.name, bind_check(check, table, state.env, state.catalog, rel))
         for check in sorted(table.checks, key=lambda check: check.name)
+    )
+
+
+def bind_generated(table: Table, place: int, env: Env, catalog: Catalog, rel: int = 0) -> tree.Expr:
+    """The expression of a generated column, over the other columns of `table`, in the column's type."""
+    column = table.columns[place]
+    assert column.default is not None
+    target = (BY_OID[column.type_oid], column.typmod)
+    parsed = parse_expression(column.default)
+    return bind_scalar(parsed, table, env, catalog, target, f"generated:{column.name}", rel)
+
+
+def generated_places(table: Table) -> tuple[int, ...]:
+    """0-based places of the generated columns."""
+    return tuple(
+        place for place, column in enumerate(table.columns) if column.generated and not column.dropped
+    )
+
+
+def table_generated(state: State, table: Table, rel: int) -> tuple[tuple[int, tree.Expr], ...]:
+    """The generated columns, by their places: their expressions over `Var(rel)`."""
+    return tuple(
+        (place, bind_generated(table, place, state.env, state.catalog, rel))
+        for place in generated_places(table)
     )

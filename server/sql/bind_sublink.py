@@ -17,6 +17,7 @@ REFUSED = {
     "CALL": "cannot use subquery in CALL argument",
     "COPY FROM WHERE": "cannot use subquery in COPY FROM WHERE condition",
     "index expression": "cannot use subquery in index expression",
+    "column generation expression": "cannot use subquery in column generation expression",
 }
 
 

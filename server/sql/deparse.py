@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from server.catalog.descriptor import Table
+from server.catalog.system_casts import CAST_FUNCTIONS
 from server.sql import json_construct, tree
 from server.sql.env import Env
 from server.sql.keywords import quote_ident
@@ -159,7 +160,7 @@ class _Printer:
         arg = node.arg
         explicit = getattr(node, "explicit", True)
         if not explicit and not implicit:
-            return self.expr(arg, False)
+            return self.expr(arg, False, node)
         typmod = node.typmod
         if isinstance(node, tree.ApplyTypmod):
             if isinstance(arg, tree.Call) and not arg.args and arg.function.name in _VALUE_FUNCTIONS:
@@ -209,7 +210,7 @@ def _null(kind: Type) -> str:
 def _simple(node: tree.Expr, parent: tree.Expr) -> bool:
     """No brackets are needed inside `parent` (isSimpleNode)."""
     if isinstance(node, _CASTS):
-        return _simple(node.arg, node)
+        return _is_function(node) or _simple(node.arg, node)
     is_operator = isinstance(node, tree.Call) and node.operator is not None
     if not is_operator and not isinstance(node, (tree.BoolExpr, *_TESTS)):
         return True
@@ -221,6 +222,13 @@ def _simple(node: tree.Expr, parent: tree.Expr) -> bool:
     if isinstance(parent, tree.Call) and parent.operator is None:
         return parent.function.name != "timezone"
     return isinstance(parent, _OWN_BRACKETS)
+
+
+def _is_function(cast: tree.Expr) -> bool:
+    """Whether PostgreSQL does the cast by calling a function."""
+    if isinstance(cast, tree.Relabel):
+        return (cast.arg.type.oid, cast.type.oid) in CAST_FUNCTIONS
+    return isinstance(cast, tree.CastCall | tree.ApplyTypmod)
 
 
 def _binds_tighter(node: tree.Call, parent: tree.Call) -> bool:

@@ -7,6 +7,7 @@ rows than a transaction may write fails while it collects them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,8 @@ from journal.record import LockClass
 from server.catalog.descriptor import Catalog, Table
 from server.errors import PgError
 from server.sql import expecting, tree, types
-from server.sql.bind_scalar import bind_check, bind_scalar
-from server.sql.codegen import fresh
+from server.sql.bind_scalar import bind_check, bind_generated, bind_scalar, generated_places
+from server.sql.codegen import Layout, fresh
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.exec_node import BATCH, Node, Rows, batches
@@ -26,7 +27,7 @@ from server.sql.plan import Plan, Planner, Scope, compile_expressions, plan_quer
 from server.sql.plan_relation import plan_ctes
 from server.sql.plan_scan import KEY_COLUMN, ROW_COLUMN
 from server.sql.plan_walk import variables
-from server.sql.row_writer import Check, RowWriter
+from server.sql.row_writer import Check, Generated, RowWriter
 from server.sql.tree import Delete, Expr, Insert, Statement, Update
 from server.sql.turns import with_turns
 
@@ -125,11 +126,13 @@ def modify_node(planner: Planner, statement: Insert | Update | Delete, outer: Sc
     return DeleteNode(planner, statement)
 
 
-def _writer(table: Table, catalog: Catalog, checks: Sequence[Check]) -> RowWriter:
+def _writer(
+    table: Table, catalog: Catalog, checks: Sequence[Check], generated: Generated | None
+) -> RowWriter:
     schema = catalog.schema_of(table)
     if has_foreign_keys(table):
-        return ReferringWriter(table, catalog, schema, checks)
-    return RowWriter(table, catalog.cluster, schema, checks)
+        return ReferringWriter(table, catalog, schema, checks, generated)
+    return RowWriter(table, catalog.cluster, schema, checks, generated)
 
 
 class ModifyNode(Node):
@@ -141,7 +144,8 @@ class ModifyNode(Node):
         self.table = statement.table
         self.key = fresh()
         """Where the number of affected rows is kept in Context.memo."""
-        checks = [] if isinstance(statement, Delete) else statement.checks
+        checks = () if isinstance(statement, Delete) else statement.checks
+        generated = () if isinstance(statement, Delete) else statement.generated
         width = len(self.table.columns)
         own = {(statement.rel, place): place for place in range(width)}
         self.writer = _writer(
@@ -151,6 +155,7 @@ class ModifyNode(Node):
                 (name, _single(compile_expressions([check], own, planner.catalog, planner)))
                 for name, check in checks
             ],
+            _generated(generated, own, planner.catalog, planner),
         )
         layout = {**own, (statement.rel, -1): width}
         layout.update({(var.rel, var.column): width + 1 + place for place, var in enumerate(others)})
@@ -187,18 +192,37 @@ class ModifyNode(Node):
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             if is_remote:
-                ctx.txn.expect(list(self._looked_up(part)))
+                ctx.txn.expect(list(self._looked_up(ctx, part)))
             yield from part
             if len(part) == BATCH:
                 ctx.tick()
                 yield None
 
-    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
+    def _looked_up(self, ctx: Context, rows: Sequence[Any]) -> Iterable[bytes]:
         """Keys that the change of these rows looks up."""
         return ()
 
+    def _filled(self, ctx: Context, row: Sequence[Any]) -> Sequence[Any]:
+        """A row ahead of its turn, with its generated columns; where they fail, that is told when its turn comes."""
+        if self.writer.generated is None:
+            return row
+        made = list(row)
+        with suppress(PgError):
+            self.writer.fill(ctx, made)
+        return made
+
     def inputs(self) -> Sequence[Node]:
         return ()
+
+
+def _generated(
+    columns: Sequence[tuple[int, Expr]], layout: Layout, catalog: Catalog, planner: Planner | None = None
+) -> Generated | None:
+    """Generated columns, compiled over a row of the table."""
+    if not columns:
+        return None
+    exprs = [expr for _place, expr in columns]
+    return tuple(place for place, _expr in columns), compile_expressions(exprs, layout, catalog, planner)
 
 
 def _single(values: Values) -> Callable[[Sequence[Any], Context], Any]:
@@ -254,7 +278,7 @@ class InsertNode(ModifyNode):
         if values is None:
             return None
 
-        if self._action is None and self._returning is None:
+        if self._action is None and self._returning is None and self.writer.generated is None:
             write = self.writer.insert
 
             def insert_only(ctx: Context) -> Rows:
@@ -286,8 +310,8 @@ class InsertNode(ModifyNode):
         c.memo[self.key] = count
         yield from batches(results)
 
-    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
-        return expecting.of_inserted(self.writer.access, rows)
+    def _looked_up(self, ctx: Context, rows: Sequence[Any]) -> Iterable[bytes]:
+        return expecting.of_inserted(self.writer.access, [self._filled(ctx, row) for row in rows])
 
     def _insert(self, ctx: Context, row: list[Any], results: Rows) -> int:
         action = self._action
@@ -410,12 +434,12 @@ class UpdateNode(ChangeNode):
         super().__init__(planner, statement)
         self._columns = statement.columns
 
-    def _looked_up(self, rows: Sequence[Any]) -> Iterable[bytes]:
+    def _looked_up(self, ctx: Context, rows: Sequence[Any]) -> Iterable[bytes]:
         pairs = []
         for row in rows:
             old = row[self._at + 1]
             new = dict(enumerate(old)) | dict(zip(self._columns, row))
-            pairs.append((old, list(new.values())))
+            pairs.append((old, self._filled(ctx, list(new.values()))))
         return expecting.of_updated(self.writer.access, pairs)
 
     def _change(self, ctx: Context, row: Sequence[Any], results: Rows) -> None:
@@ -453,7 +477,8 @@ def table_writer(table: Table, catalog: Catalog, env: Env) -> RowWriter:
     for check in sorted(table.checks, key=lambda check: check.name):
         bound = bind_check(check, table, env, catalog)
         checks.append((check.name, _single(compile_expressions([bound], layout, catalog))))
-    return _writer(table, catalog, checks)
+    columns = [(place, bind_generated(table, place, env, catalog)) for place in generated_places(table)]
+    return _writer(table, catalog, checks, _generated(columns, layout, catalog))
 
 
 class ColumnDefaults:
@@ -463,7 +488,7 @@ class ColumnDefaults:
         self._places: list[int] = []
         exprs: list[Expr] = []
         for place, column in enumerate(table.columns):
-            if column.default is None or column.dropped or place in given:
+            if column.default is None or column.generated or column.dropped or place in given:
                 continue
             target = (types.BY_OID[column.type_oid], column.typmod)
             parsed = parse_expression(column.default)

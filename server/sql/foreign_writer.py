@@ -10,7 +10,7 @@ from server.sql.access import Row
 from server.sql.context import Context
 from server.sql.foreign_checks import Checks
 from server.sql.foreign_keys import links_from, links_to
-from server.sql.row_writer import Check, RowWriter
+from server.sql.row_writer import Check, Generated, RowWriter
 
 
 def has_foreign_keys(table: Table) -> bool:
@@ -23,8 +23,15 @@ class ReferringWriter(RowWriter):
 
     __slots__ = ("_catalog", "_from", "_to", "_watched")
 
-    def __init__(self, table: Table, catalog: Catalog, schema: str, checks: Sequence[Check] = ()) -> None:
-        super().__init__(table, catalog.cluster, schema, checks)
+    def __init__(
+        self,
+        table: Table,
+        catalog: Catalog,
+        schema: str,
+        checks: Sequence[Check] = (),
+        generated: Generated | None = None,
+    ) -> None:
+        super().__init__(table, catalog.cluster, schema, checks, generated)
         self._catalog = catalog
         self._from, self._to = links_from(table, catalog), links_to(table, catalog)
         self._watched = frozenset(attnum - 1 for link in self._to for attnum in link.key.parent_columns)
@@ -45,7 +52,7 @@ class ReferringWriter(RowWriter):
 
     def update(self, ctx: Context, key: bytes, old: Row, new: list[Any], changed: Sequence[int]) -> bytes:
         new_key = super().update(ctx, key, old, new, changed)
-        if not self._watched.isdisjoint(changed):
+        if not self._watched.isdisjoint(self.touched(changed)):
             checks_of(ctx).parent_changed(self._to, old, new)
         if self._from:
             checks_of(ctx).child_updated(self._from, (key, new_key), old, new)

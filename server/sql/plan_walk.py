@@ -54,9 +54,9 @@ _CHILDREN: dict[type, tuple[str, ...]] = {
         "set_op",
         "ctes",
     ),
-    tree.Insert: ("source", "values", "checks", "on_conflict", "returning", "ctes"),
+    tree.Insert: ("source", "values", "checks", "generated", "on_conflict", "returning", "ctes"),
     tree.ConflictAction: ("sets", "where"),
-    tree.Update: ("query", "checks", "returning", "ctes"),
+    tree.Update: ("query", "checks", "generated", "returning", "ctes"),
     tree.Delete: ("query", "returning", "ctes"),
 }
 """The attributes of a node that may hold nodes (alone, in tuples, or in tuples of tuples)."""

@@ -20,6 +20,8 @@ BLIND, NON_KEY, EXCLUSIVE = int(LockClass.BLIND), int(LockClass.NON_KEY), int(Lo
 
 Check = tuple[str, Callable[[Row, Context], Any]]
 """A CHECK constraint: its name, and its expression over a row's columns."""
+Generated = tuple[tuple[int, ...], Callable[[Row, Context], Sequence[Any]]]
+"""The places of generated columns, and their values for a row's other columns."""
 
 _WORTHWHILE = 2_000
 """Bytes of a text that is compressed for the sake of its row, as where PostgreSQL begins to."""
@@ -30,12 +32,21 @@ _SHOWN_VALUE = 64
 class RowWriter:
     """Inserts, updates and deletes rows of one table; made once per plan."""
 
-    __slots__ = ("_not_null", "_schema", "access", "checks", "table")
+    __slots__ = ("_not_null", "_schema", "access", "checks", "generated", "table")
 
-    def __init__(self, table: Table, cluster: int, schema: str, checks: Sequence[Check] = ()) -> None:
+    def __init__(
+        self,
+        table: Table,
+        cluster: int,
+        schema: str,
+        checks: Sequence[Check] = (),
+        generated: Generated | None = None,
+    ) -> None:
         self.table = table
         self.access = access(table, cluster)
         self.checks = tuple(checks)
+        self.generated = generated
+        """None: there are no generated columns. Rows of tables that have some are lists, which `validate` fills in."""
         self._schema = schema
         self._not_null = tuple(
             place for place, column in enumerate(table.columns) if column.not_null and not column.dropped
@@ -82,7 +93,7 @@ class RowWriter:
 
     def _are_valid(self, ctx: Context, rows: Sequence[Row]) -> bool:
         """Whether no constraint fails; which row's error comes first is for `insert` to find."""
-        if not self.checks:
+        if not self.checks and self.generated is None:
             return not any(None in map(itemgetter(place), rows) for place in self._not_null)
         try:
             for row in rows:
@@ -96,6 +107,7 @@ class RowWriter:
         self.validate(ctx, new)
         reach = self.access
         txn = ctx.txn
+        changed = self.touched(changed)
         differs = [place for place in changed if not _same(old[place], new[place])]
         new_key = key
         if any(place in reach.key_columns for place in differs):
@@ -124,8 +136,25 @@ class RowWriter:
 
     # --- constraints ---
 
+    def touched(self, assigned: Sequence[int]) -> Sequence[int]:
+        """The columns that may change where these (0-based) are assigned: the generated ones too."""
+        return assigned if self.generated is None else (*assigned, *self.generated[0])
+
+    def fill(self, ctx: Context, row: Row) -> None:
+        """Set the generated columns of a row. Raises what their expressions raise."""
+        if self.generated is not None:
+            assert isinstance(row, list)
+            places, values = self.generated
+            for place, value in zip(places, values(row, ctx)):
+                row[place] = value
+
     def validate(self, ctx: Context, row: Row) -> None:
-        """NOT NULL, then CHECK in order of name (ExecConstraints). Raises PgError 23502, 23514."""
+        """Generated columns, then NOT NULL, then CHECK in order of name (ExecConstraints).
+
+        Raises PgError 23502, 23514, and what the expressions raise.
+        """
+        if self.generated is not None:
+            self.fill(ctx, row)
         for place in self._not_null:
             if row[place] is None:
                 column = self.table.columns[place]

@@ -564,6 +564,8 @@ class Insert:
     values: tuple[Expr, ...]
     checks: tuple[tuple[str, Expr], ...] = ()
     """CHECK constraints: (name, expression over Var(rel))."""
+    generated: tuple[tuple[int, Expr], ...] = ()
+    """Generated columns: (0-based position, expression over Var(rel))."""
     on_conflict: ConflictAction | None = None
     returning: tuple[Target, ...] = ()
     ctes: tuple[Cte, ...] = ()
@@ -580,6 +582,8 @@ class Update:
     query: Query
     columns: tuple[int, ...]
     checks: tuple[tuple[str, Expr], ...] = ()
+    generated: tuple[tuple[int, Expr], ...] = ()
+    """As in `Insert`."""
     returning: tuple[Target, ...] = ()
     """Over Var(rel) for the new row and the FROM relations."""
     ctes: tuple[Cte, ...] = ()

@@ -15,6 +15,7 @@ SAME = [
     r"\ds",
     r"\dE",
     r"\d app.nopk",
+    r"\d app.made",
     r"\d app.*",
     r"\d nope",
     r"\dp",
