@@ -1,5 +1,9 @@
 """DSQL's limits as the command line lowers them, and how fast connections may come (dsql-reference §4)."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from server.runtime.rate import Rate
@@ -9,6 +13,16 @@ from server.sql.limits import Limits, with_limits
 def test_what_is_given_counts_and_the_rest_is_dsqls() -> None:
     found = with_limits(Limits(), ("transaction_rows=10", "transaction_age_s=0.5", "transaction_rows=20"))
     assert (found.transaction_rows, found.transaction_age_s, found.tables) == (20, 0.5, 1_000)
+
+
+def test_the_documentation_names_each_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    table = page.partition("\n## Limits\n")[2].partition("\n## ")[0]
+    told: dict[str, float] = {}
+    for names, defaults in re.findall(r"^\| (`.+?) \| (\d[^|]*) \|", table, re.MULTILINE):
+        found = re.findall(r"\d+", defaults)
+        told.update(zip(re.findall(r"`(\w+)`", names), map(float, found)))
+    assert told == {each.name: each.default for each in fields(Limits)}
 
 
 @pytest.mark.parametrize(
