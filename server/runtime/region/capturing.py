@@ -108,7 +108,9 @@ class _Reader:
     async def _wait(self) -> None:
         self._refuse()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._has_come.wait(), IDLE_S)
+            # Not wait_for, which may lose a cancellation that comes together with what it waits for.
+            async with asyncio.timeout(IDLE_S):
+                await self._has_come.wait()
 
     def _refuse(self) -> None:
         """What is asked of a region that may not serve is refused, as to its clients."""
