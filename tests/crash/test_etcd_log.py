@@ -174,12 +174,12 @@ def test_one_that_was_overtaken_does_not_make_all_behind_it_go_twice(
         requests: list[int] = []
         refused, released = asyncio.Event(), asyncio.Event()
 
-        async def reordering(request: bytes) -> etcd_wire.Answer:
+        async def reordering(request: bytes, **how: bool) -> etcd_wire.Answer:
             number = next(number for number, record in enumerate(records) if record.data in request)
             requests.append(number)
             if number == 0:
                 await released.wait()
-            answer = await transact(request)
+            answer = await transact(request, **how)
             if not answer.succeeded:
                 refused.set()
             return answer
@@ -208,10 +208,10 @@ def test_a_lost_answer_is_found_in_the_log(
         transact = log._client.transact
         calls = 0
 
-        async def deaf(request: bytes) -> etcd_wire.Answer:
+        async def deaf(request: bytes, **how: bool) -> etcd_wire.Answer:
             nonlocal calls
             calls += 1
-            answer = await transact(request)
+            answer = await transact(request, **how)
             if calls <= 2:
                 raise Lost("the answer was lost")
             return answer
@@ -235,9 +235,9 @@ def test_a_refusal_behind_a_lost_answer_is_not_believed(
         transact = log._client.transact
         answers = [Lost(""), Full("mvcc: database space exceeded")]
 
-        async def refusing(request: bytes) -> etcd_wire.Answer:
+        async def refusing(request: bytes, **how: bool) -> etcd_wire.Answer:
             """etcd does what it is asked, and says that it did not."""
-            answer = await transact(request)
+            answer = await transact(request, **how)
             if answers:
                 raise answers.pop(0)
             return answer
@@ -263,15 +263,15 @@ def test_a_record_in_doubt_is_not_called_unwritten_by_a_full_cluster(
         transact = log._client.transact
         late: list[bytes] = []
 
-        async def slow(request: bytes) -> etcd_wire.Answer:
+        async def slow(request: bytes, **how: bool) -> etcd_wire.Answer:
             """The request stays on its way."""
             late.append(request)
             raise Lost("")
 
-        async def full(request: bytes) -> etcd_wire.Answer:
+        async def full(request: bytes, **how: bool) -> etcd_wire.Answer:
             if record.data in request or other.data in request:
                 raise Full("")
-            return await transact(request)
+            return await transact(request, **how)
 
         record, other = following(tail), following(tail, 200)
         monkeypatch.setattr(log._client, "transact", slow)
@@ -519,9 +519,9 @@ def test_a_damaged_record_is_read_from_nobody(
         asked: list[int] = []
         transact = log._client.transact
 
-        async def counting(request: bytes) -> etcd_wire.Answer:
+        async def counting(request: bytes, **how: bool) -> etcd_wire.Answer:
             asked.append(log._client._pick())
-            return await transact(request)
+            return await transact(request, **how)
 
         monkeypatch.setattr(log._client, "transact", counting)
         with pytest.raises(Damaged) as damaged:
