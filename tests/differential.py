@@ -86,7 +86,7 @@ class Pair:
         sql = statement.sql
         is_job = _INDEX.match(sql) or _VALIDATION.match(sql)
         ours = self.ours.simple(sql, statement.copy)
-        translated = re.sub(r"\basync\b", "", sql, count=1, flags=re.IGNORECASE) if is_job else sql
+        translated = re.sub(r"\basync\b", "     ", sql, count=1, flags=re.IGNORECASE) if is_job else sql
         theirs = self.theirs.simple(translated, statement.copy)
         if is_job:
             return self._job_done(ours[0], theirs[0], statement)

@@ -23,6 +23,12 @@ CREATE INDEX ASYNC q_n ON q (n);
 CREATE UNIQUE INDEX ASYNC q_all ON q (s, a, d);
 CREATE INDEX ASYNC r_x_y ON r (x, y);
 CREATE INDEX ASYNC r_s ON r (s);
+CREATE INDEX ASYNC p_lower ON p (lower(s), a);
+CREATE INDEX ASYNC p_sum ON p ((a + b), (k IS NULL)) WHERE n IS NOT NULL;
+CREATE INDEX ASYNC p_true ON p (n) WHERE k;
+CREATE UNIQUE INDEX ASYNC p_few ON p (id) INCLUDE (a) WHERE a > 2 OR s = 'a';
+CREATE INDEX ASYNC q_low ON q (a) WHERE a <= 5 AND s > 'a';
+CREATE INDEX ASYNC r_text ON r ((s || 'x')) WHERE y IS NOT NULL;
 """
 COLUMNS = {
     "p": {

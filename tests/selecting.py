@@ -186,7 +186,9 @@ def load(data: Data, tables: tuple[Table, ...] = TABLES, env: Env | None = None)
             key = made.key(row) if table.primary_key else made.hidden_key(number.to_bytes(16, "big"))
             reads.put(key, made.pack(row))
             for index in made.indexes:
-                reads.put(*index.entry(row, key))
+                entry = index.entry(row, key)
+                if entry is not None:
+                    reads.put(entry.key, entry.value)
     reads.sort()
     return reads
 

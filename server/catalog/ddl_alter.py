@@ -22,7 +22,7 @@ from server.catalog.ddl_index import attnum
 from server.catalog.ddl_table import refuse_reserved_schema, refuse_system_name
 from server.catalog.descriptor import Check, Table
 from server.errors import PgError
-from server.sql import ast, refusals, types
+from server.sql import ast, index_parts, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_generated, generated_places
 from server.sql.deparse import deparse
@@ -170,7 +170,8 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
     for at in generated_places(table):
         bound = bind_generated(table, at, change.env, change.catalog)
         columns[at] = msgspec.structs.replace(columns[at], default=deparse(bound, renamed))
-    return msgspec.structs.replace(renamed, columns=tuple(columns), checks=checks)
+    indexes = tuple(index_parts.reworded(table, renamed, index) for index in table.indexes)
+    return msgspec.structs.replace(renamed, columns=tuple(columns), checks=checks, indexes=indexes)
 
 
 def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:

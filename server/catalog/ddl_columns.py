@@ -15,7 +15,7 @@ from server.catalog.ddl_table import (
 )
 from server.catalog.descriptor import Column, ForeignKey, Index, Oid, Table, dropped_name
 from server.errors import PgError
-from server.sql import ast, refusals, types
+from server.sql import ast, index_parts, refusals, types
 from server.sql.bind_scalar import generated_places
 
 
@@ -63,7 +63,9 @@ def drop_column(change: Change, table: Table, command: ast.AlterCmd) -> None:
     gone = [attnum, *_generated_from(change, table, attnum)]
     shown = ddl_depend.shown(change, table.oid)
     texts = {each: f"column {table.columns[each - 1].name} of table {shown}" for each in gone}
-    leaving = {index.oid: index for index in table.indexes if any(_holds(index, each) for each in gone)}
+    leaving = {
+        index.oid: index for index in table.indexes if any(_holds(table, index, each) for each in gone)
+    }
 
     def needs(key: ForeignKey) -> str | None:
         if key in table.foreign_keys and not set(gone).isdisjoint(key.columns):
@@ -98,8 +100,9 @@ def _is_in_primary_key(table: Table, attnum: int) -> bool:
     return table.primary_key is not None and any(key.column == attnum for key in table.primary_key.keys)
 
 
-def _holds(index: Index, attnum: int) -> bool:
-    return attnum in index.include or any(key.column == attnum for key in index.keys)
+def _holds(table: Table, index: Index, attnum: int) -> bool:
+    """Whether the index is made of the column, also in an expression or in its predicate."""
+    return attnum in index_parts.columns_read(table, index)
 
 
 def _drop_own_keys(change: Change, oid: Oid, attnum: int) -> None:
@@ -118,7 +121,7 @@ def _mark_dropped(change: Change, table: Table, attnum: int) -> None:
     columns = list(table.columns)
     before = columns[attnum - 1]
     columns[attnum - 1] = Column(dropped_name(attnum), before.type_oid, before.typmod, dropped=True)
-    kept = tuple(index for index in table.indexes if not _holds(index, attnum))
+    kept = tuple(index for index in table.indexes if not _holds(table, index, attnum))
     change.put(msgspec.structs.replace(table, columns=tuple(columns), indexes=kept, checks=checks))
 
 

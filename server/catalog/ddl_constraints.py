@@ -79,6 +79,10 @@ def _usable_index(change: Change, table: Table, constraint: ast.Constraint, name
         raise PgError("55000", f'index "{name}" is not valid', position=position)
     if not index.unique:
         raise PgError("42809", f'"{name}" is not a unique index', detail=_NO_KEY, position=position)
+    if any(key.expression is not None for key in index.keys):
+        raise PgError("42809", f'index "{name}" contains expressions', detail=_NO_KEY, position=position)
+    if index.predicate is not None:
+        raise PgError("42809", f'"{name}" is a partial index', detail=_NO_KEY, position=position)
     for number, key in enumerate(index.keys, 1):
         if key.nulls_first:
             message = f'index "{name}" column number {number} does not have default sorting behavior'

@@ -13,6 +13,7 @@ from server.catalog.descriptor import ForeignKey, Index, Oid, Table
 from server.errors import PgError
 from server.sql import ast, types
 from server.sql.foreign_types import is_comparable
+from server.sql.index_parts import is_plain
 
 MOST_COLUMNS = 32
 """INDEX_MAX_KEYS of PostgreSQL."""
@@ -133,7 +134,8 @@ def _parent_key(parent: Table, names: Sequence[str]) -> tuple[Index, tuple[int, 
     if len(set(columns)) != len(columns):
         raise PgError("42830", "foreign key referenced-columns list must not contain duplicates")
     for index in parent.all_indexes:
-        if index.unique and index.state == "valid" and {key.column for key in index.keys} == set(columns):
+        usable = index.unique and index.state == "valid" and is_plain(index)
+        if usable and {key.column for key in index.keys} == set(columns):
             return index, columns
     raise PgError(
         "42830", f'there is no unique constraint matching given keys for referenced table "{parent.name}"'

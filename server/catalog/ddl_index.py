@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from server.catalog import store
 from server.catalog.ddl import (
     JOB_COLUMNS,
-    NAME_BYTES,
     Change,
     Result,
     choose_relation_name,
@@ -19,7 +19,8 @@ from server.catalog.ddl import (
 )
 from server.catalog.descriptor import Column, Index, IndexKey, Job, Table
 from server.errors import PgError
-from server.sql import ast, refusals, types
+from server.sql import ast, index_parts, refusals, tree, types
+from server.sql.bind import bind_scalar
 from server.sql.limits import Limits
 
 CLASS_OID = 1259
@@ -63,12 +64,16 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
     catalog = change.catalog
     table = find_table(catalog, change.env, statement.relation)
     require_owner(catalog, change.env, table.owner, f"table {table.name}")
-    keys, include = _keys(change, table, statement)
-    columns = [table.columns[key.column - 1].name for key in keys]
+    keys, include, predicate = _parts(change, table, statement)
+    columns = [index_parts.key_name(table, key) for key in keys]
     if statement.name is None:
         included = [table.columns[attnum - 1].name for attnum in include]
         name = choose_relation_name(
-            catalog, table.schema_oid, (table.name, *unique_names([*columns, *included])), "idx", ()
+            catalog,
+            table.schema_oid,
+            (table.name, *index_parts.unique_names([*columns, *included])),
+            "idx",
+            (),
         )
     else:
         name = statement.name[-1]
@@ -86,6 +91,7 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
         unique=statement.unique,
         nulls_not_distinct=statement.nulls_not_distinct,
         state=state,
+        predicate=predicate,
     )
     table = msgspec.structs.replace(table, indexes=(*table.indexes, index))
     check_index_count(change, table)
@@ -96,27 +102,42 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
     return Result("CREATE INDEX", JOB_COLUMNS, [(job_id,)])
 
 
-def unique_names(columns: Sequence[str]) -> list[str]:
-    """The columns' names as they go into an index's: repeated ones are numbered (ChooseIndexColumnNames)."""
-    found: list[str] = []
-    for column in columns:
-        name, number = column, 0
-        while name in found:
-            number += 1
-            name = column.encode()[: NAME_BYTES - len(str(number))].decode(errors="ignore") + str(number)
-        found.append(name)
-    return found
+_Parts: TypeAlias = tuple[tuple[IndexKey, ...], tuple[int, ...], str | None]
 
 
-def _keys(
-    change: Change, table: Table, statement: ast.IndexStmt
-) -> tuple[tuple[IndexKey, ...], tuple[int, ...]]:
-    keys = []
-    for element in statement.keys:
-        assert element.name is not None
-        keys.append(IndexKey(attnum(table, element.name), bool(element.nulls_first)))
-    check_key(change.txn.limits, [table.columns[key.column - 1] for key in keys])
-    return tuple(keys), tuple(attnum(table, name) for name in statement.including)
+def _parts(change: Change, table: Table, statement: ast.IndexStmt) -> _Parts:
+    """Keys, included columns, predicate. Raises PgError of names, types and expressions (transformIndexStmt)."""
+    predicate = None
+    if statement.where is not None:
+        predicate = _lasting(change, table, statement.where, "index predicate")
+    keys = tuple(_key(change, table, element) for element in statement.keys)
+    check_key(change.txn.limits, [_key_column(table, key) for key in keys])
+    return keys, tuple(attnum(table, name) for name in statement.including), predicate
+
+
+def _key(change: Change, table: Table, element: ast.IndexElem) -> IndexKey:
+    """A key as it is kept; a column in brackets is a column (ComputeIndexAttrs)."""
+    nulls_first = bool(element.nulls_first)
+    if element.name is not None:
+        return IndexKey(attnum(table, element.name), nulls_first)
+    assert element.expr is not None
+    bound = bind_scalar(element.expr, table, change.env, change.catalog, None, "index expression")
+    if isinstance(bound, tree.Var) and bound.column >= 0:
+        return IndexKey(bound.column + 1, nulls_first)
+    if bound.type.key_kind is None:
+        raise refusals.KEY_TYPE.error(bound.type.display)
+    return IndexKey(0, nulls_first, index_parts.lasting_text(bound, table, "index expression"))
+
+
+def _lasting(change: Change, table: Table, expr: ast.Expr, purpose: str) -> str:
+    bound = bind_scalar(expr, table, change.env, change.catalog, None, purpose)
+    return index_parts.lasting_text(bound, table, purpose)
+
+
+def _key_column(table: Table, key: IndexKey) -> Column:
+    """The key as a column."""
+    kind, typmod = index_parts.key_type(table, key)
+    return Column(index_parts.key_name(table, key), kind.oid, typmod)
 
 
 def attnum(table: Table, name: str) -> int:

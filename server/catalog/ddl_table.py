@@ -23,7 +23,7 @@ from server.catalog.ddl import (
 )
 from server.catalog.descriptor import SYSTEM_SCHEMAS, Check, Column, Index, IndexKey, Schema, Table
 from server.errors import PgError
-from server.sql import ast, refusals, types
+from server.sql import ast, index_parts, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
 from server.sql.deparse import deparse
@@ -274,7 +274,7 @@ class _Builder:
         included = [self.columns[attnum - 1].name for attnum in key.include]
         return Index(
             self.change.new_oid(),
-            self._index_name(key, () if key.primary else ddl_index.unique_names([*names, *included])),
+            self._index_name(key, () if key.primary else index_parts.unique_names([*names, *included])),
             key.keys,
             key.include,
             unique=True,

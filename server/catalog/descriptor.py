@@ -46,8 +46,10 @@ class IndexKey(msgspec.Struct, frozen=True, gc=False):
     """One key column of an index."""
 
     column: int
-    """attnum, from 1."""
+    """attnum, from 1; 0: `expression`."""
     nulls_first: bool = False
+    expression: str | None = None
+    """SQL text of what is computed of a row instead of a column."""
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -67,6 +69,8 @@ class Index(msgspec.Struct, frozen=True):
     comment: str | None = None
     constraint_comment: str | None = None
     """That of the constraint, which is an object of its own for COMMENT."""
+    predicate: str | None = None
+    """SQL text of the condition under which a row has an entry; None: every row has."""
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):

@@ -69,9 +69,9 @@ def get_indexdef(env: Any, oid: Oid, column: int = 0, pretty: bool = False) -> s
     if found is None:
         return None
     if column:
-        return system_text.index_column(*found, column) or ""
+        return system_text.index_column(*found, column, pretty) or ""
     qualified = not pretty or not names.relation_is_visible(env, found[0].oid)
-    return system_text.index_definition(env.catalog, *found, qualified=qualified)
+    return system_text.index_definition(env.catalog, *found, qualified=qualified, pretty=pretty)
 
 
 @sql("1387 pg_get_constraintdef(oid) text s\n2508 pg_get_constraintdef(oid,bool) text s", env=True)

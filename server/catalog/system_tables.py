@@ -18,7 +18,7 @@ from server.catalog.system_relation import (
     vector,
 )
 from server.catalog.system_text import included
-from server.sql import types
+from server.sql import index_parts, types
 from server.sql.types import Array, Type, row_type
 
 TABLE_METHOD_OID, INDEX_METHOD_OID = 2, 403
@@ -130,10 +130,8 @@ def _table_attribute(table: Table, attnum: int, column: Column) -> Values:
 
 
 def _index_attributes(table: Table, index: Index) -> Iterator[Values]:
-    attnums = (*(key.column for key in index.keys), *included(table, index))
-    for place, attnum in enumerate(attnums, 1):
-        column = table.columns[attnum - 1]
-        yield _attribute(index.oid, place, column.name, types.BY_OID[column.type_oid], column.typmod)
+    for place, (name, kind, typmod) in enumerate(system_text.index_columns(table, index), 1):
+        yield _attribute(index.oid, place, name, kind, typmod)
 
 
 @content("pg_attrdef")
@@ -162,7 +160,7 @@ def _pg_index(env: Any) -> Iterator[Values]:
 
 def _index(table: Table, index: Index) -> Values:
     keys = [key.column for key in index.keys]
-    kinds = [types.BY_OID[table.columns[attnum - 1].type_oid] for attnum in keys]
+    kinds = [index_parts.key_type(table, key)[0] for key in index.keys]
     return {
         "indexrelid": index.oid, "indrelid": table.oid, "indnatts": len(keys) + len(included(table, index)),
         "indnkeyatts": len(keys), "indisunique": index.unique,
@@ -172,6 +170,8 @@ def _index(table: Table, index: Index) -> Values:
         "indcollation": vector(kind.collation for kind in kinds),
         "indclass": vector(OPCLASS_OF.get(kind.name, 0) for kind in kinds),
         "indoption": vector(NULLS_FIRST_OPTION * key.nulls_first for key in index.keys),
+        "indexprs": system_text.expressions_text(table, index),
+        "indpred": system_text.predicate_text(table, index),
     }  # fmt: skip
 
 
@@ -302,13 +302,22 @@ def _pg_depend(env: Any) -> Iterator[Values]:
                     "refobjid": index.oid, "deptype": "i",
                 }  # fmt: skip
             else:
-                for key in index.keys:
-                    facts = {"classid": PG_CLASS_OID, "objid": index.oid, "refobjsubid": key.column}
+                for attnum in _index_depends(table, index):
+                    facts = {"classid": PG_CLASS_OID, "objid": index.oid, "refobjsubid": attnum}
                     yield owned | facts | {"deptype": "a"}
         for check in table.checks:
             yield owned | {"classid": PG_CONSTRAINT_OID, "objid": check.oid, "deptype": "a"}
         for foreign in table.foreign_keys:
             yield from _foreign_key_depends(table, foreign)
+
+
+def _index_depends(table: Table, index: Index) -> Iterator[int]:
+    """attnums that a plain index depends on, 0 for the table: keys, expressions, predicate (index_create)."""
+    plain = [key.column for key in index.keys if key.expression is None] + list(index.include)
+    yield from plain or [0]
+    computed = [key for key in index.keys if key.expression is not None]
+    yield from sorted({attnum for key in computed for attnum in index_parts.key_columns(table, key)})
+    yield from index_parts.predicate_columns(table, index)
 
 
 def _foreign_key_depends(table: Table, key: ForeignKey) -> Iterator[Values]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Oid, Table
 from server.catalog.system_relation import SCHEMA_OIDS
-from server.sql import tree, types
+from server.sql import index_parts, tree, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_generated
 from server.sql.deparse import deparse
@@ -14,6 +15,7 @@ from server.sql.env import Env
 from server.sql.keywords import quote_ident
 from server.sql.parse import parse_expression
 from server.sql.tree_walk import walk
+from server.sql.types import Type
 
 INDEX_METHOD = "btree_index"
 TABLE_METHOD = "btree_table"
@@ -41,10 +43,12 @@ def column_names(table: Table, attnums: tuple[int, ...]) -> str:
     return ", ".join(quote_ident(table.columns[attnum - 1].name) for attnum in attnums)
 
 
-def index_definition(catalog: Catalog, table: Table, index: Index, qualified: bool) -> str:
+def index_definition(
+    catalog: Catalog, table: Table, index: Index, qualified: bool, pretty: bool = False
+) -> str:
     """CREATE INDEX as pg_get_indexdef prints it; `qualified`: with the table's schema."""
     keys = ", ".join(
-        quote_ident(table.columns[key.column - 1].name) + (" NULLS FIRST" if key.nulls_first else "")
+        index_parts.key_text(table, key, pretty) + (" NULLS FIRST" if key.nulls_first else "")
         for key in index.keys
     )
     name = quote_ident(table.name)
@@ -55,13 +59,40 @@ def index_definition(catalog: Catalog, table: Table, index: Index, qualified: bo
     shown = f"CREATE {unique}INDEX {quote_ident(index.name)} ON {name} USING {INDEX_METHOD} ({keys})"
     if rest:
         shown += f" INCLUDE ({column_names(table, rest)})"
-    return shown + (" NULLS NOT DISTINCT" if index.nulls_not_distinct else "")
+    shown += " NULLS NOT DISTINCT" if index.nulls_not_distinct else ""
+    predicate = predicate_text(table, index, pretty)
+    return shown if predicate is None else f"{shown} WHERE {predicate}"
 
 
-def index_column(table: Table, index: Index, number: int) -> str | None:
+def predicate_text(table: Table, index: Index, pretty: bool = False) -> str | None:
+    """A partial index's condition; None: it holds every row."""
+    predicate = index_parts.predicate_of(table, index)
+    return None if predicate is None else deparse(predicate, table, pretty)
+
+
+def expressions_text(table: Table, index: Index, pretty: bool = False) -> str | None:
+    """The index's expressions with commas between, as pg_get_expr prints pg_index.indexprs; None: it has none."""
+    keys = [key for key in index.keys if key.expression is not None]
+    return ", ".join(deparse(index_parts.key_expression(table, key), table, pretty) for key in keys) or None
+
+
+def index_column(table: Table, index: Index, number: int, pretty: bool = False) -> str | None:
     """The column of an index by its place from 1; None beyond the last."""
-    attnums = (*(key.column for key in index.keys), *included(table, index))
-    return column_names(table, attnums[number - 1 : number]) if 0 < number <= len(attnums) else None
+    if 0 < number <= len(index.keys):
+        return index_parts.key_text(table, index.keys[number - 1], pretty)
+    rest = included(table, index)
+    place = number - len(index.keys)
+    return column_names(table, rest[place - 1 : place]) if 0 < place <= len(rest) else None
+
+
+def index_columns(table: Table, index: Index) -> Iterator[tuple[str, Type, int]]:
+    """Name, type and modifier of each column of an index, the included ones last (ConstructTupleDescriptor)."""
+    keys = [index_parts.key_name(table, key) for key in index.keys]
+    columns = [table.columns[attnum - 1] for attnum in included(table, index)]
+    names = index_parts.unique_names([*keys, *(column.name for column in columns)])
+    kinds = [index_parts.key_type(table, key) for key in index.keys]
+    kinds += [(types.BY_OID[column.type_oid], column.typmod) for column in columns]
+    return ((name, kind, typmod) for name, (kind, typmod) in zip(names, kinds))
 
 
 def key_definition(table: Table, index: Index) -> str:

@@ -32,7 +32,7 @@ from server.runtime.waiting import outcome, telling
 from server.session.transaction import Transaction
 from server.session.unique import unique_id
 from server.session.work import Wait
-from server.sql.access import PREFIX_LENGTH, IndexAccess, TableAccess
+from server.sql.access import PREFIX_LENGTH, Entry, IndexAccess, Row, TableAccess
 from server.sql.limits import Limits
 from server.sql.row_writer import entry_size
 from server.testing.desk import Desk, Match
@@ -294,13 +294,14 @@ class JobRunner:
             writes: dict[bytes, Write] = {}
             guards: list[bytes] = []
             for key, raw in items:
-                row = rows.unpack(raw)
-                entry_key, value = entries.entry(row, key)
-                exclusive = entries.is_exclusive(row)
-                if entry_size(entry_key, key, exclusive) > self._node.limits.key_bytes:
+                entry = _entry(entries, rows.unpack(raw), key)
+                if entry is None:
+                    continue
+                if entry_size(entry, key) > self._node.limits.key_bytes:
                     raise Unfit(TOO_LARGE)
-                if versions.get(entry_key, start_ts) is None and entry_key not in writes:
-                    writes[entry_key] = Write(entry_key, value, EXCLUSIVE if exclusive else BLIND)
+                if versions.get(entry.key, start_ts) is None and entry.key not in writes:
+                    lock = EXCLUSIVE if entry.exclusive else BLIND
+                    writes[entry.key] = Write(entry.key, entry.value, lock)
                     guards.append(key)
             if not writes:
                 return more
@@ -320,12 +321,14 @@ class JobRunner:
         versions = self._node.versions
         items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
         for key, raw in items:
-            entry_key, value = entries.entry(rows.unpack(raw), key)
-            there = versions.get(entry_key, start_ts)
+            entry = _entry(entries, rows.unpack(raw), key)
+            if entry is None:
+                continue
+            there = versions.get(entry.key, start_ts)
             if there is None:
                 require(index.unique, "K3: a building index is maintained by every commit")
                 raise Missing
-            if _points_elsewhere(there, value):
+            if _points_elsewhere(there, entry.value):
                 raise Unfit(DUPLICATE)
         return more
 
@@ -453,6 +456,14 @@ def _is_ended(job: Job | None) -> bool:
 
 def _is_completed(job: Job | None) -> bool:
     return job is not None and job.status == "completed"
+
+
+def _entry(entries: IndexAccess, row: Row, key: bytes) -> Entry | None:
+    """The row's entry; `Unfit` where the index's expressions can't be computed of the row."""
+    try:
+        return entries.entry(row, key)
+    except PgError as error:
+        raise Unfit(error.message) from error
 
 
 def _points_elsewhere(there: bytes | None, value: bytes) -> bool:

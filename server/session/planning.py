@@ -56,6 +56,8 @@ def find(plans: Plans, sql: str, catalog: Catalog) -> tuple[Prepared, Sequence[t
     if lifted is None:
         return None
     prepared = plans.get(lifted.key)
+    if prepared is not None and prepared.deciding:
+        prepared = plans.get(preparing.decided_key(lifted, prepared))
     if prepared is None or prepared.catalog is not catalog:
         return None
     return prepared, lifted.literals
@@ -102,7 +104,7 @@ def prepare_query(
 
     key, prepared, params = yield from aside(session, len(parsed.text), made)
     if key is not None and session.txn is not None and _is_for_others(session, session.txn):
-        preparing.remember(session.plans, key, prepared)
+        preparing.remember(session.plans, key, prepared, lifted)
     return prepared, params
 
 

@@ -54,6 +54,7 @@ class Prepared:
         "asks",
         "catalog",
         "columns",
+        "deciding",
         "is_allowed",
         "is_of_the_moment",
         "is_query",
@@ -87,6 +88,7 @@ class Prepared:
         is_of_the_moment: bool = False,
         observes: bool = False,
         settles: bool = False,
+        deciding: tuple[int, ...] = (),
     ) -> None:
         self.parsed = parsed
         """None: the empty statement."""
@@ -97,6 +99,8 @@ class Prepared:
         self.param_types = param_types
         """The client's parameters, then the lifted literals."""
         self.lifted = lifted
+        self.deciding = deciding
+        """Which of the lifted literals, from 0, have their values in the plan (server.sql.deciding)."""
         self.tag = tag
         self.tables = tables
         self.accesses = accesses
@@ -144,6 +148,7 @@ class Prepared:
             modifies=self.modifies,
             observes=self.observes,
             settles=self.settles,
+            deciding=self.deciding,
         )
 
     def row_description(self, formats: tuple[int, ...]) -> bytes:

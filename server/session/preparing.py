@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from server.session.environment import SessionEnv
 from server.session.prepared import Executable, Prepared
 from server.sql import ast, ast_walk, scanner, tree, types
 from server.sql.bind import MOST_PARAMS, bind
+from server.sql.deciding import deciding
 from server.sql.dml import plan_modification
+from server.sql.env import Env, WatchedEnv
 from server.sql.parse import NotLiftable, parse_lifted
 from server.sql.plan import plan_query
 from server.sql.plan_walk import rewrite
@@ -37,10 +39,24 @@ OPTIMIZABLE = (
 Plans = dict[str, Prepared]
 
 
-def remember(plans: Plans, key: str, prepared: Prepared) -> None:
-    """Put into a bounded cache, unless the plan holds a value that the next execution must not get."""
+def remember(plans: Plans, key: str, prepared: Prepared, lifted: scanner.Lifted | None = None) -> None:
+    """Put into a bounded cache, unless the plan holds a value that the next execution must not get.
+
+    A plan that holds for some literals is found by these, and tells which they are under `key` itself.
+    """
     if prepared.is_of_the_moment:
         return
+    if prepared.deciding and lifted is not None:
+        _put(plans, decided_key(lifted, prepared), prepared)
+    _put(plans, key, prepared)
+
+
+def decided_key(lifted: scanner.Lifted, prepared: Prepared) -> str:
+    """The shape with the literals that decide in their places; no shape and no text has a NUL before a `=`."""
+    return lifted.key + "".join(f"\0={lifted.literals[number][1]}" for number in prepared.deciding)
+
+
+def _put(plans: Plans, key: str, prepared: Prepared) -> None:
     if len(plans) >= CACHE_SIZE:
         del plans[next(iter(plans))]
     plans[key] = prepared
@@ -107,8 +123,11 @@ def prepare_statement(
     """
     declared = _declared(oids, parsed.parameters) if most_params else ()
     bound = bind(parsed.statement, catalog, env, declared, literals, most_params)
+    decided: tuple[int, ...] = ()
     if constants is not None:
-        bound = _with_constants(bound, constants)
+        bound = _with_constants(bound, dict(enumerate(constants)))
+    elif literals:
+        bound, decided = _with_deciding(bound, literals, env)
     return Prepared(
         parsed,
         catalog,
@@ -123,14 +142,40 @@ def prepare_statement(
         is_of_the_moment=bound.is_of_the_moment,
         observes=bound.observes,
         settles=bound.settles,
+        deciding=decided,
     )
 
 
-def _with_constants(bound: Bound, values: Sequence[Any]) -> Bound:
-    """The statement with its parameters' values in their places."""
+def _with_deciding(
+    bound: Bound, literals: Sequence[tuple[str, str]], env: SessionEnv
+) -> tuple[Bound, tuple[int, ...]]:
+    """The statement with those lifted literals in their places that decide which index serves it, and which these are.
+
+    Raises `NotLiftable` where one can't be read: bound from its own text the statement fails with its position.
+    """
+    first = len(bound.param_types) - len(literals)
+    places = sorted(deciding(bound.statement, first))
+    if not places:
+        return bound, ()
+    watched = WatchedEnv(env)
+    try:
+        values = {
+            place: _literal_value(literals[place - first], bound.param_types[place], watched)
+            for place in places
+        }
+    except PgError:
+        raise NotLiftable from None
+    if watched.is_of_the_moment:
+        bound = replace(bound, is_of_the_moment=True)
+    return _with_constants(bound, values), tuple(place - first for place in places)
+
+
+def _with_constants(bound: Bound, values: Mapping[int, Any]) -> Bound:
+    """The statement with the values of these parameters in their places."""
 
     def change(node: Any) -> Any:
-        return tree.Const(node.type, values[node.index]) if isinstance(node, tree.Param) else None
+        known = isinstance(node, tree.Param) and node.index in values
+        return tree.Const(node.type, values[node.index]) if known else None
 
     return replace(bound, statement=rewrite(bound.statement, change))
 
@@ -192,12 +237,14 @@ def literal_values(prepared: Prepared, literals: Sequence[tuple[str, str]], env:
     """Values of the lifted literals of a text whose shape is `prepared`'s; raises PgError as the literal would."""
     first = len(prepared.param_types) - prepared.lifted
     values: list[Any] = []
-    for (kind, text), wanted in zip(literals, prepared.param_types[first:]):
-        if kind == "i" or kind == "I":
-            values.append(int(text))
-        else:
-            values.append(wanted.input(text, -1, env))
+    for literal, wanted in zip(literals, prepared.param_types[first:]):
+        values.append(_literal_value(literal, wanted, env))
     return values
+
+
+def _literal_value(literal: tuple[str, str], wanted: Type, env: Env) -> Any:
+    kind, text = literal
+    return int(text) if kind == "i" or kind == "I" else wanted.input(text, -1, env)
 
 
 def prepare_lifted(lifted: scanner.Lifted, catalog: Catalog, env: SessionEnv) -> Prepared | None:

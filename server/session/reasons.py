@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adjudicator.messages import Aborted, Reason
-from server.catalog.descriptor import Catalog, Index, Table
+from server.catalog.descriptor import Catalog, Column, Table
 from server.catalog.store import ROLES, SCHEMAS, TABLES, is_catalog_key
 from server.errors import PgError
 from server.sql import types
@@ -86,7 +87,7 @@ def describe(key: bytes, catalog: Catalog, env: Env) -> tuple[Place, str]:
     if oid == table.oid:
         return _describe_row(key, table, catalog, env)
     found = next(each for each in access(table, catalog.cluster).indexes if each.index.oid == oid)
-    shown = _shown_key(key, table, found.index, found.kinds, env)
+    shown = _shown_key(key, found.key_columns, found.kinds, env)
     schema, name = _schema_of(table, catalog), found.index.name
     what = f'key {shown} of index "{name}" of table "{schema}.{table.name}"'
     return Place(schema, table.name, name, shown), what
@@ -97,7 +98,8 @@ def _describe_row(key: bytes, table: Table, catalog: Catalog, env: Env) -> tuple
     if table.primary_key is None:
         hidden = key[PREFIX_LENGTH:].hex()
         return Place(schema, table.name, None, hidden), f'row {hidden} of table "{schema}.{table.name}"'
-    shown = _shown_key(key, table, table.primary_key, access(table, catalog.cluster).kinds, env)
+    columns = [table.columns[each.column - 1] for each in table.primary_key.keys]
+    shown = _shown_key(key, columns, access(table, catalog.cluster).kinds, env)
     return Place(schema, table.name, None, shown), f'key {shown} of table "{schema}.{table.name}"'
 
 
@@ -119,8 +121,7 @@ def _schema_of(table: Table, catalog: Catalog) -> str:
     return schema.name if schema is not None else str(table.schema_oid)
 
 
-def _shown_key(key: bytes, table: Table, index: Index, kinds: tuple[str, ...], env: Env) -> str:
-    columns = [table.columns[each.column - 1] for each in index.keys]
+def _shown_key(key: bytes, columns: Sequence[Column], kinds: tuple[str, ...], env: Env) -> str:
     return _shortened(key_text(columns, keycode.decode(kinds, key), env))
 
 

@@ -2,25 +2,43 @@
 
     row          prefix(cluster, table oid) + encoded primary key      -> msgpack array of all columns by attnum
                  without a primary key: prefix + 16 hidden bytes
-    index entry  prefix(cluster, index oid) + encoded key columns      -> msgpack array [row key without prefix,
-                 + row key without prefix, unless the entry is unique     key columns..., included columns...]
+    index entry  prefix(cluster, index oid) + encoded keys             -> msgpack array [row key without prefix,
+                 + row key without prefix, unless the entry is unique     keys..., included columns...]
 
+A key is a column's value or what an expression computes; a row that a partial index's predicate leaves out has none.
 An entry of a unique index is unique by its key alone, except that one with a NULL in its key (nulls being
 distinct) carries the row key too. A dropped column is nil in rows that are written after it was dropped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from server.catalog.descriptor import Column, Index, IndexKey, Table
-from server.sql import refusals, types
+from server.catalog.descriptor import Column, Index, Table
+from server.sql import refusals, tree, types
+from server.sql.codegen import compile_expr, compile_row
+from server.sql.index_parts import (
+    canonical,
+    is_plain,
+    key_expression,
+    key_type,
+    predicate_of,
+    steady_context,
+    strip_relabels,
+)
+from server.sql.index_parts import key_columns as key_attnums
+from server.sql.index_parts import key_text as index_key_text
+from server.sql.tree import Expr
 from storage import keycode, rowcode
 
 Row: TypeAlias = Sequence[Any]
 Converter: TypeAlias = Callable[[Any], Any]
 
+Place: TypeAlias = int | Expr
+"""What a key is of: a column from 0, or an expression in its canonical form (server.sql.index_parts)."""
+
 PREFIX_LENGTH = 8
+_NO_KEY = b"\0" * PREFIX_LENGTH
 _LONG = 1 << 20
 """Bytes of an included text that is compressed, as in its row."""
 
@@ -33,9 +51,8 @@ def key_kind(column: Column) -> str:
     return found.key_kind
 
 
-def _key_values(columns: Sequence[Column], keys: Sequence[IndexKey]) -> Callable[[Row], Sequence[Any]]:
+def _key_values(columns: Sequence[Column], positions: Sequence[int]) -> Callable[[Row], Sequence[Any]]:
     """A function from a row to the values of its key columns, in the form that is encoded."""
-    positions = [key.column - 1 for key in keys]
     converters: list[tuple[int, Converter]] = []
     for place, position in enumerate(positions):
         found = types.BY_OID[columns[position].type_oid]
@@ -59,41 +76,83 @@ def _key_of(encode: keycode.Encoder, values: Callable[[Row], Sequence[Any]]) -> 
     return lambda row: encode(values(row))
 
 
-class IndexAccess:
-    """A secondary index: the entry that a row has in it."""
+class Entry(NamedTuple):
+    """What a row has in an index."""
 
-    __slots__ = ("_encode", "_pack", "_stored", "_values", "hi", "index", "kinds", "lo", "nulls_first")
+    key: bytes
+    value: bytes
+    exclusive: bool
+    """The key is the entry's alone; else the row's own key is part of it."""
+
+
+class IndexAccess:
+    """A secondary index: the entry that a row has in it, if its predicate lets it have one.
+
+    What its expressions compute stands behind the row's columns while an entry is made. They depend on the row alone,
+    so an entry can be found again from the row for as long as it is there.
+    """
+
+    __slots__ = (
+        "_compute",
+        "_encode",
+        "_pack",
+        "_predicate",
+        "_stored",
+        "_table",
+        "_values",
+        "hi",
+        "index",
+        "key_columns",
+        "kinds",
+        "lo",
+        "nulls_first",
+        "places",
+        "predicate",
+    )
 
     def __init__(self, table: Table, index: Index, cluster: int) -> None:
+        self._table = table
         self.index = index
         self.lo = keycode.prefix(cluster, index.oid)
         self.hi = keycode.successor(self.lo)
-        self.kinds = tuple(key_kind(table.columns[key.column - 1]) for key in index.keys)
+        expressions = [key_expression(table, key) for key in index.keys if key.expression is not None]
+        columns, positions = _with_computed(table, index)
+        self.key_columns = tuple(columns[position] for position in positions)
+        """One per key; an expression's is made up, with its text as its name."""
+        self.kinds = tuple(map(key_kind, self.key_columns))
+        self.places = tuple(_places(positions, len(table.columns), expressions))
+        """What each key is of."""
+        layout = {(0, place): place for place in range(len(table.columns))}
+        self._compute = compile_row(expressions, layout) if expressions else None
+        predicate = predicate_of(table, index)
+        self.predicate = None if predicate is None else canonical(predicate, 0)
+        self._predicate = None if predicate is None else compile_expr(predicate, layout)
         self.nulls_first = tuple(key.nulls_first for key in index.keys)
         self._encode = keycode.encoder(self.kinds, self.nulls_first)
-        self._values = _key_values(table.columns, index.keys)
-        stored = [key.column - 1 for key in index.keys] + [attnum - 1 for attnum in index.include]
-        self._stored = tuple(
-            (position, types.BY_OID[table.columns[position].type_oid].pack) for position in stored
-        )
+        self._values = _key_values(columns, positions)
+        stored = positions + [attnum - 1 for attnum in index.include]
+        self._stored = tuple((position, types.BY_OID[columns[position].type_oid].pack) for position in stored)
         self._pack = rowcode.pack
 
     def key_prefix(self, values: Sequence[Any]) -> bytes:
         """The bytes that all entries with these leading key values begin with."""
         return self.lo + self._encode(values)
 
-    def is_exclusive(self, row: Row) -> bool:
-        """Whether the row's entry must be unique by its key columns alone."""
-        if not self.index.unique:
-            return False
-        return self.index.nulls_not_distinct or None not in self._values(row)
+    def entry(self, row: Row, row_key: bytes) -> Entry | None:
+        """The entry of `row`, whose own key is `row_key`; None: the predicate keeps it out.
 
-    def entry(self, row: Row, row_key: bytes) -> tuple[bytes, bytes]:
-        """The key and the value of the entry of `row`, whose own key is `row_key`."""
+        Raises what the expressions raise of the row: PgError.
+        """
+        if self._predicate is not None and self._predicate(row, steady_context()) is not True:
+            return None
+        if self._compute is not None:
+            row = [*row, *self._compute(row, steady_context())]
         suffix = row_key[PREFIX_LENGTH:]
         values = self._values(row)
         key = self.lo + self._encode(values)
-        if not self.index.unique or (None in values and not self.index.nulls_not_distinct):
+        index = self.index
+        exclusive = index.unique and (index.nulls_not_distinct or None not in values)
+        if not exclusive:
             key += suffix
         stored: list[Any] = [suffix]
         for position, pack in self._stored:
@@ -103,7 +162,47 @@ class IndexAccess:
         if len(packed) > _LONG:
             rowcode.shrink(stored, _LONG)
             packed = self._pack(stored)
-        return key, packed
+        return Entry(key, packed, exclusive)
+
+    def key_values(self, row: Row) -> list[Any]:
+        """The values of a row's keys."""
+        if self._compute is not None:
+            row = [*row, *self._compute(row, steady_context())]
+        return [row[position] for position, _pack in self._stored[: len(self.kinds)]]
+
+    @property
+    def key_attnums(self) -> list[int]:
+        """The columns that the keys are made of, from 1."""
+        return sorted({attnum for key in self.index.keys for attnum in key_attnums(self._table, key)})
+
+    def unique_key(self, row: Row) -> bytes | None:
+        """The key of the row's entry where that must be unique by it alone."""
+        if not self.index.unique:
+            return None
+        entry = self.entry(row, _NO_KEY)
+        return entry.key if entry is not None and entry.exclusive else None
+
+
+def _with_computed(table: Table, index: Index) -> tuple[list[Column], list[int]]:
+    """The table's columns and one more for each expression; which of them are the keys, from 0."""
+    columns, positions = list(table.columns), []
+    for key in index.keys:
+        if key.expression is None:
+            positions.append(key.column - 1)
+            continue
+        kind, typmod = key_type(table, key)
+        positions.append(len(columns))
+        columns.append(Column(index_key_text(table, key, True), kind.oid, typmod))
+    return columns, positions
+
+
+def _places(positions: Sequence[int], width: int, expressions: Sequence[Expr]) -> Iterator[Place]:
+    for position in positions:
+        if position < width:
+            yield position
+            continue
+        found = strip_relabels(canonical(expressions[position - width], 0))
+        yield found.column if isinstance(found, tree.Var) else found
 
 
 class TableAccess:
@@ -138,7 +237,7 @@ class TableAccess:
         self.key_columns = tuple(key.column - 1 for key in keys)
         self.kinds = tuple(key_kind(table.columns[position]) for position in self.key_columns)
         self._encode = keycode.encoder(self.kinds, start=self.lo)
-        self._values = _key_values(table.columns, keys)
+        self._values = _key_values(table.columns, self.key_columns)
         self.key = _key_of(self._encode, self._values)
         """The key of a row by its primary key; tables without one take `hidden_key`."""
         self._packers = self._converters("pack")
@@ -149,7 +248,7 @@ class TableAccess:
         self.indexes = tuple(IndexAccess(table, index, cluster) for index in table.indexes)
         unique = set(self.key_columns)
         for index in table.indexes:
-            if index.unique:
+            if index.unique and is_plain(index):
                 unique.update(key.column - 1 for key in index.keys)
         self.unique_columns = frozenset(unique)
         """0-based: an UPDATE of one of them is a key update (dsql-reference §5.2)."""

@@ -26,6 +26,7 @@ _OWN_WORDING = {
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
     "column generation expression": "column generation expressions",
+    "index predicate": "index predicates",
     "CALL": "CALL arguments",
     "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window RANGE": "window RANGE",

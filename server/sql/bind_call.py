@@ -34,6 +34,7 @@ NO_SETS = {
     "DEFAULT": "DEFAULT expressions",
     "index expression": "index expressions",
     "column generation expression": "column generation expressions",
+    "index predicate": "index predicates",
     "CALL": "CALL arguments",
     "COPY FROM WHERE": "COPY FROM WHERE conditions",
     "window frame": "window definitions",

@@ -21,8 +21,12 @@ from server.sql.bind_missing import missing_column
 from server.sql.bind_scalar import column_default, table_checks, table_generated
 from server.sql.bind_setop import convert
 from server.sql.bind_target import TargetEntry, finish_targets, returning
-from server.sql.coerce import as_boolean
+from server.sql.coerce import as_boolean, settle_unknown
+from server.sql.grammar_base import NotLiftable
+from server.sql.index_parts import key_columns
+from server.sql.inference import Inference
 from server.sql.scope import NsColumn, NsItem, Scope, error
+from server.sql.tree_walk import walk
 from server.sql.types import BY_OID, UNKNOWN
 
 Row = list[tree.Expr | None]
@@ -244,7 +248,7 @@ def _on_conflict(scope: Scope, table: Table, item: NsItem, node: ast.OnConflict)
             node.at,
             hint="For example, ON CONFLICT (column_name).",
         )
-    arbiters = _arbiters(scope, table, node)
+    arbiters = _arbiters(scope, table, item, node)
     _read_arbiters(scope, table, item, arbiters)
     if node.action != "update":
         return tree.ConflictAction(arbiters, False)
@@ -269,7 +273,8 @@ def _read_arbiters(scope: Scope, table: Table, item: NsItem, arbiters: Sequence[
     for oid, index in _unique_indexes(table):
         if oid in arbiters:
             scope.state.need(table.oid, "SELECT", item.rel)
-            scope.state.accesses[item.rel].selected.update(key.column for key in index.keys)
+            for key in index.keys:
+                scope.state.accesses[item.rel].selected.update(key_columns(table, key))
 
 
 def _excluded(table: Table, rel: int) -> NsItem:
@@ -289,7 +294,7 @@ def _unique_indexes(table: Table) -> list[tuple[int, Index]]:
     ]
 
 
-def _arbiters(scope: Scope, table: Table, node: ast.OnConflict) -> tuple[int, ...]:
+def _arbiters(scope: Scope, table: Table, item: NsItem, node: ast.OnConflict) -> tuple[int, ...]:
     """The indexes that an inference clause or a constraint's name means; raises 42P10, 42704, 42703."""
     if node.constraint is not None:
         for oid, unique in _unique_indexes(table):
@@ -298,19 +303,30 @@ def _arbiters(scope: Scope, table: Table, node: ast.OnConflict) -> tuple[int, ..
         raise error("42704", f'constraint "{node.constraint}" for table "{table.name}" does not exist')
     if not node.target:
         return ()
-    if node.target_where is not None:
-        as_boolean(scope, transform_as(scope, node.target_where, "index predicate"), "WHERE")
-    wanted: set[int] = set()
+    wanted = Inference(table)
     for element in node.target:
-        if element.name is None:
-            raise _no_arbiter()
-        wanted.add(_inferred(scope, table, element.name, element.at) + 1)
-    matching = tuple(
-        oid for oid, index in _unique_indexes(table) if {key.column for key in index.keys} == wanted
-    )
+        if element.name is not None:
+            wanted.columns.add(_inferred(scope, table, element.name, element.at) + 1)
+        else:
+            assert element.expr is not None
+            wanted.add(_fixed(scope, element.expr, "index expression"), item.rel)
+    if node.target_where is not None:
+        wanted.limit(_fixed(scope, node.target_where, "index predicate"), item.rel)
+    matching = tuple(oid for oid, index in _unique_indexes(table) if wanted.infers(index))
     if not matching:
-        raise _no_arbiter()
+        raise error(
+            "42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification"
+        )
     return matching
+
+
+def _fixed(scope: Scope, node: ast.Expr, kind: str) -> tree.Expr:
+    """An expression of the inference clause: its literals are part of the plan."""
+    made = settle_unknown(scope, transform_as(scope, node, kind))
+    lifted = len(scope.state.param_types)
+    if any(isinstance(part, tree.Param) and part.index >= lifted for part in walk(made)):
+        raise NotLiftable
+    return made
 
 
 def _inferred(scope: Scope, table: Table, name: str, at: int) -> int:
@@ -318,7 +334,3 @@ def _inferred(scope: Scope, table: Table, name: str, at: int) -> int:
         if column.name == name and not column.dropped:
             return index
     raise missing_column(scope, None, name, at)
-
-
-def _no_arbiter() -> Exception:
-    return error("42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification")

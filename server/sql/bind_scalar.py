@@ -22,6 +22,7 @@ PURPOSES = {
     "check": "CHECK",
     "index expression": "index expression",
     "generated": GENERATION,
+    "index predicate": "index predicate",
     "call": "CALL",
     "copy where": "COPY FROM WHERE",
 }
@@ -42,7 +43,7 @@ def bind_scalar(
     `purpose` is one of `PURPOSES`, for DEFAULT and GENERATED with the column's name after a
     colon (`default:price`); `target` is the type and modifier to assign to. Raises what PostgreSQL raises:
     42804, 0A000 (subqueries, sets, columns in DEFAULT), 42803,
-    42P20, 42P02, 42P17 (functions in index keys and of generated columns that are not immutable, generated
+    42P20, 42P02, 42P17 (functions of indexes and of generated columns that are not immutable, generated
     columns of generated ones), 42P10.
     """
     word, _, column = purpose.partition(":")
@@ -61,9 +62,11 @@ def bind_scalar(
         _check_generation(scope, table, made)
     if target is not None:
         return _assigned(scope, made, target, column)
+    if kind == "index predicate":
+        made = as_boolean(scope, made, "WHERE")
     made = settle_unknown(scope, made)
-    if kind == "index expression" and not is_immutable(made):
-        raise error("42P17", "functions in index expression must be marked IMMUTABLE")
+    if kind.startswith("index ") and not is_immutable(made):
+        raise error("42P17", f"functions in {kind} must be marked IMMUTABLE")
     return made
 
 

@@ -18,6 +18,7 @@ REFUSED = {
     "COPY FROM WHERE": "cannot use subquery in COPY FROM WHERE condition",
     "index expression": "cannot use subquery in index expression",
     "column generation expression": "cannot use subquery in column generation expression",
+    "index predicate": "cannot use subquery in index predicate",
 }
 
 

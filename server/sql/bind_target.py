@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.errors import PgError
@@ -37,10 +37,15 @@ class TargetEntry:
 
 def figure_name(scope: Scope, node: ast.Expr) -> str:
     """The name of an output column without AS."""
-    return _figure(scope, node)[0] or UNNAMED
+    return _figure(scope.state.sublink_names, node)[0] or UNNAMED
 
 
-def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
+def figure_key_name(node: ast.Expr) -> str:
+    """The name of an expression among an index's columns (FigureIndexColname)."""
+    return _figure({}, node)[0] or "expr"
+
+
+def _figure(sublinks: Mapping[int, str], node: ast.Expr) -> tuple[str | None, int]:
     """(name, strength): 2 from a column or function, 1 from a type or CASE."""
     match node:
         case ast.ColumnRef(names=names):
@@ -53,15 +58,15 @@ def _figure(scope: Scope, node: ast.Expr) -> tuple[str | None, int]:
         case ast.JsonCall(name=called):
             return called, 2
         case ast.Subscript(arg=arg) | ast.Collate(arg=arg):
-            return _figure(scope, arg)
+            return _figure(sublinks, arg)
         case ast.TypeCast(arg=arg, type=kind):
-            inner = _figure(scope, arg)
+            inner = _figure(sublinks, arg)
             return inner if inner[1] > 1 else (kind.names[-1], 1)
         case ast.CaseExpr(default=default):
-            inner = _figure(scope, default) if default is not None else (None, 0)
+            inner = _figure(sublinks, default) if default is not None else (None, 0)
             return inner if inner[1] > 1 else ("case", 1)
         case ast.SubLink():
-            return scope.state.sublink_names.get(id(node)), 2 if id(node) in scope.state.sublink_names else 0
+            return sublinks.get(id(node)), 2 if id(node) in sublinks else 0
         case ast.MinMax(op=name) | ast.SqlValueFunction(name=name):
             return name.lower(), 2
     fixed = _FIXED.get(type(node))

@@ -211,6 +211,8 @@ def _simple(node: tree.Expr, parent: tree.Expr) -> bool:
     """No brackets are needed inside `parent` (isSimpleNode)."""
     if isinstance(node, _CASTS):
         return _is_function(node) or _simple(node.arg, node)
+    if isinstance(node, tree.ArrayOp):
+        return False
     is_operator = isinstance(node, tree.Call) and node.operator is not None
     if not is_operator and not isinstance(node, (tree.BoolExpr, *_TESTS)):
         return True

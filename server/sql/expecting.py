@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, TableAccess
-
-_NO_KEY = b"\0" * PREFIX_LENGTH
+from server.errors import PgError
+from server.sql.access import IndexAccess, Row, TableAccess
 
 
 def of_inserted(access: TableAccess, rows: Sequence[Row]) -> Iterator[bytes]:
@@ -15,8 +14,9 @@ def of_inserted(access: TableAccess, rows: Sequence[Row]) -> Iterator[bytes]:
                 continue
             yield access.key(row)
         for index in access.indexes:
-            if index.is_exclusive(row):
-                yield _entry_key(index, row)
+            key = _unique_key(index, row)
+            if key is not None:
+                yield key
 
 
 def of_updated(access: TableAccess, pairs: Sequence[tuple[Row, Row]]) -> Iterator[bytes]:
@@ -28,10 +28,14 @@ def of_updated(access: TableAccess, pairs: Sequence[tuple[Row, Row]]) -> Iterato
         ):
             yield access.key(new)
         for index in access.indexes:
-            if index.is_exclusive(new) and _entry_key(index, old) != (key := _entry_key(index, new)):
+            key = _unique_key(index, new)
+            if key is not None and key != _unique_key(index, old):
                 yield key
 
 
-def _entry_key(index: IndexAccess, row: Row) -> bytes:
-    """The key of the row's entry; of one that is unique by it alone it says nothing of the row's own."""
-    return index.entry(row, _NO_KEY)[0]
+def _unique_key(index: IndexAccess, row: Row) -> bytes | None:
+    """As `IndexAccess.unique_key`; None too where an expression fails, which is told when the row is written."""
+    try:
+        return index.unique_key(row)
+    except PgError:
+        return None

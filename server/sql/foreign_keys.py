@@ -184,7 +184,8 @@ def _path(reach: TableAccess, key: ForeignKey, parent: Table) -> Path | None:
         best = (_leading(table.primary_key.keys, usable), None)
     for index in reach.indexes:
         count = _leading(index.index.keys, usable)
-        if index.index.state == "valid" and count > best[0]:
+        usable_whole = index.index.state == "valid" and index.predicate is None
+        if usable_whole and count > best[0]:
             best = (count, index)
     count, found = best
     if not count:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
-from server.sql.plan_path import strip_relabels
+from server.sql.access import access
+from server.sql.index_parts import strip_relabels
+from server.sql.plan_path import computed_keys, place_of
 from server.sql.plan_scan import TableScan
 from server.sql.plan_walk import conjuncts, has_node, is_volatile, rewrite, walk
 from server.sql.tree import Expr
@@ -63,13 +65,14 @@ def _end_of_index(
     ):
         return None
     column = strip_relabels(call.args[0])
-    if type(column) is not tree.Var or column.rel != rel.id or column.column < 0:
+    place = place_of(column, rel.id, computed_keys(access(rel.table, planner.catalog.cluster)))
+    if place is None:
         return None
     down = call.aggregate.name == "max"
     there = tree.NullTest(BOOL, column, True)
     conditions = [planner.fold(expr) for expr in where] + [there]
     scan = TableScan(rel, planner.catalog, conditions, planner.needed.setdefault(rel.id, set()), outer)
-    if not scan.order_by([(column.column, down, down)], True):
+    if not scan.order_by([(place, down, down)], True):
         return None
     value = tree.Target(call.args[0], tree.OutputColumn(call.aggregate.name, call.type))
     order = tree.Target(column, tree.OutputColumn("order", column.type), hidden=True)

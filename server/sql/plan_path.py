@@ -6,9 +6,11 @@ from typing import Any
 
 from server.catalog.descriptor import Index, IndexKey, Table
 from server.sql import tree, types
-from server.sql.access import IndexAccess, TableAccess, access
+from server.sql.access import IndexAccess, Place, TableAccess, access
 from server.sql.codegen import Emitter, Outer, Unit
 from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, MakePushed, RangeFeed
+from server.sql.implication import implies
+from server.sql.index_parts import canonical, strip_relabels
 from server.sql.like_prefix import after_prefix, fixed_prefix
 from server.sql.plan_walk import is_volatile, rels_of
 from server.sql.resolve import resolve_operator
@@ -18,6 +20,8 @@ from storage import keycode
 TABLE_ROWS = 1000.0
 """What a table is taken to hold; there are no statistics."""
 _SELECTIVITY = {"=": 0.005, "range": 0.33}
+_PARTIAL = 0.1
+"""Of the rows, how many a partial index is taken to hold: it is made where they are few."""
 FLIP = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """A comparison read from its other side."""
 _INTS = {types.INT2, types.INT4, types.INT8}
@@ -26,9 +30,11 @@ _FLOATS = {types.FLOAT4, types.FLOAT8}
 
 @dataclass(slots=True)
 class Sarg:
-    """A condition `column op expression` that an index can serve exactly; `many`: op ANY (array)."""
+    """A condition `place op expression` that an index can serve exactly; `many`: op ANY (array)."""
 
-    column: int
+    place: Place
+    type: types.Type
+    """Of the place's values."""
     op: str
     expr: Expr
     source: Expr
@@ -58,8 +64,13 @@ class Path:
 
     @property
     def keys(self) -> Sequence[IndexKey]:
-        """The key columns of what is scanned."""
+        """The keys of what is scanned."""
         return key_columns(self.table, self.index.index if self.index else None)
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """What each of `keys` is of."""
+        return self.access.key_columns if self.index is None else self.index.places
 
     @property
     def unique(self) -> bool:
@@ -73,13 +84,17 @@ class Path:
         """At most one row comes."""
         return self.unique and not any(sarg.many for sarg in self.equal)
 
-    def order(self) -> list[tuple[int, bool, bool]]:
-        """(column, descending, nulls first) in which rows come, after the columns that are fixed."""
-        fixed = {sarg.column for sarg in self.equal if not sarg.many}
-        found = []
-        for key in self.keys:
-            if key.column - 1 not in fixed:
-                found.append((key.column - 1, self.reverse, key.nulls_first != self.reverse))
+    @property
+    def fixed(self) -> list[Place]:
+        """What has one value in all rows."""
+        return [sarg.place for sarg in self.equal if not sarg.many]
+
+    def order(self) -> list[tuple[Place, bool, bool]]:
+        """(place, descending, nulls first) in which rows come, after the places that are fixed."""
+        fixed, found = self.fixed, []
+        for key, place in zip(self.keys, self.places):
+            if place not in fixed:
+                found.append((place, self.reverse, key.nulls_first != self.reverse))
         return found
 
 
@@ -88,13 +103,6 @@ def key_columns(table: Table, index: Index | None) -> Sequence[IndexKey]:
     if index is not None:
         return index.keys
     return table.primary_key.keys if table.primary_key is not None else ()
-
-
-def strip_relabels(expr: Expr) -> Expr:
-    """Through relabellings that leave the btree order alone (varchar and text)."""
-    while type(expr) is tree.Relabel and expr.type in _TEXTS and expr.arg.type in _TEXTS:
-        expr = expr.arg
-    return expr
 
 
 _TEXTS = {types.TEXT, types.VARCHAR}
@@ -108,39 +116,50 @@ def comparable(column: types.Type, other: types.Type) -> bool:
     return column is other
 
 
-def sarg_of(expr: Expr, rel: int) -> Sarg | None:
-    """The condition as one that an index on `rel` may serve."""
+def place_of(expr: Expr, rel: int, computed: Sequence[Expr] = ()) -> Place | None:
+    """The column of `rel` that the expression is, or which of the `computed` keys of its indexes."""
+    expr = strip_relabels(expr)
+    if type(expr) is tree.Var:
+        return expr.column if expr.rel == rel and expr.column >= 0 else None
+    if not computed or type(expr) is tree.Const or rel not in rels_of(expr):
+        return None
+    found = strip_relabels(canonical(expr, rel))
+    return found if found in computed else None
+
+
+def sarg_of(expr: Expr, rel: int, computed: Sequence[Expr] = ()) -> Sarg | None:
+    """The condition as one that an index on `rel` may serve; `computed`: keys of its indexes that are no columns."""
     if type(expr) is tree.Call and expr.operator in FLIP and len(expr.args) == 2 and expr.function.strict:
         for (here, there), op in zip((expr.args, expr.args[::-1]), (expr.operator, FLIP[expr.operator])):
-            column = strip_relabels(here)
-            if (
-                type(column) is tree.Var
-                and column.rel == rel
-                and column.column >= 0
-                and _fits(column, there, rel)
-            ):
-                return Sarg(column.column, op, there, expr)
+            place, kind = place_of(here, rel, computed), strip_relabels(here).type
+            if place is not None and _fits(kind, there, rel):
+                return Sarg(place, kind, op, there, expr)
     if type(expr) is tree.ArrayOp and not expr.all and expr.operator == "=":
-        column, element = strip_relabels(expr.left), expr.right.type.element
-        local = isinstance(column, tree.Var) and column.rel == rel and column.column >= 0
-        if not local or element is None or not isinstance(column, tree.Var):
+        place, kind, element = (
+            place_of(expr.left, rel, computed),
+            strip_relabels(expr.left).type,
+            expr.right.type.element,
+        )
+        if place is None or element is None:
             return None
-        if comparable(column.type, element) and _independent(expr.right, rel):
-            return Sarg(column.column, "=", expr.right, expr, True)
-    if type(expr) is tree.Var and expr.rel == rel and expr.type is types.BOOL:
-        return Sarg(expr.column, "=", tree.Const(types.BOOL, True), expr)
-    if type(expr) is tree.BoolExpr and expr.op == "not" and type(expr.args[0]) is tree.Var:
-        flag = expr.args[0]
-        return Sarg(flag.column, "=", tree.Const(types.BOOL, False), expr) if flag.rel == rel else None
+        if comparable(kind, element) and _independent(expr.right, rel):
+            return Sarg(place, kind, "=", expr.right, expr, True)
+    if expr.type is types.BOOL and (flag := place_of(expr, rel, computed)) is not None:
+        return Sarg(flag, types.BOOL, "=", tree.Const(types.BOOL, True), expr)
+    if type(expr) is tree.BoolExpr and expr.op == "not":
+        flag = place_of(expr.args[0], rel, computed)
+        if flag is not None:
+            return Sarg(flag, types.BOOL, "=", tree.Const(types.BOOL, False), expr)
     return None
 
 
-def prefix_sargs(expr: Expr, rel: int) -> list[Sarg]:
+def prefix_sargs(expr: Expr, rel: int, computed: Sequence[Expr] = ()) -> list[Sarg]:
     """The range of an index that a LIKE with a constant pattern, or `^@`, needs; the condition itself remains."""
     if type(expr) is not tree.Call or expr.operator not in ("~~", "^@") or len(expr.args) != 2:
         return []
     column, pattern = strip_relabels(expr.args[0]), expr.args[1]
-    if type(column) is not tree.Var or column.rel != rel or column.column < 0 or column.type not in _TEXTS:
+    place = place_of(column, rel, computed)
+    if place is None or column.type not in _TEXTS:
         return []
     if type(pattern) is not tree.Const or not isinstance(pattern.value, str):
         return []
@@ -153,16 +172,13 @@ def prefix_sargs(expr: Expr, rel: int) -> list[Sarg]:
     for op, edge in edges:
         value = tree.Const(types.TEXT, edge)
         function = resolve_operator(op, types.TEXT, types.TEXT)[0].function
-        found.append(
-            Sarg(column.column, op, value, tree.Call(types.BOOL, function, (column, value), operator=op))
-        )
+        call = tree.Call(types.BOOL, function, (column, value), operator=op)
+        found.append(Sarg(place, column.type, op, value, call))
     return found
 
 
-def _fits(column: tree.Var, there: Expr, rel: int) -> bool:
-    return (
-        column.type.key_kind is not None and comparable(column.type, there.type) and _independent(there, rel)
-    )
+def _fits(kind: types.Type, there: Expr, rel: int) -> bool:
+    return kind.key_kind is not None and comparable(kind, there.type) and _independent(there, rel)
 
 
 def _independent(expr: Expr, rel: int) -> bool:
@@ -172,14 +188,22 @@ def _independent(expr: Expr, rel: int) -> bool:
 def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set[int]) -> list[Path]:
     """Every sensible way to read `rel` under `filters` (a conjunction); the first is the whole table."""
     found = access(rel.table, cluster)
-    sargs = [sarg for expr in filters if (sarg := sarg_of(expr, rel.id)) is not None]
+    computed = computed_keys(found)
+    sargs = [sarg for expr in filters if (sarg := sarg_of(expr, rel.id, computed)) is not None]
     for expr in filters:
-        sargs += prefix_sargs(expr, rel.id)
+        sargs += prefix_sargs(expr, rel.id, computed)
+    clauses: list[Expr] | None = None
     made = [_path(rel, found, None, filters, sargs)]
     for index in found.indexes:
         if index.index.state != "valid":
             continue
         path = _path(rel, found, index, filters, sargs)
+        if index.predicate is not None:
+            if clauses is None:
+                clauses = [canonical(expr, rel.id) for expr in filters]
+            if not implies(clauses, index.predicate):
+                continue
+            _drop_proved(path, index.predicate)
         covered = {key.column - 1 for key in index.index.keys} | {
             attnum - 1 for attnum in index.index.include
         }
@@ -188,6 +212,26 @@ def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set
     for path in made:
         _estimate(path, len(filters))
     return made
+
+
+def computed_keys(found: TableAccess) -> list[Expr]:
+    """What indexes of the table have as keys that is no column."""
+    return [
+        place
+        for index in found.indexes
+        if index.index.state == "valid"
+        for place in index.places
+        if not isinstance(place, int)
+    ]
+
+
+def _drop_proved(path: Path, predicate: Expr) -> None:
+    """Conditions that hold of every row of a partial index need not be asked again."""
+    path.residual = [
+        expr
+        for expr in path.residual
+        if is_volatile(expr) or not implies([predicate], canonical(expr, path.rel))
+    ]
 
 
 def _path(
@@ -199,8 +243,9 @@ def _path(
 ) -> Path:
     path = Path(rel.id, rel.table, found, index)
     used: list[Expr] = []
-    for key in path.keys:
-        here = [sarg for sarg in sargs if sarg.column == key.column - 1]
+    computed = [place for place in path.places if not isinstance(place, int)]
+    for place in path.places:
+        here = [sarg for sarg in sargs if sarg.place == place]
         equal = next((s for s in here if s.op == "=" and not s.many), None) or next(
             (s for s in here if s.op == "="), None
         )
@@ -212,20 +257,22 @@ def _path(
         path.upper = next((sarg for sarg in here if sarg.op in ("<", "<=")), None)
         used += [sarg.source for sarg in (path.lower, path.upper) if sarg is not None]
         if path.lower is None and path.upper is None:
-            path.not_null = any(_is_not_null(expr, rel.id, key.column - 1) for expr in filters)
+            path.not_null = any(_is_not_null(expr, rel.id, place, computed) for expr in filters)
         break
     path.residual = [expr for expr in filters if not any(expr is other for other in used)]
     return path
 
 
-def _is_not_null(expr: Expr, rel: int, column: int) -> bool:
-    if type(expr) is not tree.NullTest or not expr.negated or type(expr.arg) is not tree.Var:
+def _is_not_null(expr: Expr, rel: int, place: Place, computed: Sequence[Expr]) -> bool:
+    if type(expr) is not tree.NullTest or not expr.negated or expr.row:
         return False
-    return (expr.arg.rel, expr.arg.column) == (rel, column)
+    return place_of(expr.arg, rel, computed) == place
 
 
 def _estimate(path: Path, filters: int) -> None:
     rows = TABLE_ROWS
+    if path.index is not None and path.index.predicate is not None:
+        rows *= _PARTIAL
     if path.unique:
         rows = 10.0 if not path.single else 1.0
     else:
@@ -275,7 +322,7 @@ def _operand(path: Path, sarg: Sarg, name: str, emitter: Emitter, loops: int) ->
     """Lines that put the operand's key value into `name`, or return."""
     pad = "    " * loops
     code = emitter.value(sarg.expr)
-    kind = types.BY_OID[path.table.columns[sarg.column].type_oid]
+    kind = sarg.type
     convert = ""
     if kind.sort_key is not None and kind.key_kind == "text":
         convert = emitter.unit.bind(kind.sort_key)

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.catalog.descriptor import Catalog
 from server.sql import tree, types
+from server.sql.access import Place
 from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
 from server.sql.exec_scan import Count, Feed, Label, Pushed, Scan
@@ -22,7 +23,7 @@ ROW_COLUMN = -3
 """The physical row: the list of all attributes, for DML."""
 
 Keys = Sequence[tuple[int, int]]
-Order = list[tuple[int, bool, bool]]
+Order = Sequence[tuple[Place, bool, bool]]
 
 
 class TableScan:
@@ -49,7 +50,7 @@ class TableScan:
         return TableScan(self.rel, self.catalog, [*self.filters, *more], self.needed, outer)
 
     def order_by(self, wanted: Order, limited: bool) -> bool:
-        """Choose a path whose order is `wanted` (column, descending, nulls first), if one is worth it."""
+        """Choose a path whose order is `wanted` (place, descending, nulls first), if one is worth it."""
         best = None
         for path in self.paths:
             for reverse in (False, True):
@@ -194,7 +195,7 @@ class TableScan:
         lines, names = [], []
         for number, sarg in enumerate(path.equal):
             code = emitter.value(sarg.expr)
-            convert = types.BY_OID[path.table.columns[sarg.column].type_oid]
+            convert = sarg.type
             name = code.src
             if not code.atom:
                 name = f"a{number}"
@@ -232,7 +233,9 @@ def _positions(path: Path, needed: Set[int]) -> dict[int, int]:
         return {column: column for column in range(len(path.table.columns))}
     index = path.index.index
     stored = [key.column for key in index.keys] + list(index.include)
-    return {attnum - 1: position for position, attnum in reversed(list(enumerate(stored, 1)))}
+    places = {attnum - 1: position for position, attnum in reversed(list(enumerate(stored, 1)))}
+    places.pop(-1, None)  # of expressions
+    return places
 
 
 def _pushed(path: Path, needed: Set[int]) -> Pushed | None:
@@ -258,13 +261,15 @@ def _gives(path: Path, wanted: Order) -> bool:
     """Whether rows of `path` come in the order `wanted`."""
     if path.single:
         return True
-    fixed = {sarg.column for sarg in path.equal if not sarg.many}
+    fixed = path.fixed
     asked = [key for key in wanted if key[0] not in fixed]
     given = path.order()
     if len(asked) > len(given):
         return False
     for want, have in zip(asked, given):
-        nullable = not path.table.columns[have[0]].not_null and path.index is not None
+        place = have[0]
+        strict = isinstance(place, int) and path.table.columns[place].not_null
+        nullable = not strict and path.index is not None
         if want[0] != have[0] or want[1] != have[1] or (nullable and want[2] != have[2]):
             return False
     return True

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from server.sql import tree
+from server.sql.access import Place, access
 from server.sql.codegen import compile_expr
 from server.sql.exec_node import Node
 from server.sql.exec_scan import FIRST_UNDER_LIMIT, PointScan, Scan
@@ -13,6 +14,7 @@ from server.sql.exec_source import Append, Forget, ProjectSet, Rename, SetOperat
 from server.sql.explain import expr_text
 from server.sql.plan_extreme import with_extremes
 from server.sql.plan_group import plan_group, with_key_marks
+from server.sql.plan_path import computed_keys, place_of
 from server.sql.plan_relation import plan_ctes, renamed, set_values
 from server.sql.plan_scan import KEY_COLUMN, TableScan, filtered, project
 from server.sql.plan_walk import conjuncts, free_rels, is_volatile, rewrite, variables, walk
@@ -152,14 +154,18 @@ class SelectPlanner:
         self._carried = [var for key, var in read.items() if key in known]
         self.exprs += self._carried
 
-    def _wanted_order(self) -> list[tuple[int, bool, bool]] | None:
-        """ORDER BY as columns of the only table, when it is that."""
-        found = []
+    def _wanted_order(self) -> list[tuple[Place, bool, bool]] | None:
+        """ORDER BY as columns of the only table, or keys of its indexes, when it is that."""
+        found: list[tuple[Place, bool, bool]] = []
+        rel = next((each for each in self.query.rels if each.id == self.query.from_), None)
+        if not isinstance(rel, tree.TableRel) or not self.query.order_by:
+            return None
+        computed = computed_keys(access(rel.table, self.planner.catalog.cluster))
         for index, descending, nulls_first in self.query.order_by:
-            expr = self.exprs[index]
-            if type(expr) is not tree.Var or expr.rel != self.query.from_ or expr.column < 0:
+            place = place_of(self.exprs[index], rel.id, computed)
+            if place is None:
                 return None
-            found.append((expr.column, descending, nulls_first))
+            found.append((place, descending, nulls_first))
         return found if found and not self.query.distinct and not self.query.distinct_on else None
 
     def _project_sets(self, node: Node) -> Node:

@@ -7,7 +7,7 @@ from typing import Any
 from server.sql import tree
 from server.sql.tree import Expr, Query
 
-_CHILDREN: dict[type, tuple[str, ...]] = {
+CHILDREN: dict[type, tuple[str, ...]] = {
     tree.Call: ("args",),
     tree.CoerceIO: ("arg",),
     tree.Relabel: ("arg",),
@@ -71,12 +71,12 @@ def _nodes(value: Any) -> Iterator[Any]:
 
 
 _LEAVES = {tree.Const, tree.Param, tree.Var, tree.ElementRef, tree.CaseArg, tree.GroupingCall}
-_KINDS = set(_CHILDREN) | _LEAVES
+_KINDS = set(CHILDREN) | _LEAVES
 
 
 def children(node: Any) -> Iterator[Any]:
     """The nodes directly below `node`; a SubLink's query is not among them."""
-    for name in _CHILDREN.get(type(node), ()):
+    for name in CHILDREN.get(type(node), ()):
         yield from _nodes(getattr(node, name))
 
 
@@ -89,7 +89,7 @@ def walk(node: Any, queries: bool = True) -> Iterator[Any]:
         kind = type(found)
         if kind in _LEAVES:
             continue
-        for name in _CHILDREN.get(kind, ()):
+        for name in CHILDREN.get(kind, ()):
             value = getattr(found, name)
             if type(value) is tuple:
                 _push(stack, value)
@@ -121,7 +121,7 @@ def _with_children(node: Any, change: Callable[[Any], Any]) -> Any:
     """`node` with every child `change`d; the very same node when nothing is different."""
     if type(node) in _LEAVES:
         return node
-    names = _CHILDREN.get(type(node), ())
+    names = CHILDREN.get(type(node), ())
     if type(node) is tree.SubLink:
         names = (*names, "query")
     made = {}
@@ -244,5 +244,5 @@ _NOT_CONSTANT = {
     tree.GroupingCall,
 }
 
-for _kind, _names in _CHILDREN.items():
+for _kind, _names in CHILDREN.items():
     assert set(_names) <= {field.name for field in fields(_kind)}, _kind

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from server.errors import PgError
 from server.sql import tree, types
 from server.sql.context import Context
-from server.sql.plan_path import FLIP, comparable, strip_relabels
+from server.sql.index_parts import strip_relabels
+from server.sql.plan_path import FLIP, comparable
 from server.sql.tree import Expr
 from storage.pushdown import (
     DEEPEST,

@@ -257,13 +257,6 @@ INDEXES = [
         "TABLESPACE clause not supported for CREATE INDEX", ASSUMED, "§1.5 UG:create-index", ast.IndexStmt,
         when=lambda node: node.tablespace is not None,
     ),
-    not_here(
-        "partial indexes", "§1.5 RN", PARTIAL_INDEXES, of=ast.IndexStmt, when=lambda node: node.where is not None
-    ),
-    not_here(
-        "expressions as index keys", "§1.5 RN", EXPRESSION_KEYS, of=ast.IndexElem,
-        when=lambda node: node.name is None,
-    ),
     Refusal(
         "COLLATE clause not supported", ASSUMED, "§1.5 UG:create-index", ast.IndexElem,
         when=lambda node: node.collation is not None,

@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Any
 
 from journal.record import LockClass
-from server.catalog.descriptor import Column, Index, Table
+from server.catalog.descriptor import Column, Table
 from server.errors import PgError
 from server.sql import telling, types
-from server.sql.access import PREFIX_LENGTH, IndexAccess, Row, access
+from server.sql.access import PREFIX_LENGTH, Entry, IndexAccess, Row, access
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.limits import Limits
@@ -62,7 +62,7 @@ class RowWriter:
         if reach.key_columns:
             key = reach.key(row)
             if txn.current(key) is not None:
-                raise self.duplicate(ctx, self.table.primary_key, row)
+                raise self.duplicate(ctx, None, row)
         else:
             key = reach.hidden_key(txn.new_row_id())
         if not reach.indexes:
@@ -70,9 +70,10 @@ class RowWriter:
             return key
         entries = [self._new_entry(ctx, index, row, key) for index in reach.indexes]
         self._put_row(ctx, key, row, EXCLUSIVE)
-        for entry_key, value, exclusive in entries:
-            self._check_key(ctx, entry_key, key, exclusive)
-            txn.put(entry_key, value, EXCLUSIVE if exclusive else BLIND)
+        for entry in entries:
+            if entry is not None:
+                self._check_key(ctx, entry, key)
+                self._put_entry(ctx, entry)
         return key
 
     def insert_many(self, ctx: Context, rows: Sequence[list[Any]]) -> list[bytes]:
@@ -113,7 +114,7 @@ class RowWriter:
         if any(place in reach.key_columns for place in differs):
             new_key = reach.key(new)
             if new_key != key and txn.current(new_key) is not None:
-                raise self.duplicate(ctx, self.table.primary_key, new)
+                raise self.duplicate(ctx, None, new)
         is_key_update = any(place in reach.unique_columns for place in differs)
         for index in reach.indexes:
             self._move_entry(ctx, index, old, new, key, new_key)
@@ -128,10 +129,9 @@ class RowWriter:
         txn = ctx.txn
         txn.count_row(key)
         for index in self.access.indexes:
-            entry_key, _value = index.entry(old, key)
-            exclusive = index.is_exclusive(old)
-            if self._has_entry(ctx, index, entry_key, key, exclusive):
-                txn.delete(entry_key, EXCLUSIVE if exclusive else BLIND)
+            entry = _old_entry(index, old, key)
+            if entry is not None and self._has_entry(ctx, index, entry, key):
+                self._delete_entry(ctx, entry)
         txn.delete(key, EXCLUSIVE)
 
     # --- constraints ---
@@ -185,23 +185,29 @@ class RowWriter:
         for index in reach.indexes:
             if not index.index.unique or (arbiters and index.index.oid not in arbiters):
                 continue
-            if index.is_exclusive(row):
-                entry = txn.current(index.entry(row, b"\0" * PREFIX_LENGTH)[0])
-                if entry is not None:
-                    return reach.row_key_in(entry)
+            unique_key = index.unique_key(row)
+            there = txn.current(unique_key) if unique_key is not None else None
+            if there is not None:
+                return reach.row_key_in(there)
         return None
 
-    def duplicate(self, ctx: Context, index: Index | None, row: Row) -> PgError:
-        """23505 for a row whose key is taken."""
-        assert index is not None
-        columns = [self.table.columns[key.column - 1] for key in index.keys]
-        values = [row[key.column - 1] for key in index.keys]
-        tells = telling.may_read(ctx, self.table, [key.column for key in index.keys])
+    def duplicate(self, ctx: Context, index: IndexAccess | None, row: Row) -> PgError:
+        """23505 for a row whose key is taken; `index` None: the primary key."""
+        table = self.table
+        if index is None:
+            assert table.primary_key is not None
+            name, attnums = table.primary_key.name, [key.column for key in table.primary_key.keys]
+            columns = [table.columns[attnum - 1] for attnum in attnums]
+            values: Sequence[Any] = [row[attnum - 1] for attnum in attnums]
+        else:
+            name, attnums = index.index.name, index.key_attnums
+            columns, values = list(index.key_columns), index.key_values(row)
+        tells = telling.may_read(ctx, table, attnums)
         return PgError(
             "23505",
-            f'duplicate key value violates unique constraint "{index.name}"',
+            f'duplicate key value violates unique constraint "{name}"',
             detail=f"Key {key_text(columns, values, ctx.env)} already exists." if tells else None,
-            fields={"s": self._schema, "t": self.table.name, "n": index.name},
+            fields={"s": self._schema, "t": table.name, "n": name},
         )
 
     def _failing(self, ctx: Context, row: Row) -> str | None:
@@ -219,41 +225,43 @@ class RowWriter:
 
     # --- entries ---
 
-    def _new_entry(self, ctx: Context, index: IndexAccess, row: Row, key: bytes) -> tuple[bytes, bytes, bool]:
-        entry_key, value = index.entry(row, key)
-        exclusive = index.index.unique and index.is_exclusive(row)
-        if exclusive and ctx.txn.current(entry_key) is not None:
-            raise self.duplicate(ctx, index.index, row)
-        return entry_key, value, exclusive
+    def _new_entry(self, ctx: Context, index: IndexAccess, row: Row, key: bytes) -> Entry | None:
+        entry = index.entry(row, key)
+        if entry is not None and entry.exclusive and ctx.txn.current(entry.key) is not None:
+            raise self.duplicate(ctx, index, row)
+        return entry
 
     def _move_entry(
         self, ctx: Context, index: IndexAccess, old: Row, new: Row, key: bytes, new_key: bytes
     ) -> None:
-        txn = ctx.txn
-        before_key, before = index.entry(old, key)
-        after_key, after = index.entry(new, new_key)
-        if before_key == after_key and before == after:
+        before, after = _old_entry(index, old, key), index.entry(new, new_key)
+        if before == after:
             return
-        exclusive, was_exclusive = index.is_exclusive(new), index.is_exclusive(old)
-        has_entry = self._has_entry(ctx, index, before_key, key, was_exclusive)
-        if before_key != after_key:
-            if exclusive and txn.current(after_key) is not None:
-                raise self.duplicate(ctx, index.index, new)
-            self._check_key(ctx, after_key, new_key, exclusive)
-            if has_entry:
-                txn.delete(before_key, EXCLUSIVE if was_exclusive else BLIND)
-        elif not has_entry:
+        owned = before is not None and self._has_entry(ctx, index, before, key)
+        stays = before is not None and after is not None and before.key == after.key
+        if stays and not owned:
             return
-        txn.put(after_key, after, EXCLUSIVE if exclusive else BLIND)
+        if after is not None and not stays:
+            if after.exclusive and ctx.txn.current(after.key) is not None:
+                raise self.duplicate(ctx, index, new)
+            self._check_key(ctx, after, new_key)
+        if before is not None and owned and not stays:
+            self._delete_entry(ctx, before)
+        if after is not None:
+            self._put_entry(ctx, after)
 
-    def _has_entry(
-        self, ctx: Context, index: IndexAccess, entry_key: bytes, key: bytes, exclusive: bool
-    ) -> bool:
+    def _has_entry(self, ctx: Context, index: IndexAccess, entry: Entry, key: bytes) -> bool:
         """Whether the entry there is not another row's: in a unique index that is not valid, two may have one key."""
-        if not exclusive or index.index.state == "valid":
+        if not entry.exclusive or index.index.state == "valid":
             return True
-        there = ctx.txn.current(entry_key)
+        there = ctx.txn.current(entry.key)
         return there is None or rowcode.unpack(there)[0] == key[PREFIX_LENGTH:]
+
+    def _put_entry(self, ctx: Context, entry: Entry) -> None:
+        ctx.txn.put(entry.key, entry.value, EXCLUSIVE if entry.exclusive else BLIND)
+
+    def _delete_entry(self, ctx: Context, entry: Entry) -> None:
+        ctx.txn.delete(entry.key, EXCLUSIVE if entry.exclusive else BLIND)
 
     def _put_row(self, ctx: Context, key: bytes, row: Row, lock: int) -> None:
         txn = ctx.txn
@@ -265,9 +273,9 @@ class RowWriter:
             value = self._fitting(value, limits)
         txn.put_row(key, value, lock)
 
-    def _check_key(self, ctx: Context, entry_key: bytes, row_key: bytes, exclusive: bool) -> None:
+    def _check_key(self, ctx: Context, entry: Entry, row_key: bytes) -> None:
         """An index's key and the primary key share the limit (dsql-reference §4)."""
-        if entry_size(entry_key, row_key, exclusive) > ctx.txn.limits.key_bytes:
+        if entry_size(entry, row_key) > ctx.txn.limits.key_bytes:
             raise PgError("54000", "key size too large")
 
     def _fitting(self, value: bytes, limits: Limits) -> bytes:
@@ -299,10 +307,24 @@ def shrinks(column: Column) -> bool:
     return kind.storage == "x" and column.storage not in ("plain", "external")
 
 
-def entry_size(entry_key: bytes, row_key: bytes, exclusive: bool) -> int:
+def _old_entry(index: IndexAccess, row: Row, key: bytes) -> Entry | None:
+    """The entry of a row that is there.
+
+    Rows from before the index may be ones of which its expressions can't be computed: these never get an entry, and
+    the index never becomes valid.
+    """
+    try:
+        return index.entry(row, key)
+    except PgError:
+        if index.index.state == "valid":
+            raise
+        return None
+
+
+def entry_size(entry: Entry, row_key: bytes) -> int:
     """Bytes of an entry's own key and its row's key, which a unique entry keeps in its value."""
-    size = len(entry_key) - PREFIX_LENGTH
-    return size + len(row_key) - PREFIX_LENGTH if exclusive else size
+    size = len(entry.key) - PREFIX_LENGTH
+    return size + len(row_key) - PREFIX_LENGTH if entry.exclusive else size
 
 
 def key_text(columns: Sequence[Column], values: Sequence[Any], env: Env) -> str:

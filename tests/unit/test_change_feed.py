@@ -117,7 +117,8 @@ def test_the_source(feed):
 
 def test_index_entries_follow_their_rows_in_silence(feed):
     entry = ACCESS.indexes[0].entry([1, "one"], ACCESS.key([1, "one"]))
-    assert len(feed.commit(put(1, "one"), Write(*entry, 0))) == 1
+    assert entry is not None
+    assert len(feed.commit(put(1, "one"), Write(entry.key, entry.value, 0))) == 1
 
 
 def test_old_records_are_judged_by_the_ones_before(tmp_path):
