@@ -25,6 +25,7 @@ from server.sql.limits import Limits
 
 CLASS_OID = 1259
 """pg_class: what jobs work on."""
+ANALYSIS = "ANALYZE"
 VALIDATION = "CONSTRAINT_VALIDATION"
 """The type of the job of VALIDATE CONSTRAINT. DSQL's name for it is not documented (dsql-reference §6): this one says
 what is done to what, as INDEX_BUILD does."""
@@ -156,20 +157,26 @@ def new_job_id(unique: bytes) -> str:
     return base64.b32encode(unique).decode().rstrip("=").lower()
 
 
-def submit_job(change: Change, kind: str, oid: int, name: str, schema_oid: int, table_oid: int) -> str:
-    """A job row that the job runner finds once the transaction has committed; its id."""
-    schema = change.catalog.schemas[schema_oid].name if schema_oid in change.catalog.schemas else "public"
-    job = Job(
-        job_id=new_job_id(change.txn.new_row_id()),
+def make_job(unique: bytes, kind: str, oid: int, name: str, table_oid: int, now_ns: int) -> Job:
+    """A job that is to be run; `name`: its object's, with the schema's, `now_ns`: since 1970."""
+    return Job(
+        job_id=new_job_id(unique),
         job_type=kind,
         status="submitted",
         details="",
         object_oid=oid,
-        object_name=f"{schema}.{name}",
-        start_time=change.txn.now // 1000 - _EPOCH_US,
+        object_name=name,
+        start_time=now_ns // 1000 - _EPOCH_US,
         update_time=None,
         table_oid=table_oid,
     )
+
+
+def submit_job(change: Change, kind: str, oid: int, name: str, schema_oid: int, table_oid: int) -> str:
+    """A job row that the job runner finds once the transaction has committed; its id."""
+    schema = change.catalog.schemas[schema_oid].name if schema_oid in change.catalog.schemas else "public"
+    txn = change.txn
+    job = make_job(txn.new_row_id(), kind, oid, f"{schema}.{name}", table_oid, txn.now)
     change.put_job(job.job_id, store.encode(job))
     return job.job_id
 

@@ -212,6 +212,16 @@ class Job(msgspec.Struct, frozen=True):
     """Microseconds since 2000-01-01, UTC; so is update_time."""
     update_time: int | None
     table_oid: Oid = 0
+    is_prompt: bool = False
+    """Somebody waits for it: it starts at once."""
+
+
+class Statistics(msgspec.Struct, frozen=True, gc=False):
+    """What ANALYZE found out about a table; beside the catalog, it is no change of it."""
+
+    rows: int
+    analyzed: int
+    """When, in microseconds since 2000-01-01, UTC."""
 
 
 class Catalog(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ Reserved index ids of every cluster (format on disk, ARCHITECTURE):
     3 tables     key + 4-byte oid -> Table         5 jobs    key + job id     -> Job
     6, 7         which clusters there are (server.catalog.clusters)
     8 default privileges   key + 4-byte oid -> DefaultAcl
+    9 statistics   key + 4-byte oid of a table -> Statistics
 
 Values are msgpack maps of the descriptors in `server.catalog.descriptor`. The row of an object is also its
 marker: a transaction that used the object asks the adjudicator whether it was written after its start (AR §3.13).
@@ -28,12 +29,13 @@ from server.catalog.descriptor import (
     Oid,
     Role,
     Schema,
+    Statistics,
     Table,
 )
 from storage import keycode
 
 VERSION, SCHEMAS, TABLES, ROLES, JOBS = 1, 2, 3, 4, 5
-DEFAULT_ACLS = 8
+DEFAULT_ACLS, STATISTICS = 8, 9
 LAST_RESERVED = 15
 _FIRST_UNRESERVED = (LAST_RESERVED + 1).to_bytes(4, "big")
 
@@ -50,6 +52,7 @@ _decode_schema = msgspec.msgpack.Decoder(Schema).decode
 _decode_role_row = msgspec.msgpack.Decoder(Role).decode
 _decode_default_acl = msgspec.msgpack.Decoder(DefaultAcl).decode
 _decode_job = msgspec.msgpack.Decoder(Job).decode
+_decode_statistics = msgspec.msgpack.Decoder(Statistics).decode
 _decode_version = msgspec.msgpack.Decoder(list[int]).decode
 
 
@@ -96,7 +99,12 @@ def job_key(cluster: int, job_id: str) -> bytes:
     return keycode.prefix(cluster, JOBS) + job_id.encode()
 
 
-def encode(descriptor: Schema | Table | Role | DefaultAcl | Job) -> bytes:
+def statistics_key(cluster: int, oid: Oid) -> bytes:
+    """The row of what is known about a table's rows."""
+    return object_key(cluster, STATISTICS, oid)
+
+
+def encode(descriptor: Schema | Table | Role | DefaultAcl | Job | Statistics) -> bytes:
     """The value of an object's row."""
     return _encode(descriptor)
 
@@ -107,6 +115,11 @@ def encode_version(next_oid: Oid) -> bytes:
 
 def decode_job(value: bytes) -> Job:
     return _decode_job(value)
+
+
+def is_submitted_job(write: Write) -> bool:
+    """Whether it is the row of a job that is to be run."""
+    return write.key[7] == JOBS and write.value is not None and decode_job(write.value).status == "submitted"
 
 
 def is_catalog_key(key: bytes) -> bool:
@@ -249,6 +262,18 @@ def read_jobs(versions: Versions, cluster: int, ts: int) -> list[Job]:
         items, start = versions.scan_stamped(start, keycode.successor(lo), ts, 1024)
         found.extend(decode_job(value) for _key, _commit_ts, value in items)
     return sorted(found, key=lambda job: job.start_time)
+
+
+def read_statistics(versions: Versions, cluster: int, ts: int) -> dict[Oid, Statistics]:
+    """What is known about tables as of `ts`, by their oids."""
+    lo = keycode.prefix(cluster, STATISTICS)
+    start: bytes | None = lo
+    found: dict[Oid, Statistics] = {}
+    while start is not None:
+        items, start = versions.scan_stamped(start, keycode.successor(lo), ts, 1024)
+        for key, _commit_ts, value in items:
+            found[int.from_bytes(key[8:12], "big")] = _decode_statistics(value)
+    return found
 
 
 def changed(catalog: Catalog, writes: Iterable[Write], commit_ts: int, *, pending: bool = False) -> Catalog:

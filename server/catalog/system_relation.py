@@ -67,12 +67,18 @@ class SystemRelation:
     user), none, node (as none; the node is asked before each statement)."""
     producer: Producer | None = None
     """None: the relation is empty, nothing that it lists exists here."""
+    amend: Callable[[Any, list[Row]], list[Row]] | None = None
+    """What is not the catalog's in rows that are kept, added whenever they are read."""
     _kept: dict[Any, tuple[Any, list[Row]]] = field(default_factory=dict)
 
     def rows(self, env: Any) -> Sequence[Row]:
         """All rows for a session's environment, in column order."""
         if self.producer is None:
             return ()
+        found = self._rows(env)
+        return found if self.amend is None else self.amend(env, found)
+
+    def _rows(self, env: Any) -> list[Row]:
         if self.scope in ("none", "node"):
             return self._made(env)
         version = None if self.scope == "static" else env.catalog

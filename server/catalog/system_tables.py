@@ -88,6 +88,27 @@ def _index_class(table: Table, index: Index) -> Values:
     }  # fmt: skip
 
 
+def _with_statistics(env: Any, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """reltuples as ANALYZE found it: it changes beside the catalog. Of an index, as many as its table has."""
+    session = getattr(env, "session", None)
+    known = session.node.jobs.statistics(session.cluster) if session is not None else {}
+    if not known:
+        return rows
+    names = [column.name for column in _CLASSES_RELATION.columns]
+    oid, reltuples = names.index("oid"), names.index("reltuples")
+    index_tables = env.catalog.index_tables
+
+    def amended(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        found = known.get(index_tables.get(row[oid], row[oid]))
+        return row if found is None else (*row[:reltuples], float(found.rows), *row[reltuples + 1 :])
+
+    return [amended(row) for row in rows]
+
+
+_CLASSES_RELATION = RELATIONS["pg_catalog", "pg_class"]
+_CLASSES_RELATION.amend = _with_statistics
+
+
 # --- pg_attribute, pg_attrdef ---
 
 
@@ -362,12 +383,12 @@ _JOB_CLASSES = {ddl_index.VALIDATION: PG_CONSTRAINT_OID}
 
 
 def _has_object(catalog: Catalog, job: Job) -> bool:
-    """Whether a job's index or constraint is there still (dsql-reference §6); a job that drops one tells it itself."""
+    """Whether a job's object is there still (dsql-reference §6); a job that drops one tells it itself."""
     if not job.table_oid:
         return bool(job.object_name)
     table = catalog.tables.get(job.table_oid)
-    if table is None:
-        return False
+    if table is None or table.oid == job.object_oid:
+        return table is not None
     groups: tuple[Sequence[Index | Check | ForeignKey], ...]
     groups = table.all_indexes, table.checks, table.foreign_keys
     return any(part.oid == job.object_oid for group in groups for part in group)

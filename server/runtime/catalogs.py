@@ -14,7 +14,7 @@ class Catalogs:
         self._versions = versions
         self._catalogs: dict[int, Catalog] = {}
         self.listeners: list[Callable[[Catalog], None]] = []
-        """Told every new catalog, and the last one of a cluster that was dropped."""
+        """Told every new catalog, the last one of a cluster that was dropped, and one that has a new job."""
 
     def get(self, cluster: int) -> Catalog:
         """The newest. PgError FATAL 57P01 when the cluster was dropped."""
@@ -59,6 +59,8 @@ class Catalogs:
             if after is not before:
                 self._catalogs[cluster] = after
                 self._tell(after)
+            elif any(map(store.is_submitted_job, mine)):
+                self._tell(before)
 
     def _tell(self, catalog: Catalog) -> None:
         for listener in self.listeners:

@@ -24,9 +24,10 @@ from adjudicator.messages import CommitRequest
 from journal.broken import require
 from journal.record import LockClass, Write
 from server.catalog import clusters, store
-from server.catalog.ddl_index import VALIDATION
-from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Job, Table
+from server.catalog.ddl_index import ANALYSIS, VALIDATION, make_job
+from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Job, Oid, Statistics, Table
 from server.errors import PgError
+from server.runtime.activity import Activity
 from server.runtime.validating import Validator, find_constraint, validated
 from server.runtime.waiting import outcome, telling
 from server.session.transaction import Transaction
@@ -48,6 +49,9 @@ _EPOCH_US = 946_684_800_000_000
 EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
 DUPLICATE = "Found duplicate key while validating index for UCVs"
 TOO_LARGE = "key size too large"
+SKIPPED = "Skipped job for nonexistent table."
+COUNTED_ROWS = 4096
+"""Rows that ANALYZE counts between two turns of the loop: they are not decoded."""
 
 
 RETRY_S = 1.0
@@ -112,17 +116,26 @@ class JobRunner:
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[tuple[int, str], list[Wait[bool]]] = {}
         self.completed = 0
+        self.activity = Activity()
+        """Told by the node what it applies."""
+        self._is_look_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.looks = 0
+        """How often tables were looked for that have changed much."""
         node.catalog_listeners.append(lambda _catalog: self._wake.set())
 
     def start(self) -> None:
         """Begin with what an earlier process left unfinished."""
         self._wake.set()
+        self._look_later()
         self._task = asyncio.get_running_loop().create_task(self._run())
         # It never ends by itself: without it every CALL sys.wait_for_job would wait in vain.
         self._task.add_done_callback(telling(self._broken))
 
     async def stop(self) -> None:
         """Stop between two transactions; the job goes on with the next start."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -152,6 +165,10 @@ class JobRunner:
         """All jobs of a cluster, oldest first."""
         return iter(store.read_jobs(self._node.versions, cluster, self._node.start_ts()))
 
+    def statistics(self, cluster: int) -> dict[Oid, Statistics]:
+        """What ANALYZE found out about a cluster's tables."""
+        return store.read_statistics(self._node.versions, cluster, self._node.start_ts())
+
     # --- the loop ---
 
     async def _run(self) -> None:
@@ -160,12 +177,31 @@ class JobRunner:
             self._wake.clear()
             try:
                 for cluster in self._node.clusters():
+                    if self._is_look_due:
+                        await self._submit_analyses(cluster)
                     await self._run_cluster(cluster)
+                if self._is_look_due:
+                    self._is_look_due = False
+                    self.looks += 1
+                    self._look_later()
                 await self._remove_dropped()
             except PgError as error:
                 log.error("jobs wait error=%s", error.message)
                 await asyncio.sleep(RETRY_S)
                 self._wake.set()
+
+    def _look_later(self) -> None:
+        """Tables that have changed much become jobs, now and then."""
+        interval_s = self._node.limits.analyze_interval_s
+        if interval_s:
+            self._timer = asyncio.get_running_loop().call_later(interval_s, self._look_at_tables)
+
+    def _look_at_tables(self) -> None:
+        if self.activity.is_empty:
+            self._look_later()
+        else:
+            self._is_look_due = True
+            self._wake.set()
 
     async def _run_cluster(self, cluster: int) -> None:
         await self._now()
@@ -180,7 +216,7 @@ class JobRunner:
 
     def _is_due(self, job: Job) -> bool:
         """Whether it may start; else the runner is woken when it may."""
-        if job.status == "processing":
+        if job.status == "processing" or job.is_prompt:
             return True
         left_s = self._node.limits.job_start_s - (_now_us() - job.start_time) / 1e6
         if left_s > 0:
@@ -198,8 +234,11 @@ class JobRunner:
             elif job.job_type == VALIDATION:
                 await self._validate(cluster, job)
                 await self._update(cluster, job, "completed", "")
+            elif job.job_type == ANALYSIS:
+                await self._analyze(cluster, job)
             elif job.job_type == "DROP":
                 await self._remove(cluster, job.object_oid)
+                await self._forget_statistics(cluster, job.object_oid)
                 gone = msgspec.structs.replace(job, object_name="")
                 await self._update(cluster, gone, "completed", "")
         except Unfit as reason:
@@ -209,6 +248,8 @@ class JobRunner:
             await self._update(cluster, job, "failed", str(reason))
         except Gone:
             details = f'relation "{job.object_name}" does not exist'
+            if job.job_type == ANALYSIS:
+                details = SKIPPED
             await self._update(cluster, msgspec.structs.replace(job, object_name=""), "completed", details)
 
     async def _update(self, cluster: int, job: Job, status: str, details: str) -> Job:
@@ -275,7 +316,7 @@ class JobRunner:
         rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
         begun = time.monotonic()
         while place is not None:
-            if time.monotonic() - begun > self._node.limits.transaction_age_s / 2:
+            if not self._may_read_on(begun):
                 start_ts, begun = await self._now(), time.monotonic()
             place = self._validate_chunk(index, rows, entries, start_ts, place)
             await asyncio.sleep(0)
@@ -375,22 +416,94 @@ class JobRunner:
 
     async def _validate(self, cluster: int, job: Job) -> None:
         """Look at every row, and make the constraint valid; raises `Broken` (server/runtime/validating.py)."""
-        place: bytes | None = keycode.prefix(cluster, job.table_oid)
-        known: tuple[Catalog, Validator] | None = None
-        while place is not None:
-            start_ts = await self._now()
-            catalog = self._node.catalog(cluster)
-            table, constraint = _constraint(catalog, job)
-            if constraint.validated:
-                return
-            if known is None or known[0] is not catalog:
-                known = catalog, Validator(catalog, table, constraint)
-            txn = Transaction(self._node.versions, catalog, start_ts, self._node.limits)
-            place = _look_at_rows(known[1], txn, place)
-            await asyncio.sleep(0)
+        await self._now()
+        _table, constraint = _constraint(self._node.catalog(cluster), job)
+        since: int | None = None if constraint.validated else 0
+        while since is not None:
+            since = await self._look_at_rows(cluster, job, since)
         await self._change_table(
             cluster, lambda catalog: validated(_constraint(catalog, job)[0], job.object_oid)
         )
+
+    async def _look_at_rows(self, cluster: int, job: Job, since: int) -> int | None:
+        """One pass over the rows that were written above `since`; None: as of one time, else of which the first was."""
+        place: bytes | None = keycode.prefix(cluster, job.table_oid)
+        first = start_ts = await self._now()
+        begun = time.monotonic()
+        known: tuple[Catalog, Validator] | None = None
+        while place is not None:
+            if not self._may_read_on(begun):
+                start_ts, begun = await self._now(), time.monotonic()
+            catalog = self._node.catalog(cluster)
+            table, constraint = _constraint(catalog, job)
+            if known is None or known[0] is not catalog:
+                known = catalog, Validator(catalog, table, constraint)
+            txn = Transaction(self._node.versions, catalog, start_ts, self._node.limits)
+            place = self._look_at_chunk(known[1], txn, place, since)
+            await asyncio.sleep(0)
+        return None if start_ts == first else first
+
+    def _look_at_chunk(
+        self, validator: Validator, txn: Transaction, place: bytes, since: int
+    ) -> bytes | None:
+        """The rows from `place` on; where to go on. Raises `Broken`."""
+        hi = keycode.successor(place[:PREFIX_LENGTH])
+        items, more = self._node.versions.scan_stamped(place, hi, txn.start_ts, CHUNK_ROWS)
+        try:
+            if validator.has_broken(txn, [raw for _key, commit_ts, raw in items if commit_ts > since]):
+                raise Broken(validator.error)
+        except PgError as error:
+            raise Broken(error.message) from error
+        return more
+
+    def _may_read_on(self, begun: float) -> bool:
+        """Whether what was superseded since then is still there to be read."""
+        return time.monotonic() - begun <= self._node.limits.transaction_age_s / 2
+
+    # --- ANALYZE ---
+
+    async def _submit_analyses(self, cluster: int) -> None:
+        """Jobs for the tables that have changed enough (dsql-reference §6: after writes)."""
+        await self._now()
+        catalog = self._node.catalog(cluster)
+        writes = []
+        for table in self.activity.due(catalog, self.statistics(cluster)):
+            name = f"{catalog.schemas[table.schema_oid].name}.{table.name}"
+            job = make_job(unique_id(), ANALYSIS, table.oid, name, table.oid, time.time_ns())
+            writes.append(Write(store.job_key(cluster, job.job_id), store.encode(job), BLIND))
+        for start in range(0, len(writes), CHUNK_ROWS):
+            await self._commit(await self._now(), writes[start : start + CHUNK_ROWS], [], [])
+
+    async def _analyze(self, cluster: int, job: Job) -> None:
+        """Count the table's rows, each piece as of a time of its own, and say so in one commit with the job's end."""
+        count, place = 0, keycode.prefix(cluster, job.object_oid)
+        hi: bytes = keycode.successor(place)
+        more: bytes | None = place
+        while more is not None:
+            start_ts = await self._now()
+            if job.object_oid not in self._node.catalog(cluster).tables:
+                raise Gone
+            found, more = self._node.versions.count(more, hi, start_ts, COUNTED_ROWS)
+            count += found
+            await asyncio.sleep(0)
+        found_out = Statistics(count, _now_us())
+        job = msgspec.structs.replace(job, status="completed", update_time=_now_us())
+        writes = [
+            Write(store.statistics_key(cluster, job.object_oid), store.encode(found_out), BLIND),
+            Write(store.job_key(cluster, job.job_id), store.encode(job), BLIND),
+        ]
+        try:  # the table is still there: what a DROP's job forgets must not come back
+            await self._commit(await self._now(), writes, [store.table_key(cluster, job.object_oid)], [])
+        except PgError as error:
+            if error.sqlstate != "40001":
+                raise
+            await self._analyze(cluster, job)
+
+    async def _forget_statistics(self, cluster: int, oid: Oid) -> None:
+        start_ts = await self._now()
+        key = store.statistics_key(cluster, oid)
+        if self._node.versions.get(key, start_ts) is not None:
+            await self._commit(start_ts, [Write(key, None, BLIND)], [], [])
 
     # --- DROP ---
 
@@ -427,17 +540,6 @@ def _constraint(catalog: Catalog, job: Job) -> tuple[Table, Check | ForeignKey]:
     if table is None or constraint is None:
         raise Gone
     return table, constraint
-
-
-def _look_at_rows(validator: Validator, txn: Transaction, place: bytes) -> bytes | None:
-    """The rows from `place` on, in one transaction; where to go on. Raises `Broken`."""
-    rows, more = txn.scan(place, keycode.successor(place[:PREFIX_LENGTH]), CHUNK_ROWS)
-    try:
-        if validator.has_broken(txn, rows):
-            raise Broken(validator.error)
-    except PgError as error:
-        raise Broken(error.message) from error
-    return more
 
 
 def _now_us() -> int:

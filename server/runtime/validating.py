@@ -1,21 +1,21 @@
 """VALIDATE CONSTRAINT: whether the rows that a constraint found when it was added fulfil it (dsql-reference §6).
 
-What is to be shown: once the job has seen every key of the table, no row breaks the constraint, though the job reads
-the table in pieces, each as of a time of its own, while others write. Let T be the commit that added the constraint.
+What is to be shown: when the job makes it valid, no row breaks the constraint, though others write while the job reads,
+in pieces, and a piece may be as of another time than the one before. Let T be the commit that added the constraint.
 
 1. Every commit above T was built with the constraint: T wrote the table's descriptor (of a foreign key the parent's
-   too), so whoever began before T and wrote one of these tables fails with OC001. Such commits write no row that breaks
-   it; of a foreign key the parent is locked KEY SHARE, and who deletes a parent looks for children in a snapshot of
-   above T, which has all rows of before T. So a row that fulfils it at a time above T does so for ever: only rows of
-   before T, not written since, can break it.
-2. Those stay at their key, since an UPDATE that moves a row writes it: a check holds for whatever is written, and a
-   foreign key that is not valid is checked for a row that moves even if its columns stay the same
-   (`Checks.child_updated`). So a row that breaks it can't get from before the job's place to behind it.
-3. The job reads each key once, as of some time above T. A row that breaks it there fails the job; one that is gone or
-   was written by then is a matter of 1.
+   too), so whoever began before T and wrote one of these tables fails with OC001. No such commit makes a row break it
+   that did not before: what is written is checked, unless it is about a foreign key's columns and they stay as they
+   are; the parent is locked KEY SHARE, and who deletes a parent looks for children in a snapshot of above T, which has
+   all rows of before T. So if no row breaks it as of one time above T, none does at any later time.
+2. A pass that reads the whole table as of one time shows just that. What was superseded is kept for a while only, so a
+   long pass has to go on as of a later time. Then a row that breaks it may have moved from before the job's place to
+   behind it (an UPDATE of the primary key that leaves the foreign key alone). But then it was written above the time at
+   which the pass began, and another pass looks at those rows only, which passes by the others without decoding them;
+   and so on, until one pass is as of one time.
+3. Whoever is not written above a pass's beginning stood at its key all the while, and was read by it.
 
-Nothing depends on the pieces being of one moment, so each one is a transaction of its own, short however large the
-table is, and after a restart the job begins anew without harm.
+After a restart the job begins anew without harm.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from typing import Any
 from adjudicator.messages import CommitRequest
 from journal.broken import require
 from server.catalog import clusters, store
-from server.catalog.descriptor import Catalog, Job
+from server.catalog.descriptor import Catalog, Job, Oid, Statistics
 from server.errors import PgError
 from server.runtime.desk import RemoteDesk, running_of
 from server.runtime.frames import (
@@ -162,6 +162,10 @@ class WorkerJobs:
     def jobs(self, cluster: int) -> Iterator[Job]:
         """All jobs of a cluster, oldest first."""
         return iter(store.read_jobs(self._node.versions, cluster, self._node.newest_ts()))
+
+    def statistics(self, cluster: int) -> dict[Oid, Statistics]:
+        """What ANALYZE found out about a cluster's tables."""
+        return store.read_statistics(self._node.versions, cluster, self._node.newest_ts())
 
 
 class WorkerNode(SessionHost):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from server.catalog import store
-from server.catalog.descriptor import Catalog, Job
+from server.catalog.descriptor import Catalog, Job, Oid, Statistics
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
 from server.sql.limits import Limits
@@ -31,6 +31,10 @@ class Jobs(Protocol):
 
     def jobs(self, cluster: int) -> Iterator[Job]:
         """All jobs of a cluster, oldest first."""
+        ...
+
+    def statistics(self, cluster: int) -> Mapping[Oid, Statistics]:
+        """What ANALYZE found out about a cluster's tables."""
         ...
 
 

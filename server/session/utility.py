@@ -9,7 +9,7 @@ from server.catalog import ddl
 from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import calling_opendsql, copying, foreign, planning, preparing
+from server.session import analyzing, calling_opendsql, copying, foreign, planning, preparing
 from server.session.environment import SessionEnv
 from server.session.explaining import explain, is_json
 from server.session.prepared import describe, row_encoder
@@ -201,11 +201,9 @@ def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | No
         raise PgError("25001", "ANALYZE cannot run inside a transaction block")
     txn = session.txn or session.begin(implicit=True)
     _meet(session, statement, txn)
-    for relation in statement.relations:
-        ddl.find_table(txn.catalog, session.env, relation)
+    (relation,) = statement.relations
+    yield from analyzing.analyze(session, ddl.find_table(txn.catalog, session.env, relation))
     session.complete("ANALYZE")
-    return
-    yield
 
 
 _CALL_COLUMNS = (OutputColumn("wait_for_job", types.BOOL),)

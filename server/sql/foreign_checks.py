@@ -69,15 +69,11 @@ class Checks:
                 self.queue.append(Event(link, key))
 
     def child_updated(self, links: Sequence[Link], keys: tuple[bytes, bytes], old: Row, new: Row) -> None:
-        """A row that refers was updated; one that has another key now is another row for what was deferred.
-
-        And for a validation, which may have passed by its new key already (server/runtime/validating.py).
-        """
+        """A row that refers was updated; one that has another key now is another row for what was deferred."""
         moved = keys[0] != keys[1]
         for link in links:
             changed = any(old[place] != new[place] for place in link.places)
-            counts_moves = link.key.deferrable or not link.key.validated
-            if (changed or (moved and counts_moves)) and link.refers(new):
+            if (changed or (moved and link.key.deferrable)) and link.refers(new):
                 self.queue.append(Event(link, keys[1]))
 
     def parent_changed(self, links: Sequence[Link], old: Row, new: Row | None) -> None:

@@ -43,6 +43,8 @@ class Limits:
     """How long a job waits before it starts; on a cluster often 1 to 60 s."""
     job_retention_s: float = 1_800.0
     """How long a job that has ended stays in sys.jobs; then it goes when another one runs."""
+    analyze_interval_s: float = 60.0
+    """How often the node looks for tables that have changed so much that they are analyzed; 0: never."""
     history_s: float = 300.0
     """How far back opendsql.as_of reaches; no limit of DSQL's."""
 

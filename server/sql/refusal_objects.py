@@ -215,6 +215,10 @@ SESSION = [
     *whole(ASSUMED, "§1.8 INF", "DeclareCursor", "Fetch", "ClosePortal"),
     *whole(OBSERVED, "§1.8 PROXY", "Lock"),
     *whole(OBSERVED, "§1.8 GOLD", "Vacuum", text="unsupported VACUUM statement"),
+    Refusal(
+        "unsupported ANALYZE statement", ASSUMED, "§1.8 UG:systems-tables", ast.VacuumStmt,
+        when=lambda node: len(node.relations) != 1 or bool(node.options) or any(node.columns),
+    ),
     *whole(OBSERVED, "§1.8 GOLD", "AlterSystem"),
     *whole(ASSUMED, "§1.8 INF", "CheckPoint", "ReassignOwned", "DropOwned", "ImportForeignSchema"),
 ]  # fmt: skip
