@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from server.catalog import ddl_defaults, ddl_depend, ddl_foreign, ddl_index, ddl_limits, privileges
+from server.catalog import (
+    ddl_defaults,
+    ddl_depend,
+    ddl_foreign,
+    ddl_index,
+    ddl_like,
+    ddl_limits,
+    privileges,
+)
 from server.catalog.ddl import (
     Change,
     Result,
@@ -122,6 +130,7 @@ class _Builder:
     _checks_taken: set[str] = field(default_factory=set)
     defaults: list[tuple[int, ast.Expr]] = field(default_factory=list)
     """Place of the column, and what was parsed of its default."""
+    sources: list[ddl_like.Source] = field(default_factory=list)
 
     def build(self, statement: ast.CreateStmt) -> Table:
         for element in statement.elements:
@@ -129,7 +138,11 @@ class _Builder:
                 self._column(element)
             elif isinstance(element, ast.Constraint):
                 self._table_constraint(element)
+            elif isinstance(element, ast.LikeClause):
+                self._like(element)
+        copied = [index for source in self.sources for index in ddl_like.indexes_of(source)]
         keyed = any(constraint.kind == "primary key" for constraint, _columns in self.keys)
+        keyed = keyed or any(index.primary for index in copied)
         ddl_limits.check_columns(self.change.txn.limits, self.columns, keyed)
         self.taken.add(self.name)
         oid = self.change.new_oid()
@@ -149,16 +162,33 @@ class _Builder:
         table = msgspec.structs.replace(table, columns=tuple(self.columns))
         table = msgspec.structs.replace(table, checks=self._make_checks(table))
         self._checks_taken = {check.name for check in table.checks}
-        indexes = [self._index(key) for key in keys]
-        primary = indexes.pop(0) if indexes and indexes[0].primary else None
-        table = msgspec.structs.replace(table, primary_key=primary, indexes=tuple(indexes))
+        indexes = [self._index(table, key) for key in keys]
+        indexes += [self._copied(table, index) for index in copied]
+        primaries = [index for index in indexes if index.primary]
+        if len(primaries) > 1:
+            raise PgError("42P16", f'multiple primary keys for table "{self.name}" are not allowed')
+        table = msgspec.structs.replace(
+            table,
+            primary_key=primaries[0] if primaries else None,
+            indexes=tuple(index for index in indexes if not index.primary),
+        )
         ddl_index.check_index_count(self.change, table)
         return ddl_foreign.with_foreign_keys(self.change, table, self.foreign_keys)
 
+    def _like(self, clause: ast.LikeClause) -> None:
+        source = ddl_like.source_of(self.change, clause, len(self.columns))
+        self.sources.append(source)
+        for column in ddl_like.columns_of(self.change, source):
+            self._refuse_taken(column.name)
+            self.columns.append(column)
+
+    def _refuse_taken(self, name: str) -> None:
+        if any(column.name == name for column in self.columns):
+            raise PgError("42701", f'column "{name}" specified more than once')
+
     def _column(self, definition: ast.ColumnDef) -> None:
         refuse_system_name(definition.name)
-        if any(column.name == definition.name for column in self.columns):
-            raise PgError("42701", f'column "{definition.name}" specified more than once')
+        self._refuse_taken(definition.name)
         found, typmod = column_type(self.change, definition.type)
         not_null: bool | None = None
         default: str | None = None
@@ -269,12 +299,16 @@ class _Builder:
                 self.columns[part.column - 1] = msgspec.structs.replace(column, not_null=True)
         return merged
 
-    def _index(self, key: _Key) -> Index:
-        names = [self.columns[part.column - 1].name for part in key.keys]
-        included = [self.columns[attnum - 1].name for attnum in key.include]
+    def _copied(self, table: Table, index: Index) -> Index:
+        """An index of LIKE, with a number and a name of its own."""
+        columns = () if index.primary else _index_columns(table, index.keys, index.include)
+        label = ("pkey" if index.primary else "key") if index.constraint else "idx"
+        return msgspec.structs.replace(index, oid=self.change.new_oid(), name=self._free_name(columns, label))
+
+    def _index(self, table: Table, key: _Key) -> Index:
         return Index(
             self.change.new_oid(),
-            self._index_name(key, () if key.primary else index_parts.unique_names([*names, *included])),
+            self._index_name(key, () if key.primary else _index_columns(table, key.keys, key.include)),
             key.keys,
             key.include,
             unique=True,
@@ -286,13 +320,21 @@ class _Builder:
     def _index_name(self, key: _Key, columns: Sequence[str]) -> str:
         catalog, schema, name = self.change.catalog, self.schema.oid, key.name
         if name is None:
-            taken = self.taken | self._checks_taken | schema_constraint_names(catalog, schema)
-            label = "pkey" if key.primary else "key"
-            name = choose_relation_name(catalog, schema, (self.name, *columns), label, taken)
-        elif name in self.taken or (schema, name) in catalog.relation_names:
+            return self._free_name(columns, "pkey" if key.primary else "key")
+        if name in self.taken or (schema, name) in catalog.relation_names:
             raise PgError("42P07", f'relation "{name}" already exists')
-        elif name in self._checks_taken:
+        if name in self._checks_taken:
             raise PgError("42710", f'constraint "{name}" for relation "{self.name}" already exists')
+        self.taken.add(name)
+        return name
+
+    def _free_name(self, columns: Sequence[str], label: str) -> str:
+        """A name for an index that nobody has named: for a constraint's, free among the schema's constraints too."""
+        catalog, schema = self.change.catalog, self.schema.oid
+        taken = self.taken
+        if label != "idx":
+            taken = taken | self._checks_taken | schema_constraint_names(catalog, schema)
+        name = choose_relation_name(catalog, schema, (self.name, *columns), label, taken)
         self.taken.add(name)
         return name
 
@@ -300,7 +342,15 @@ class _Builder:
         made: list[Check] = []
         for constraint in self.checks:
             made.append(make_check(self.change, table, constraint, {each.name for each in made}))
+        for source in self.sources:
+            made += ddl_like.checks_of(self.change, source, self.name, {each.name for each in made})
         return tuple(made)
+
+
+def _index_columns(table: Table, keys: Sequence[IndexKey], include: Sequence[int]) -> Sequence[str]:
+    """What an index's name is made of, beside the table's (ChooseIndexColumnNames)."""
+    names = [index_parts.key_name(table, key) for key in keys]
+    return index_parts.unique_names([*names, *(table.columns[attnum - 1].name for attnum in include)])
 
 
 SYSTEM_COLUMNS = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")

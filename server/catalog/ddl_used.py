@@ -83,8 +83,10 @@ def _tables(catalog: Catalog, env: SessionEnv, objects: Iterable[ast.Names]) -> 
 
 
 def _parents(statement: ast.CreateStmt) -> Iterator[ast.Names]:
-    """The tables that its foreign keys refer to."""
+    """The tables that its foreign keys refer to, and those that it is made like."""
     for element in statement.elements:
+        if isinstance(element, ast.LikeClause):
+            yield element.relation.names
         constraints = element.constraints if isinstance(element, ast.ColumnDef) else (element,)
         for each in constraints:
             if isinstance(each, ast.Constraint) and each.references is not None:

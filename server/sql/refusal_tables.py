@@ -165,7 +165,6 @@ CREATE_TABLE = [
         IDENTITY_CACHE, OBSERVED, "§1.7 GOLD", ast.Constraint, ("identity",),
         lambda node: cache_is_bad(node.options), since=IDENTITIES,
     ),
-    not_here("CREATE TABLE with LIKE", "§1.3 UG:create-table", of=ast.LikeClause),
 ]  # fmt: skip
 
 # --- ALTER TABLE ---

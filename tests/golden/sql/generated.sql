@@ -95,6 +95,16 @@ CREATE INDEX ASYNC ON k (d);
 UPDATE k SET a = 8 WHERE d = 7;
 SELECT a FROM k WHERE d = 8;
 DELETE FROM k WHERE b = 8;
+CREATE TABLE x (a int, b int GENERATED ALWAYS AS (a * 2) STORED, c int GENERATED ALWAYS AS (a % 3) STORED);
+CREATE UNIQUE INDEX ASYNC x_b ON x ((b + 1)) WHERE c = 1;
+INSERT INTO x VALUES (1), (2), (2), (4);
+INSERT INTO x VALUES (4);
+UPDATE x SET a = 7 WHERE a = 2;
+UPDATE x SET a = 8 WHERE a = 2;
+INSERT INTO x VALUES (4), (5) ON CONFLICT ((b + 1)) WHERE c = 1 DO UPDATE SET a = 10 RETURNING *;
+SELECT * FROM x ORDER BY a;
+SELECT a FROM x WHERE b + 1 = 21 AND c = 1;
+DROP TABLE x;
 -- errors of the expressions come when they are computed
 CREATE TABLE e (a int, b int GENERATED ALWAYS AS (10 / a) STORED, c varchar(3) GENERATED ALWAYS AS (a::text) STORED, d numeric(4, 1) GENERATED ALWAYS AS (a * 1.25) STORED);
 INSERT INTO e VALUES (3);
