@@ -13,6 +13,7 @@ from tests.golden.test_suspension import steps_of
 from tests.remote_reading import Network, RemoteHost, Rough
 
 NAMES = (
+    "alter_table",
     "anomalies",
     "as_of",
     "conflicts",

@@ -115,6 +115,30 @@ def test_an_index_is_built_for_the_region_that_does_not_lead(shop):
     asyncio.run(work())
 
 
+def test_a_constraint_is_validated_for_the_region_that_does_not_lead(shop):
+    """Its rows come from both; ANALYZE, a job too, is waited for by the statement."""
+
+    async def work():
+        async with connected(shop) as (east, west):
+            await east.execute("create table checked (id int primary key, n int)")
+            await done(west, "insert into checked select g, g % 7 from generate_series(1, 200) g")
+            await done(east, "insert into checked values (1000, 7)")
+            await done(west, "alter table checked add constraint below check (n < 7) not valid")
+            for expected in (False, True):
+                job = await seen(west, "alter table async checked validate constraint below")
+                async with asyncio.timeout(HANG_S):
+                    assert await west.fetchval(f"call sys.wait_for_job('{job}')") == expected
+                valid = "select convalidated from pg_constraint where conname = 'below'"
+                assert [await seen(each, valid) for each in (east, west)] == [expected, expected]
+                await done(west, "delete from checked where n = 7")
+            async with asyncio.timeout(HANG_S):
+                assert await done(west, "analyze checked") == "ANALYZE"
+            rows = "select reltuples from pg_class where relname = 'checked'"
+            assert [await seen(each, rows) for each in (east, west)] == [200, 200]
+
+    asyncio.run(work())
+
+
 def test_statements_and_read_only_transactions_stay_in_their_region(shop):
     async def work():
         async with connected(shop) as (east, west):
