@@ -66,7 +66,7 @@ class Missing(Exception):
     """A row has lost its entry while the index was built."""
 
 
-class Broken(Exception):
+class Violated(Exception):
     """A row breaks the constraint that is validated; the text says which."""
 
 
@@ -244,7 +244,7 @@ class JobRunner:
         except Unfit as reason:
             await self._activate(cluster, job, "invalid")
             await self._update(cluster, job, "failed", str(reason))
-        except Broken as reason:
+        except Violated as reason:
             await self._update(cluster, job, "failed", str(reason))
         except Gone:
             details = f'relation "{job.object_name}" does not exist'
@@ -415,7 +415,7 @@ class JobRunner:
     # --- CONSTRAINT_VALIDATION ---
 
     async def _validate(self, cluster: int, job: Job) -> None:
-        """Look at every row, and make the constraint valid; raises `Broken` (server/runtime/validating.py)."""
+        """Look at every row, and make the constraint valid; raises `Violated` (server/runtime/validating.py)."""
         await self._now()
         _table, constraint = _constraint(self._node.catalog(cluster), job)
         since: int | None = None if constraint.validated else 0
@@ -446,14 +446,14 @@ class JobRunner:
     def _look_at_chunk(
         self, validator: Validator, txn: Transaction, place: bytes, since: int
     ) -> bytes | None:
-        """The rows from `place` on; where to go on. Raises `Broken`."""
+        """The rows from `place` on; where to go on. Raises `Violated`."""
         hi = keycode.successor(place[:PREFIX_LENGTH])
         items, more = self._node.versions.scan_stamped(place, hi, txn.start_ts, CHUNK_ROWS)
         try:
             if validator.has_broken(txn, [raw for _key, commit_ts, raw in items if commit_ts > since]):
-                raise Broken(validator.error)
+                raise Violated(validator.error)
         except PgError as error:
-            raise Broken(error.message) from error
+            raise Violated(error.message) from error
         return more
 
     def _may_read_on(self, begun: float) -> bool:
