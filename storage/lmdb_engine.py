@@ -9,7 +9,7 @@
     `long_history` path length (2 bytes BE) + path + (2^64-1 - commit_ts, 8 bytes BE) -> commit_ts + row
     `trim`        superseding commit_ts (8 bytes BE) + sequence (4 bytes BE) -> what may go (storage.replica)
     `meta`        `state` -> storage.mvcc.State; `mark` -> msgpack of journal.crossbar.Mark; `extra` -> bytes of
-                  the caller
+                  the caller; `size` + cluster -> what its rows occupy (storage.sizes)
 
 The length before a key in `history` keeps the versions of `a` from standing between those of `a` + 8 bytes,
 so that one seek always lands on the right version.

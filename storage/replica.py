@@ -35,6 +35,7 @@ Left out: waiting until the replica is complete to a time (DESIGN §4) belongs t
 closed times of the journals.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -49,6 +50,7 @@ from storage.lmdb_engine import FORMAT, MAP_SIZE, Cursor, Engine, NoSpace, Space
 from storage.longkey import SHORT
 from storage.mvcc import END, State, TooOld, Versions, history_key, write_state
 from storage.shard import Row, Step
+from storage.sizes import CLUSTER, STAMP, Growth, Sizes, replaced
 from storage.trust import Trust
 
 __all__ = ["MAP_SIZE", "RETENTION_NS", "NoSpace", "Reader", "Replica", "Space", "TooOld"]
@@ -113,6 +115,7 @@ class Replica(Versions):
         self._is_open = True
         self._held: list[Timestamp] = []
         """Times at which snapshots are being read: nothing that they see is trimmed."""
+        self._sizes = Sizes(engine, self._transaction())
 
     def apply(
         self,
@@ -142,11 +145,13 @@ class Replica(Versions):
             group.trim(self._cutoff(now), 2 * group.superseded + TRIM_LEAST)
             state = group.state(position, record_hash, complete)
             write_state(txn, self._engine.meta, state)
+            self._sizes.write(txn, group.growth)
             if extra is not None:
                 txn.put(b"extra", extra, db=self._engine.meta)
             if mark is not None:
                 txn.put(b"mark", _pack_mark(mark), db=self._engine.meta)
         self._adopt(state)
+        self._sizes.adopt(group.growth)
 
     def trim(self, now: int, limit: int = 256) -> int:
         """Trim about `limit` old versions, for idle times; how many went. Raises `NoSpace`."""
@@ -210,20 +215,29 @@ class Replica(Versions):
         self.release()
         remaining = iter(items)
         last, has_long = b"", False
+        growth: Growth = defaultdict(int)
         while batch := list(islice(remaining, LOAD_BATCH)):
             with self._engine.writing() as txn:
                 last, found_long = _load_batch(self._engine, txn, batch, last)
             has_long = has_long or found_long
+            for key, _commit_ts, row in batch:
+                growth[key[:CLUSTER]] += len(key) + STAMP + len(row)
         with self._engine.writing() as txn:
             state = State(position, record_hash, ts, ts, 0, has_long, ts)
             write_state(txn, self._engine.meta, state)
+            self._sizes.write(txn, growth)
             if mark is not None:
                 txn.put(b"mark", _pack_mark(mark), db=self._engine.meta)
             txn.put(b"extra", extra, db=self._engine.meta)
         self._adopt(state)
+        self._sizes.adopt(growth)
         lmdb_engine.write_trust(self._engine.path, Trust(FORMAT, self._boot, False))
         self._is_synced = False
         self.needs_rebuild = False
+
+    def cluster_bytes(self, cluster: bytes) -> int:
+        """What the rows of the cluster with this number (4 bytes BE) occupy, as `storage.sizes` counts it."""
+        return self._sizes.of(cluster)
 
     def space(self) -> Space:
         """Bytes left in the map and on the disk, for refusing writes in time (DESIGN §8)."""
@@ -397,6 +411,8 @@ class _Group:
         self._engine = engine
         self._txn = txn
         self.superseded = 0
+        self.growth: Growth = defaultdict(int)
+        """What clusters occupy more, or less."""
         self._applied_ts = state.applied_ts
         self._horizon = state.horizon
         self._tombstones = state.tombstones
@@ -417,18 +433,23 @@ class _Group:
         require(commit_ts >= self._applied_ts, "commits are applied in order of commit_ts (X1)")
         stamp = commit_ts.to_bytes(8, "big")
         replace, put, history = self._txn.replace, self._txn.put, self._engine.history
+        growth = self.growth
         note: list[bytes] = []
         for write in commit.writes:
             key, value = write.key, write.value
             if not value or not 0 < len(key) <= SHORT:
                 self._apply_seldom(write, stamp, note)
                 continue
-            old = replace(key, stamp + value)
-            if old is not None:
+            version = stamp + value
+            old = replace(key, version)
+            if old is None:
+                growth[key[:CLUSTER]] += len(key) + len(version)
+            else:
                 require(old[:8] < stamp, "a version is newer than those before it (S4)")
                 older = history_key(key, old[:8])
                 put(older, old, db=history)
                 note.append(_VERSION + older)
+                replaced(growth, key, old, version)
                 if len(old) == 8:
                     self._tombstones -= 1
         if note:
@@ -449,7 +470,9 @@ class _Group:
         if old is None and not is_short:
             longkey.join(txn, engine.long, key)
             self._has_long = True
-        txn.put(stored, stamp + (value or b""), db=database)
+        version = stamp + (value or b"")
+        txn.put(stored, version, db=database)
+        replaced(self.growth, key, old, version)
         if old is not None:
             require(old[:8] < stamp, "a version is newer than those before it (S4)")
             older = history_key(stored, old[:8])

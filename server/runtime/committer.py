@@ -33,10 +33,12 @@ from journal.journal import Entry, Tail
 from journal.lmdb_log import LmdbLog
 from journal.record import Commit, Position, restates
 from server.errors import PgError
+from server.runtime import cluster_size
 from server.runtime.busy import Busy
 from server.runtime.refusals import refusal
 from server.runtime.stream import Stream, append
 from server.session.work import Wait
+from server.sql.limits import Limits
 from storage.replica import NoSpace
 
 log = logging.getLogger("opendsql.committer")
@@ -92,6 +94,7 @@ class Committer:
         applied: Applied,
         others: Callable[[int, int], bool],
         broken: Callable[[BaseException], None],
+        cluster_bytes: int = Limits().cluster_bytes,
         reserve_bytes: int = RESERVE_BYTES,
         apply_give_up_s: float = APPLY_GIVE_UP_S,
     ) -> None:
@@ -103,6 +106,7 @@ class Committer:
         self._applied = applied
         self._others = others
         self._broken = broken
+        self._cluster_bytes = cluster_bytes
         self._reserve_bytes = reserve_bytes
         self._check_bytes = min(SPACE_CHECK_BYTES, reserve_bytes // 4)
         self._apply_give_up_s = apply_give_up_s
@@ -223,8 +227,8 @@ class Committer:
         size = 0
         while self._pending and len(waits) < GROUP_COMMITS and size < GROUP_BYTES:
             request, wait, request_size = self._pending.popleft()
-            if self._refuse_when_full(request_size):
-                wait.fail(PgError("53100", "Current cluster size exceeds cluster size limit."))
+            if self._refuse_when_full(request_size) or self._is_too_large(request):
+                wait.fail(PgError("53100", cluster_size.TEXT))
                 continue
             verdict = self.adjudicator.decide(request, now, request_size)
             if not isinstance(verdict, Committed):
@@ -402,6 +406,10 @@ class Committer:
             self._unchecked_bytes = 0
             self.is_full = self._retry is not None or self.free_bytes() < self._reserve_bytes
         return self.is_full
+
+    def _is_too_large(self, request: CommitRequest) -> bool:
+        bytes_of = self.stream.replica.cluster_bytes
+        return cluster_size.is_too_large(request, bytes_of, self._cluster_bytes)
 
     def free_bytes(self) -> int:
         """The least room of journal and storage, in map or on disk."""

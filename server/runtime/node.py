@@ -98,6 +98,7 @@ class Node(SessionHost):
             applied=self._on_applied,
             others=self._others_run,
             broken=broken,
+            cluster_bytes=self.limits.cluster_bytes,
             reserve_bytes=min(space.reserve, self.stores.disk_bytes() // 4),
             apply_give_up_s=space.apply_give_up_s,
         )

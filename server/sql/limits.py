@@ -12,6 +12,8 @@ class Limits:
     transaction_rows: int = 3_000
     transaction_bytes: int = 10 << 20
     transaction_age_s: float = 300.0
+    cluster_bytes: int = 10 << 40
+    """Of each cluster's rows, index entries and catalog: keys and stored rows, newest versions (storage.sizes)."""
     query_memory_bytes: int = 128 << 20
     message_bytes: int = 10 << 20
     row_bytes: int = 2 << 20

@@ -203,6 +203,23 @@ def test_no_new_transaction_for_a_journal_that_is_nearly_full(tmp_path):
     run(tmp_path, work)
 
 
+def test_no_rows_for_a_cluster_that_is_too_large(tmp_path):
+    async def work(nodes):
+        east = nodes.nodes[EAST]
+        await commit(east, NEAR + b"1", b"x" * 1000)
+        east.limits.cluster_bytes = 1000
+        appends = [log.commits for log in nodes.logs.values()]
+        with pytest.raises(PgError, match="Current cluster size exceeds cluster size limit") as refused:
+            await commit(east, NEAR + b"2", b"1")
+        assert refused.value.sqlstate == "53100"
+        assert [log.commits for log in nodes.logs.values()] == appends
+        await commit(east, NEAR + b"1", None)
+        await until(lambda: east.versions.cluster_bytes(NEAR[:4]) <= 1000)
+        await commit(east, NEAR + b"2", b"1")
+
+    run(tmp_path, work)
+
+
 def test_freed_space_is_given_back_when_a_journal_is_full_of_it(tmp_path):
     async def work(nodes):
         log = nodes.logs[0]

@@ -29,6 +29,7 @@ from journal.record import Commit, Key, Timestamp
 from server.catalog import clusters, store
 from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
+from server.runtime import cluster_size
 from server.runtime.catalogs import Catalogs
 from server.runtime.hosting import SessionHost
 from server.runtime.jobs import JobRunner
@@ -354,8 +355,11 @@ class RegionNode(SessionHost):
         if (reason := self.refusal()) is not None:
             return _refused(PgError("57P03", reason))  # before anything was asked: nothing was done
         admission = self.keeping.admission
-        if not admission.may_take(size, lambda: _touched(request), self.routing.journal_of):
-            return _refused(PgError("53100", "Current cluster size exceeds cluster size limit."))
+        is_too_large = cluster_size.is_too_large(
+            request, self.versions.cluster_bytes, self.limits.cluster_bytes
+        )
+        if is_too_large or not admission.may_take(size, lambda: _touched(request), self.routing.journal_of):
+            return _refused(PgError("53100", cluster_size.TEXT))
         submitted = self.coordinating.submit(request)
         admission.take(submitted, size)
         return submitted
