@@ -1,0 +1,113 @@
+"""Expression and partial indexes: what their text means for ever, and which literals a plan holds for."""
+
+import msgspec
+
+from server.catalog.descriptor import Column, Index, IndexKey, Table
+from server.sql import types
+from server.sql.access import access
+from tests.sessions import Client, run
+
+
+async def made(node, *statements):
+    client = Client(node)
+    for statement in statements:
+        rows = await client.rows(statement)
+        if "ASYNC" in statement:
+            await client.query(f"CALL sys.wait_for_job('{rows[0][0]}')")
+    return client
+
+
+TABLE = (
+    "CREATE TABLE t (id int PRIMARY KEY, state text, n int, at timestamptz)",
+    "CREATE INDEX ASYNC t_open ON t (n) WHERE state = 'open'",
+    "CREATE INDEX ASYNC t_sum ON t ((n + 100))",
+    "INSERT INTO t VALUES (1, 'open', 1), (2, 'open', 2), (3, 'done', 2), (4, 'done', 1)",
+)
+
+
+def test_a_plan_holds_for_the_literals_that_decide_and_for_all_others(tmp_path):
+    async def work(node):
+        client = await made(node, *TABLE)
+        await client.rows("SELECT 1 FROM t")
+        plans = client.session.plans
+        counts, answers = [], []
+        for state, n in (("open", 1), ("open", 2), ("done", 1), ("done", 2), ("open", 2)):
+            answers.append(await client.rows(f"SELECT id FROM t WHERE state = '{state}' AND n = {n}"))
+            counts.append(len(plans))
+        for added, total in ((100, 101), (100, 102), (101, 102), (100, 102)):
+            answers.append(await client.rows(f"SELECT id FROM t WHERE n + {added} = {total} ORDER BY id"))
+            counts.append(len(plans))
+        return [count - counts[0] for count in counts], answers
+
+    counts, answers = run(tmp_path, work)
+    assert counts[:5] == [0, 0, 1, 1, 1]
+    assert counts[5:] == [3, 3, 4, 4]
+    two = [("2",), ("3",)]
+    assert answers == [
+        [("1",)],
+        [("2",)],
+        [("4",)],
+        [("3",)],
+        [("2",)],
+        [("1",), ("4",)],
+        two,
+        [("1",), ("4",)],
+        two,
+    ]
+
+
+def test_nothing_is_known_of_a_parameter(tmp_path):
+    async def work(node):
+        client = await made(node, *TABLE)
+        sql = "SELECT id FROM t WHERE state = $1 AND n = $2"
+        return [await client.extended(sql, state, "2") for state in ("open", "done", "open")]
+
+    found = [[each for each in answer if isinstance(each, tuple)] for answer in run(tmp_path, work)]
+    assert found == [[("2",)], [("3",)], [("2",)]]
+
+
+def test_a_literal_of_the_predicate_is_read_once(tmp_path):
+    """Under the settings of the session that made the index."""
+
+    async def work(node):
+        client = await made(
+            node,
+            TABLE[0],
+            "SET timezone = 'America/New_York'",
+            "SET datestyle = 'SQL, DMY'",
+            "CREATE INDEX ASYNC t_at ON t (n) WHERE at >= '02/03/2024 00:00'",
+            "SET timezone = 'Asia/Tokyo'",
+            "INSERT INTO t VALUES (1, 'x', 1, '2024-03-02 04:59Z'), (2, 'x', 1, '2024-03-02 05:00Z')",
+            "SET timezone = 'UTC'",
+            "SET datestyle = 'ISO, MDY'",
+        )
+        shown = await client.rows("SELECT indexdef FROM pg_indexes WHERE indexname = 't_at'")
+        plan = await client.rows("EXPLAIN SELECT id FROM t WHERE at >= '2024-03-02 05:00Z' AND n = 1")
+        found = await client.rows("SELECT id FROM t WHERE at >= '2024-03-02 05:00Z' AND n = 1")
+        return shown, plan[0][0], found
+
+    shown, plan, found = run(tmp_path, work)
+    assert shown[0][0].endswith("WHERE (at >= '2024-03-02 05:00:00+00'::timestamp with time zone)")
+    assert plan.startswith("Index Scan using t_at")
+    assert found == [("2",)]
+
+
+def test_catalogs_of_before_have_plain_indexes():
+    index = {"oid": 7, "name": "i", "keys": [{"column": 1, "nulls_first": False}]}
+    columns = [{"name": "a", "type_oid": types.INT4.oid}]
+    row = {"oid": 5, "schema_oid": 2200, "name": "t", "owner": 10, "columns": columns, "indexes": [index]}
+    table = msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Table)
+    assert table.indexes == (Index(7, "i", (IndexKey(1),)),)
+    assert table.indexes[0].predicate is None and table.indexes[0].keys[0].expression is None
+
+
+def test_only_plain_unique_indexes_have_key_columns():
+    columns = tuple(Column(name, types.INT4.oid) for name in "abcd")
+    indexes = (
+        Index(7, "plain", (IndexKey(1),), unique=True),
+        Index(8, "partial", (IndexKey(2),), unique=True, predicate="(a > 1)"),
+        Index(9, "mixed", (IndexKey(3), IndexKey(0, expression="(a + d)")), unique=True),
+        Index(10, "not unique", (IndexKey(4),)),
+    )
+    table = Table(5, 2200, "t", 10, columns, indexes=indexes)
+    assert access(table, 1).unique_columns == {0}
