@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -44,6 +45,13 @@ class SessionEnv(Env):
 
     user: str
     search_path: tuple[str, ...]
+
+    def inside(self, user: str, schema: str, catalog: Catalog) -> SessionEnv:
+        """That of another user, who looks for names in `schema` of `catalog` first."""
+        made = copy(self)
+        made.user = user
+        made.search_path = (schema, *self.search_path)
+        return made
 
 
 @dataclass(slots=True)
@@ -295,6 +303,7 @@ def _handlers() -> dict[type, Execute]:
         ddl_membership,
         ddl_owner,
         ddl_role,
+        ddl_schema,
         ddl_table,
     )
 
@@ -309,7 +318,7 @@ def _handlers() -> dict[type, Execute]:
     return {
         ast.CreateStmt: ddl_table.create_table,
         ast.DropStmt: ddl_table.drop,
-        ast.CreateSchemaStmt: ddl_table.create_schema,
+        ast.CreateSchemaStmt: ddl_schema.create_schema,
         ast.IndexStmt: ddl_index.create_index,
         ast.AlterTableStmt: ddl_alter.alter_table,
         ast.RenameStmt: rename,
@@ -343,9 +352,14 @@ STATEMENTS = (
 def execute(statement: Any, txn: Txn, env: SessionEnv, notices: list[PgError]) -> Result:
     """Run one DDL statement inside the transaction; what it tells is in `notices`, also when it fails with PgError."""
     change = Change(txn, env, notices)
-    result = _handlers()[type(statement)](change, statement)
+    result = run(change, statement)
     change.finish()
     return result
+
+
+def run(change: Change, statement: Any) -> Result:
+    """Do what one statement says, whole or as a part of another one. Raises PgError."""
+    return _handlers()[type(statement)](change, statement)
 
 
 def columns_of(statement: Any) -> tuple[OutputColumn, ...]:

@@ -19,7 +19,8 @@ from server.catalog.ddl import (
     require_owner,
 )
 from server.catalog.ddl_index import attnum
-from server.catalog.ddl_table import refuse_reserved_schema, refuse_system_name
+from server.catalog.ddl_schema import refuse_reserved_schema
+from server.catalog.ddl_table import refuse_system_name
 from server.catalog.descriptor import Check, Table
 from server.errors import PgError
 from server.sql import ast, index_parts, refusals, types

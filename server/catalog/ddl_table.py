@@ -1,4 +1,4 @@
-"""CREATE TABLE, DROP TABLE/INDEX/SCHEMA, CREATE SCHEMA (dsql-reference §1.3, §1.6)."""
+"""CREATE TABLE, DROP TABLE/INDEX/SCHEMA (dsql-reference §1.3, §1.6)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from server.catalog.ddl import (
     choose_constraint_name,
     choose_relation_name,
     creation_schema,
-    find_role,
     find_schema,
     lookup,
     require_create,
@@ -409,40 +408,7 @@ def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: 
     return Check(change.new_oid(), name, text, validated=not constraint.not_valid)
 
 
-# --- schemas and DROP ---
-
-
-def refuse_reserved_schema(name: str) -> None:
-    """PgError 42939."""
-    if name.startswith("pg_"):
-        raise PgError(
-            "42939",
-            f'unacceptable schema name "{name}"',
-            detail='The prefix "pg_" is reserved for system schemas.',
-        )
-
-
-def create_schema(change: Change, statement: ast.CreateSchemaStmt) -> Result:
-    """CREATE SCHEMA; only admin may (dsql-reference §1.6)."""
-    catalog = change.catalog
-    if change.env.user != "admin":
-        raise PgError("42501", "permission denied for database postgres")
-    limit = change.txn.limits.schemas
-    if len(catalog.schemas) - 1 >= limit:
-        raise PgError("54000", f"more than {limit} schemas not allowed")
-    owner = change.catalog.roles[change.user_oid]
-    if statement.authorization is not None:
-        owner = find_role(change, statement.authorization)
-    name = statement.name or owner.name
-    refuse_reserved_schema(name)
-    if name in catalog.schema_names or name in SYSTEM_SCHEMAS:
-        if not statement.if_not_exists:
-            raise PgError("42P06", f'schema "{name}" already exists')
-        change.notices.append(PgError("42P06", f'schema "{name}" already exists, skipping'))
-        return Result("CREATE SCHEMA")
-    granted = ddl_defaults.acl_of_new(catalog, "schema", owner.oid)
-    change.put(Schema(change.new_oid(), name, owner.oid, granted))
-    return Result("CREATE SCHEMA")
+# --- DROP ---
 
 
 def drop(change: Change, statement: ast.DropStmt) -> Result:

@@ -42,6 +42,11 @@ def _used(statement: Any, catalog: Catalog, env: SessionEnv) -> Iterator[Oid]:
     elif isinstance(statement, ast.CreateSchemaStmt):
         yield from _schemas(catalog, [statement.name] if statement.name is not None else [])
         yield from _roles(catalog, [statement.authorization] if statement.authorization is not None else [])
+        for element in statement.elements:
+            if isinstance(element, ast.CreateStmt):
+                yield from _tables(catalog, env, _parents(element))
+            else:
+                yield from _used(element, catalog, env)
     elif isinstance(statement, ast.RoleStmt):
         yield from _roles(catalog, statement.names)
     elif isinstance(statement, ast.IamGrantStmt):

@@ -78,6 +78,13 @@ class SessionEnv(ddl.SessionEnv):
         self.now = now_ns // 1000 - _EPOCH_US
         self.statement_now = None
 
+    def inside(self, user: str, schema: str, catalog: Catalog) -> SessionEnv:
+        made = super().inside(user, schema, catalog)
+        assert isinstance(made, SessionEnv)
+        made.catalog = catalog
+        made.reg_input, made.reg_output = partial(names.reg_input, made), partial(names.reg_output, made)
+        return made
+
     def start_statement(self) -> None:
         """Another statement of the same transaction: what statement_timestamp() shows."""
         self.statement_now = time.time_ns() // 1000 - _EPOCH_US

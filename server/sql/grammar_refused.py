@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from server.sql.ast import Statement, TypeName, Unsupported
+from server.sql.ast import GrantStmt, Statement, TypeName, Unsupported
 from server.sql.grammar_grant import Grants
 from server.sql.grammar_objects import ROLE_WORDS
 from server.sql.refusal_tables import cache_is_bad
@@ -111,6 +111,14 @@ _SMALL = {
     "smallint": "smallint",
 }
 """Types of sequences that PostgreSQL has beside bigint, as they are shown."""
+
+_SCHEMA_ELEMENTS = frozenset(
+    {
+        "constraint", "global", "index", "local", "or", "recursive", "sequence", "table", "temp", "temporary",
+        "trigger", "unique", "unlogged", "view",
+    }
+)  # fmt: skip
+"""What may follow CREATE inside CREATE SCHEMA (schema_stmt)."""
 
 
 class Refused(Grants):
@@ -227,8 +235,14 @@ class Refused(Grants):
         return language
 
     def schema_element(self) -> Statement:
+        start = self.index
         if self.kind != "create":
-            return self.grant_statement()
+            statement = self.grant_statement()
+            if isinstance(statement, GrantStmt) and statement.kind == "role":
+                raise self.fail(self.kinds.index("to", start))
+            return statement
+        if self.peek() not in _SCHEMA_ELEMENTS:
+            raise self.fail(start + 1)
         self.elements_only = True
         statement = self.create()
         self.elements_only = False

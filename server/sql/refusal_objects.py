@@ -63,9 +63,9 @@ OBJECTS = [
     *about("View", "CREATE VIEW", OURS, "§1.6 UG:create-view", ""),
     *about("AlterView", "ALTER VIEW", OURS, "§1.6 UG:create-view", ""),
     *whole(OBSERVED, "§1.6 GOLD", "CreateTableAs"),
-    not_here(
-        "CREATE SCHEMA with elements", "§1.6 RN", ROUTINES, of=ast.CreateSchemaStmt,
-        when=lambda node: bool(node.elements),
+    Refusal(
+        "CREATE INDEX not supported for CREATE SCHEMA", ASSUMED, "§1.6 GRAM", ast.CreateSchemaStmt,
+        when=lambda node: any(isinstance(element, ast.IndexStmt) for element in node.elements), since=ROUTINES,
     ),
     *about("CreateSeq", _CACHE, OBSERVED, "§1.7 GOLD", "cache", since=IDENTITIES),
     *about("CreateSeq", "TEMPORARY or TEMP sequence not supported for CREATE SEQUENCE", ASSUMED, "§1.7", "temp"),

@@ -156,7 +156,7 @@ def check(statement: object, setting: Shown) -> None:
 
 def _parts(node: object) -> Iterator[object]:
     """The parts of definitions, in the order in which they stand."""
-    if isinstance(node, ast.CreateStmt):
+    if isinstance(node, ast.CreateStmt | ast.CreateSchemaStmt):
         yield from node.elements
     elif isinstance(node, ast.ColumnDef):
         yield from node.constraints
