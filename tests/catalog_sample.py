@@ -25,6 +25,7 @@ CREATE TABLE app.made (a int, b bigint GENERATED ALWAYS AS (a * 2) STORED, c var
     GENERATED ALWAYS AS (a || '!') STORED);
 CREATE TABLE "Weird-T" (k bigint, l date, m time(3), n bytea, PRIMARY KEY (l, k));
 CREATE UNIQUE INDEX ASYNC "W idx" ON "Weird-T" (m NULLS FIRST, k);
+CREATE INDEX ASYNC ON t (lower(c), (b + 1)) INCLUDE (d) WHERE a <> '' AND b IS NOT NULL;
 COMMENT ON TABLE t IS 'the t';
 COMMENT ON COLUMN t.b IS 'a "b"';
 COMMENT ON INDEX t_c_idx IS 'an index';

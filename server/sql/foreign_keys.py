@@ -12,10 +12,12 @@ from operator import itemgetter
 from typing import Any
 
 from server.catalog.descriptor import Catalog, ForeignKey, Index, IndexKey, Oid, Table
-from server.sql import types
+from server.sql import tree, types
 from server.sql.access import IndexAccess, Row, TableAccess, access
 from server.sql.context import Context
 from server.sql.foreign_types import Convert, converter, is_same
+from server.sql.implication import implies
+from server.sql.index_parts import OWN
 from storage import keycode
 
 SCAN = 256
@@ -184,8 +186,7 @@ def _path(reach: TableAccess, key: ForeignKey, parent: Table) -> Path | None:
         best = (_leading(table.primary_key.keys, usable), None)
     for index in reach.indexes:
         count = _leading(index.index.keys, usable)
-        usable_whole = index.index.state == "valid" and index.predicate is None
-        if usable_whole and count > best[0]:
+        if index.index.state == "valid" and count > best[0] and _holds_all(index, key, table):
             best = (count, index)
     count, found = best
     if not count:
@@ -203,6 +204,20 @@ def _path(reach: TableAccess, key: ForeignKey, parent: Table) -> Path | None:
         return _rows_of_entries(ctx, reach, lo, keycode.successor(lo))
 
     return rows
+
+
+def _holds_all(index: IndexAccess, key: ForeignKey, table: Table) -> bool:
+    """Whether every row that refers to a parent has an entry: a partial index may leave out those with a NULL."""
+    if index.predicate is None:
+        return True
+    columns = [(attnum - 1, table.columns[attnum - 1]) for attnum in key.columns]
+    present = [
+        tree.NullTest(
+            types.BOOL, tree.Var(types.BY_OID[column.type_oid], OWN, place, column.typmod), negated=True
+        )
+        for place, column in columns
+    ]
+    return implies(present, index.predicate)
 
 
 def _leading(keys: Sequence[IndexKey], usable: dict[int, int]) -> int:

@@ -61,7 +61,8 @@ SELECT adrelid::regclass, adnum, pg_get_expr(adbin, adrelid), pg_get_expr(adbin,
 -- pg_index
 SELECT indexrelid::regclass, indrelid::regclass, indnkeyatts, indisunique, indnullsnotdistinct,
     indisprimary, indisexclusion, indimmediate, indisclustered, indisvalid, indcheckxmin, indisready, indislive,
-    indisreplident, indcollation, indclass, indoption, indexprs, indpred FROM pg_index
+    indisreplident, indcollation, indclass, indoption, pg_get_expr(indexprs, indrelid),
+    pg_get_expr(indpred, indrelid) FROM pg_index
     WHERE indrelid::regclass::text IN ('t', '"Weird-T"', 'app.nopk')
 
 -- secondary pg_index

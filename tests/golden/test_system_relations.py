@@ -100,6 +100,8 @@ def test_index_definitions_are_in_the_form_of_dsql(both: Both) -> None:
         "t_pkey": "CREATE UNIQUE INDEX t_pkey ON public.t USING btree_index (id) INCLUDE (a, b, c, d)",
         "t_a_b_key": "CREATE UNIQUE INDEX t_a_b_key ON public.t USING btree_index (a, b)",
         "t_c_idx": "CREATE INDEX t_c_idx ON public.t USING btree_index (c) INCLUDE (d)",
+        "t_lower_expr_d_idx": "CREATE INDEX t_lower_expr_d_idx ON public.t USING btree_index "
+        "(lower((c)::text), ((b + (1)::numeric))) INCLUDE (d) WHERE ((a <> ''::text) AND (b IS NOT NULL))",
         "Weird-T_pkey": 'CREATE UNIQUE INDEX "Weird-T_pkey" ON public."Weird-T" '
         "USING btree_index (l, k) INCLUDE (m, n)",
         "W idx": 'CREATE UNIQUE INDEX "W idx" ON public."Weird-T" USING btree_index (m NULLS FIRST, k)',

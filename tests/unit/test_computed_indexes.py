@@ -1,10 +1,12 @@
 """Expression and partial indexes: what their text means for ever, and which literals a plan holds for."""
 
 import msgspec
+import pytest
 
-from server.catalog.descriptor import Column, Index, IndexKey, Table
+from server.catalog.descriptor import Column, ForeignKey, Index, IndexKey, Table
 from server.sql import types
 from server.sql.access import access
+from server.sql.foreign_keys import _path
 from tests.sessions import Client, run
 
 
@@ -111,3 +113,16 @@ def test_only_plain_unique_indexes_have_key_columns():
     )
     table = Table(5, 2200, "t", 10, columns, indexes=indexes)
     assert access(table, 1).unique_columns == {0}
+
+
+@pytest.mark.parametrize(
+    ("predicate", "serves"),
+    [(None, True), ("(p IS NOT NULL)", True), ("(p > 1)", False), ("((p IS NOT NULL) OR (q = 1))", True)],
+)
+def test_children_are_found_by_a_partial_index_that_has_them_all(predicate, serves):
+    columns = (Column("id", types.INT4.oid), Column("p", types.INT4.oid), Column("q", types.INT4.oid))
+    primary = Index(6, "key", (IndexKey(1),), unique=True, primary=True)
+    parent = Table(5, 2200, "parent", 10, columns, primary_key=primary)
+    child = Table(7, 2200, "t", 10, columns, indexes=(Index(8, "i", (IndexKey(2),), predicate=predicate),))
+    key = ForeignKey(9, "fk", (2,), 5, (1,), 6)
+    assert (_path(access(child, 1), key, parent) is not None) == serves
