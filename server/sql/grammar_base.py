@@ -294,6 +294,10 @@ class Cursor:
         """b_expr."""
         raise NotImplementedError
 
+    def primary(self, restricted: bool = False) -> Expr:
+        """c_expr."""
+        raise NotImplementedError
+
     def subscript(self, value: Expr) -> Expr:
         """`[...]` after a value."""
         raise NotImplementedError

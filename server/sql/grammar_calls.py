@@ -27,7 +27,7 @@ from server.sql.ast import (
     WindowDef,
 )
 from server.sql.grammar_base import COLUMN_NAMES, FUNCTION_NAMES
-from server.sql.grammar_types import Types
+from server.sql.grammar_xml import XML_CALLS, XmlCalls
 from server.sql.lexer import IDENT, SCONST
 from server.sql.special_calls import EXTRACT_FIELDS, WITH_PRECISION
 
@@ -41,7 +41,7 @@ def _system(name: str, *args: Expr, at: int) -> FuncCall:
     return FuncCall(("pg_catalog", name), args, at=at)
 
 
-class Calls(Types):
+class Calls(XmlCalls):
     """`call` reads the parentheses, `call_clauses` what follows, `special_call` the keyword forms."""
 
     in_substring = False
@@ -156,7 +156,7 @@ class Calls(Types):
         self.expect("(")
         if kind in _JSON_CALLS and not self._is_plain_json_object(kind):
             return self._json_call(kind, at)
-        value = self._special(kind, at)
+        value = self.xml_call(kind, at) if kind in XML_CALLS else self._special(kind, at)
         self.expect(")")
         return value
 

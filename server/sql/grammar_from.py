@@ -171,6 +171,9 @@ class FromClause(Expressions):
     # --- functions in FROM
 
     def _table_function(self, lateral: bool, at: int) -> FromItem:
+        if self.kind == "xmltable" and self.peek() == "(":
+            table = self.xml_table(self.at)
+            return RangeFunction(((table, ()),), False, lateral, self.alias(), at=at)
         functions: list[tuple[Expr, tuple[ColumnDef, ...]]] = []
         if self.kind == "rows" and self.peek() == "from":
             self.index += 2

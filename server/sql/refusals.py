@@ -20,6 +20,8 @@ SYSTEM_ENTITY = Refusal("feature not supported on system entity", ASSUMED, "§1.
 FUNCTION = Refusal("function {} not supported", OBSERVED, "§3 ISS golang-migrate#1289")
 DATATYPE = Refusal("datatype {} not supported", OBSERVED, "§2.3 GOLD")
 QUERY_TYPE = not_here("type {}", "§2.2 GOLD")
+LACKING = not_here("{}", "§2.2 PGREST, §3 GRAM")
+"""Of functions and operators of types that are not here."""
 MULTIPLE_DDL = Refusal("multiple ddl statements not supported in a transaction", OBSERVED, "§5.4 GOLD")
 DML_AFTER_DDL = Refusal("ddl and dml are not supported in the same transaction", OBSERVED, "§5.4 GOLD")
 DDL_AFTER_DML = Refusal("ddl and dml are not supported in the same transaction", ASSUMED, "§5.4 INF")
@@ -33,7 +35,7 @@ DROP_KEY = Refusal(
 EXPLAIN_FORMAT = not_here("EXPLAIN (FORMAT {})", "§1.8 UG")
 
 BY_NAME = (
-    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, MULTIPLE_DDL,
+    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, LACKING, MULTIPLE_DDL,
     DML_AFTER_DDL, DDL_AFTER_DML, DROP_KEY_COLUMN, DROP_KEY, EXPLAIN_FORMAT,
 )  # fmt: skip
 """Refusals that need more than the parse tree."""

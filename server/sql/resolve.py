@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import server.sql.builtins  # noqa: F401  (fills the tables)
 from server.errors import PgError
-from server.sql import polymorphic, refusals
+from server.sql import lacking, polymorphic, refusals
 from server.sql.casts import find_cast
 from server.sql.functions import (
     AGGREGATES,
@@ -239,6 +239,9 @@ def _operation(name: str, actual: Sequence[Type]) -> str:
 
 
 def _no_operator(name: str, actual: Sequence[Type]) -> PgError:
+    refused = lacking.operator(name, actual[0].name)
+    if refused is not None:
+        return refused
     if len(actual) == 1:
         hint = "No operator matches the given name and argument type. " + _CAST_ONE
     else:
@@ -434,6 +437,9 @@ def _no_function(
         return refusals.FUNCTION.error(names[-1])
     if names[-1] in _GEOMETRIC and tuple(names[:-1]) in ((), ("pg_catalog",)):
         return refusals.DATATYPE.error(names[-1])
+    refused = lacking.function(names)
+    if refused is not None:
+        return refused
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
     if ordered:
         hint = (

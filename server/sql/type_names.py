@@ -24,6 +24,7 @@ _UNSUPPORTED = {
         "circle", "tsvector", "tsquery", "int4range", "int8range", "numrange", "daterange", "tsrange",
         "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
         "tstzmultirange", "bit", "pg_lsn", "jsonpath", "txid_snapshot", "pg_snapshot",
+        "regconfig", "regdictionary", "gtsvector",
     )
 } | {"varbit": "bit varying"}  # fmt: skip
 """PostgreSQL's types that are not here, and how they are shown (dsql-reference §2.3)."""

@@ -781,3 +781,15 @@ alter database d set a = 1
 merge into t using s on a when matched then delete
 select json_object(a), json_object('{a,b}', b), json_object, json_object(x => 1)
 select current_schema 'x', current_schema
+select xmlconcat('<a/>', '<b/>'), xmlelement(name foo), xmlelement(name "select", xmlattributes(a as b, c), d, e), xmlelement(name x, xmlattributes(a)), xmlelement(name x, a)
+select xmlforest(a as b, c), xmlparse(document a), xmlparse(content a preserve whitespace), xmlparse(content a strip whitespace), xmlpi(name php), xmlpi(name php, a)
+select xmlroot(a, version b), xmlroot(a, version no value, standalone yes), xmlroot(a, version '1.0', standalone no), xmlroot(a, version '1.0', standalone no value)
+select xmlserialize(content a as text), xmlserialize(document a as varchar(3) indent), xmlserialize(content a as pg_catalog.text no indent)
+select xmlexists('//x' passing a), xmlexists(a passing by ref b by value), xmlexists((a) passing b by ref)
+select * from xmltable('/r' passing a columns id int path '@id' not null default 1, o for ordinality, n text null), xmltable(xmlnamespaces('x' as y, default 'z'), '/r' passing by value a columns b int) as t(c)
+select xmlroot(a)
+select xmlparse(a)
+select xmlelement(foo)
+select xmlserialize(content a)
+select xmlexists(a)
+select xmltable('/r' passing a)
