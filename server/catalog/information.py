@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from server.catalog import names, system_text
+from server.catalog import names, procedures, system_text
 from server.catalog.descriptor import Index, Oid, Table
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
 from server.catalog.system_relation import RELATIONS
@@ -158,6 +158,8 @@ def _default(kind: Type, value: object) -> str:
 
 
 def _arguments(oid: Oid, defaults: bool) -> str | None:
+    if oid in procedures.BY_OID:
+        return procedures.shown_arguments(procedures.BY_OID[oid], defaults)
     entry = functions.FUNCTION_BY_OID.get(oid)
     if entry is None:
         place = names.function_place(oid)
@@ -248,7 +250,7 @@ for _line, _relation in (
 ):
     define(_line, _visible_in(_relation), env=True)
 define("2080 pg_type_is_visible(oid) bool s", lambda oid: True if oid in types.BY_OID else None)
-define("2081 pg_function_is_visible(oid) bool s", lambda oid: True if names.function_place(oid) else None)
+define("2081 pg_function_is_visible(oid) bool s", names.function_is_visible, env=True)
 define(
     "2082 pg_operator_is_visible(oid) bool s", lambda oid: True if oid in functions.OPERATOR_BY_OID else None
 )

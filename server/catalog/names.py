@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from server.catalog import system_relation
+from server.catalog import procedures, system_relation
 from server.catalog.descriptor import Catalog, Oid
 from server.catalog.privileges import require_usage, usable_path
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS
@@ -176,13 +176,37 @@ def functions_named(name: str) -> Iterator[tuple[Oid, tuple[Type, ...]]]:
 
 
 def function_place(oid: Oid) -> tuple[str, tuple[Type, ...]] | None:
-    """(name, argument types) of a function."""
+    """(name, argument types) of a function or procedure."""
     entry = (
         functions.FUNCTION_BY_OID.get(oid)
         or functions.AGGREGATE_BY_OID.get(oid)
         or functions.WINDOW_FUNCTION_BY_OID.get(oid)
+        or procedures.BY_OID.get(oid)
     )
     return (entry.name, entry.args) if entry is not None else None
+
+
+def function_schema(oid: Oid) -> str:
+    """Of a function or procedure that is built in."""
+    entry = functions.FUNCTION_BY_OID.get(oid) or procedures.BY_OID.get(oid)
+    return entry.schema if entry is not None else SYSTEM_CATALOG
+
+
+def function_is_visible(env: Any, oid: Oid) -> bool | None:
+    """Whether its schema is searched; None: there is none of that oid."""
+    if function_place(oid) is None:
+        return None
+    schema = function_schema(oid)
+    return schema == SYSTEM_CATALOG or schema in search_path(env)
+
+
+def _functions_meant(env: Any, names: Sequence[str]) -> list[tuple[Oid, tuple[Type, ...]]]:
+    """Those of a (qualified) name, along search_path."""
+    found = list(functions_named(names[-1]))
+    found += [(each.oid, each.args) for each in procedures.BY_OID.values() if each.name == names[-1]]
+    if len(names) > 1:
+        return [each for each in found if function_schema(each[0]) == names[-2]]
+    return [each for each in found if function_is_visible(env, each[0])]
 
 
 def _known_schema(env: Any, names: Sequence[str]) -> None:
@@ -193,7 +217,7 @@ def _known_schema(env: Any, names: Sequence[str]) -> None:
 def _function_in(env: Any, text: str) -> Oid:
     names = split_name(text)
     _known_schema(env, names)
-    found = [oid for oid, _ in functions_named(names[-1])] if names[:-1] in ((), (SYSTEM_CATALOG,)) else []
+    found = [oid for oid, _ in _functions_meant(env, names)]
     if not found:
         found = [oid for oid, name in SUPPORT.items() if name == names[-1]]
     if not found:
@@ -207,8 +231,8 @@ def _function_out(env: Any, oid: Oid) -> str:
     place = function_place(oid)
     if place is None:
         return SUPPORT.get(oid, str(oid))
-    several = sum(1 for _ in functions_named(place[0])) > 1
-    return f"{SYSTEM_CATALOG}.{quote_ident(place[0])}" if several else quote_ident(place[0])
+    is_plain = len(_functions_meant(env, place[:1])) == 1 and function_is_visible(env, oid)
+    return quote_ident(place[0]) if is_plain else f"{function_schema(oid)}.{quote_ident(place[0])}"
 
 
 def _procedure_in(env: Any, text: str) -> Oid:
@@ -220,10 +244,9 @@ def _procedure_in(env: Any, text: str) -> Oid:
     listed = arguments.rstrip()[:-1].strip()
     wanted = tuple(parse_type(word)[0] for word in listed.split(",")) if listed else ()
     names = split_name(name)
-    if names[:-1] in ((), (SYSTEM_CATALOG,)):
-        for oid, args in functions_named(names[-1]):
-            if args == wanted:
-                return oid
+    for oid, args in _functions_meant(env, names):
+        if args == wanted:
+            return oid
     raise PgError("42883", f'function "{text}" does not exist')
 
 
@@ -231,7 +254,8 @@ def _procedure_out(env: Any, oid: Oid) -> str:
     place = function_place(oid)
     if place is None:
         return str(oid)
-    return f"{quote_ident(place[0])}({','.join(arg.display for arg in place[1])})"
+    schema = "" if function_is_visible(env, oid) else f"{function_schema(oid)}."
+    return f"{schema}{quote_ident(place[0])}({','.join(arg.display for arg in place[1])})"
 
 
 # --- operators and collations ---

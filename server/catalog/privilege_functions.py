@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from server.catalog import acl, names
+from server.catalog import acl, names, procedures
 from server.catalog.acl import LETTERS, PUBLIC, Items
 from server.catalog.ddl_membership import is_admin_of
 from server.catalog.descriptor import Oid, Table
@@ -225,10 +225,18 @@ def _tablespace(env: Any, text: str) -> Oid:
     return found if found is not None else _no_object("tablespace")(env, text)
 
 
+def _function_check(env: Any, role: Oid, oid: Oid, privilege: str, option: bool) -> bool | None:
+    """Everybody calls what is built in, but only admin what injects faults and makes clusters."""
+    procedure = procedures.BY_OID.get(oid)
+    if procedure is not None and procedure.admin_only:
+        return not option and privileged(env.catalog, role) is acl.EVERY
+    return not option if names.function_place(oid) else None
+
+
 _family(
     "has_function_privilege", (2256, 2257, 2258, 2259, 2260, 2261), ("EXECUTE",),
     lambda env, text: names.INPUTS["regprocedure"](env, text),
-    lambda env, role, oid, privilege, option: not option if names.function_place(oid) else None,
+    _function_check,
 )  # fmt: skip
 _family(
     "has_type_privilege", (3138, 3139, 3140, 3141, 3142, 3143), ("USAGE",),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from server.catalog import acl, system_text
+from server.catalog import acl, procedures, system_text
 from server.catalog.acl import Items
 from server.catalog.descriptor import Catalog, Column, ForeignKey, Index, Oid, Table
-from server.catalog.privileges import privileged, schema_items, table_items
+from server.catalog.privileges import privileged, role_oid, schema_items, table_items
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
 from server.catalog.system_tables import check_columns
@@ -462,31 +462,47 @@ def _collations(env: Any) -> Iterator[Values]:
         yield _named(env, "collation", "pg_catalog", name) | {"pad_attribute": "NO PAD"}
 
 
+def _routine(env: Any, entry: functions.Function | procedures.Procedure) -> Values:
+    specific = _named(env, "specific", entry.schema, f"{entry.name}_{entry.oid}")
+    return specific | _named(env, "routine", entry.schema, entry.name) | {
+        "routine_body": "EXTERNAL", "external_name": entry.name, "external_language": "INTERNAL",
+        "parameter_style": "GENERAL", "sql_data_access": "MODIFIES", "security_type": "INVOKER",
+    }  # fmt: skip
+
+
+def _procedures(env: Any) -> Iterator[procedures.Procedure]:
+    """Those that the user may call."""
+    is_admin = privileged(env.catalog, role_oid(env.catalog, env.user)) is acl.EVERY
+    return (each for each in procedures.BY_OID.values() if is_admin or not each.admin_only)
+
+
 @content("information_schema.routines", "user")
 def _routines(env: Any) -> Iterator[Values]:
     for entry in functions.FUNCTION_BY_OID.values():
         element = entry.result.name.startswith("_")
-        yield _named(env, "specific", "pg_catalog", f"{entry.name}_{entry.oid}") | _named(
-            env, "routine", "pg_catalog", entry.name
-        ) | {
+        yield _routine(env, entry) | {
             "routine_type": "FUNCTION", "data_type": "ARRAY" if element else format_type(entry.result.oid),
             "type_udt_catalog": env.database, "type_udt_schema": "pg_catalog",
-            "type_udt_name": entry.result.name, "dtd_identifier": "0", "routine_body": "EXTERNAL",
-            "external_name": entry.name,
-            "external_language": "INTERNAL", "parameter_style": "GENERAL",
-            "is_deterministic": _yes(entry.volatility == "i"), "sql_data_access": "MODIFIES",
+            "type_udt_name": entry.result.name, "dtd_identifier": "0",
+            "is_deterministic": _yes(entry.volatility == "i"),
             "is_null_call": _yes(entry.strict), "schema_level_routine": "YES", "max_dynamic_result_sets": 0,
-            "security_type": "INVOKER", "as_locator": "NO", "is_udt_dependent": "NO",
+            "as_locator": "NO", "is_udt_dependent": "NO",
+        }  # fmt: skip
+    for procedure in _procedures(env):
+        yield _routine(env, procedure) | {
+            "routine_type": "PROCEDURE", "is_deterministic": "NO", "schema_level_routine": "YES",
+            "max_dynamic_result_sets": 0,
         }  # fmt: skip
 
 
 @content("information_schema.parameters", "user")
 def _parameters(env: Any) -> Iterator[Values]:
-    for entry in functions.FUNCTION_BY_OID.values():
+    entries: list[functions.Function | procedures.Procedure] = list(functions.FUNCTION_BY_OID.values())
+    for entry in entries + list(_procedures(env)):
         for place, kind in enumerate(entry.args, 1):
             name = entry.arg_names[place - 1] if entry.arg_names else None
             element = kind.name.startswith("_")
-            yield _named(env, "specific", "pg_catalog", f"{entry.name}_{entry.oid}") | {
+            yield _named(env, "specific", entry.schema, f"{entry.name}_{entry.oid}") | {
                 "ordinal_position": place, "parameter_mode": "IN", "is_result": "NO", "as_locator": "NO",
                 "parameter_name": name, "data_type": "ARRAY" if element else format_type(kind.oid),
                 "udt_catalog": env.database, "udt_schema": "pg_catalog", "udt_name": kind.name,

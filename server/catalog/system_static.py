@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from server.catalog import system_text
+from server.catalog import procedures, system_text
 from server.catalog.store import ADMIN_OID, PG_CATALOG_OID
 from server.catalog.system_casts import CAST_FUNCTIONS
 from server.catalog.system_casts import FUNCTIONS as CAST_FUNCTIONS_BY_OID
@@ -99,6 +99,16 @@ def _function(entry: functions.Function) -> Values:
     return _proc(entry.oid, entry.name, "f", entry.args, entry.result, **facts)
 
 
+def _procedure(entry: procedures.Procedure) -> Values:
+    facts: dict[str, Any] = {
+        "pronamespace": SCHEMA_OIDS[entry.schema], "provolatile": "v", "proparallel": "u",
+        "pronargdefaults": len(entry.args) - entry.needed,
+    }  # fmt: skip
+    if entry.arg_names:
+        facts["proargnames"] = Array(list(entry.arg_names))
+    return _proc(entry.oid, entry.name, "p", entry.args, types.VOID, **facts)
+
+
 @content("pg_proc", "static")
 def _pg_proc(env: Any) -> Iterator[Values]:
     for function in functions.FUNCTION_BY_OID.values():
@@ -109,6 +119,7 @@ def _pg_proc(env: Any) -> Iterator[Values]:
         yield _proc(aggregate.oid, aggregate.name, "a", aggregate.args, aggregate.result) | source | facts
     for window in functions.WINDOW_FUNCTION_BY_OID.values():
         yield _proc(window.oid, window.name, "w", window.args, window.result)
+    yield from map(_procedure, procedures.BY_OID.values())
     yield from _type_functions()
     for oid, (name, argument, result) in CAST_FUNCTIONS_BY_OID.items():
         yield _proc(oid, name, "f", (types.BY_OID[argument],), types.BY_OID[result], proisstrict=True)

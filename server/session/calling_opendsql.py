@@ -4,12 +4,13 @@ drop_cluster(id): clusters that cost milliseconds (docs/testing.md)."""
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from server.catalog import procedures
 from server.errors import PgError
 from server.session import clusters
 from server.session.work import Slice, Wait
-from server.sql import ast, types
+from server.sql import ast
 from server.sql.bind import bind_scalar
 from server.sql.codegen import compile_expr
 from server.sql.context import Context
@@ -25,49 +26,14 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 
-class _Procedure(NamedTuple):
-    parameters: dict[str, Type]
-    """Names and types in order."""
-    needed: int
-    """How many of them have no default."""
-    result: OutputColumn
-
-
-PROCEDURES = {
-    "inject": _Procedure(
-        {
-            "kind": types.TEXT,
-            "nth": types.INT8,
-            "times": types.INT8,
-            "probability": types.FLOAT8,
-            "seed": types.INT8,
-            "pid": types.INT4,
-            "role": types.TEXT,
-            "table_name": types.TEXT,
-            "ms": types.FLOAT8,
-            "jitter_ms": types.FLOAT8,
-        },
-        1,
-        OutputColumn("id", types.INT8),
-    ),
-    "remove_injection": _Procedure({"id": types.INT8}, 1, OutputColumn("removed", types.BOOL)),
-    "new_cluster": _Procedure({}, 0, OutputColumn("cluster_id", types.TEXT)),
-    "drop_cluster": _Procedure({"cluster_id": types.TEXT}, 1, OutputColumn("dropped", types.BOOL)),
-    "remove_injections": _Procedure({}, 0, OutputColumn("removed", types.INT8)),
-}
-"""The procedures of schema opendsql."""
-_DEFAULTS: dict[str, Any] = {"nth": 1, "times": 1, "ms": 0.0, "jitter_ms": 0.0}
-"""Where it is not NULL."""
-
-
 def is_one(names: ast.Names) -> bool:
     """Whether it is the name of a procedure of schema opendsql."""
-    return len(names) == 2 and names[0] == "opendsql" and names[1] in PROCEDURES
+    return len(names) == 2 and names[0] == "opendsql" and names[1] in procedures.OURS
 
 
 def columns_of(names: ast.Names) -> tuple[OutputColumn, ...]:
     """What CALL returns."""
-    return (PROCEDURES[names[1]].result,)
+    return (OutputColumn(*procedures.OURS[names[1]].result),)
 
 
 def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[object], None, list[Row]]:
@@ -90,7 +56,7 @@ def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[
 def _request(session: SqlSession, name: str, given: dict[str, Any]) -> Request:
     if name != "inject":
         return Remove(session.cluster, given.get("id"))
-    values = _DEFAULTS | given
+    values = procedures.DEFAULTS | given
     if values["kind"] is None:
         raise PgError("22004", "kind must not be null")
     for required in ("nth", "ms", "jitter_ms"):
@@ -118,7 +84,7 @@ def _request(session: SqlSession, name: str, given: dict[str, Any]) -> Request:
 def _arguments(session: SqlSession, function: ast.FuncCall) -> dict[str, Any]:
     """The values of those that are given, by parameter."""
     name = function.names[1]
-    procedure = PROCEDURES[name]
+    procedure = procedures.OURS[name]
     if _is_decorated(function) or len(function.args) > len(procedure.parameters):
         raise _unknown(name)
     txn = session.txn or session.begin(implicit=True)
@@ -152,7 +118,7 @@ def _is_decorated(function: ast.FuncCall) -> bool:
 
 
 def _unknown(name: str) -> PgError:
-    takes = ", ".join(f"{key} {kind.display}" for key, kind in PROCEDURES[name].parameters.items())
+    takes = ", ".join(f"{key} {kind.display}" for key, kind in procedures.OURS[name].parameters.items())
     return PgError(
         "42883", f"procedure opendsql.{name} does not take these arguments", hint=f"It takes ({takes})."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.catalog import ddl
+from server.catalog import ddl, procedures
 from server.catalog.ddl_used import used_objects
 from server.errors import PgError
 from server.pgwire import codec
@@ -206,7 +206,7 @@ def _analyze(session: SqlSession, statement: ast.VacuumStmt, portal: Portal | No
     session.complete("ANALYZE")
 
 
-_CALL_COLUMNS = (OutputColumn("wait_for_job", types.BOOL),)
+_CALL_COLUMNS = (OutputColumn(*procedures.WAIT_FOR_JOB.result),)
 
 
 def _call_columns(statement: ast.CallStmt) -> tuple[OutputColumn, ...]:
