@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
 
+from journal.record import Write
 from server.catalog import store
 from server.catalog.ddl import (
     JOB_COLUMNS,
@@ -20,6 +21,7 @@ from server.catalog.ddl import (
 from server.catalog.descriptor import Column, Index, IndexKey, Job, Table
 from server.errors import PgError
 from server.sql import ast, index_parts, refusals, tree, types
+from server.sql.access import access
 from server.sql.bind import bind_scalar
 from server.sql.limits import Limits
 
@@ -61,7 +63,11 @@ def check_index_count(change: Change, table: Table) -> None:
 
 
 def create_index(change: Change, statement: ast.IndexStmt) -> Result:
-    """CREATE [UNIQUE] INDEX ASYNC: the index is there at once, in state building, and a job fills it."""
+    """CREATE [UNIQUE] INDEX [ASYNC]: the index is there at once, in state building, and a job fills it.
+
+    Without ASYNC, which a setting allows for empty tables (UG:accessing): its COMMIT waits for the job (`awaited_job`),
+    since others may have inserted rows before it.
+    """
     catalog = change.catalog
     table = find_table(catalog, change.env, statement.relation)
     require_owner(catalog, change.env, table.owner, f"table {table.name}")
@@ -83,7 +89,8 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
                 raise PgError("42P07", f'relation "{name}" already exists')
             change.notices.append(PgError("42P07", f'relation "{name}" already exists, skipping'))
             return Result("CREATE INDEX")
-    state = "building" if statement.asynchronous else "valid"
+    if not statement.asynchronous and not _is_empty(change, table):
+        raise refusals.SYNC_INDEX.error()
     index = Index(
         change.new_oid(),
         name,
@@ -91,15 +98,16 @@ def create_index(change: Change, statement: ast.IndexStmt) -> Result:
         include,
         unique=statement.unique,
         nulls_not_distinct=statement.nulls_not_distinct,
-        state=state,
+        state="building",
         predicate=predicate,
     )
     table = msgspec.structs.replace(table, indexes=(*table.indexes, index))
     check_index_count(change, table)
     change.put(table)
-    if not statement.asynchronous:
+    is_prompt = not statement.asynchronous
+    job_id = submit_job(change, "INDEX_BUILD", index.oid, name, table.schema_oid, table.oid, is_prompt)
+    if is_prompt:
         return Result("CREATE INDEX")
-    job_id = submit_job(change, "INDEX_BUILD", index.oid, name, table.schema_oid, table.oid)
     return Result("CREATE INDEX", JOB_COLUMNS, [(job_id,)])
 
 
@@ -172,13 +180,36 @@ def make_job(unique: bytes, kind: str, oid: int, name: str, table_oid: int, now_
     )
 
 
-def submit_job(change: Change, kind: str, oid: int, name: str, schema_oid: int, table_oid: int) -> str:
+def submit_job(
+    change: Change, kind: str, oid: int, name: str, schema_oid: int, table_oid: int, is_prompt: bool = False
+) -> str:
     """A job row that the job runner finds once the transaction has committed; its id."""
     schema = change.catalog.schemas[schema_oid].name if schema_oid in change.catalog.schemas else "public"
     txn = change.txn
     job = make_job(txn.new_row_id(), kind, oid, f"{schema}.{name}", table_oid, txn.now)
-    change.put_job(job.job_id, store.encode(job))
+    change.put_job(job.job_id, store.encode(msgspec.structs.replace(job, is_prompt=is_prompt)))
     return job.job_id
+
+
+def awaited_job(writes: Iterable[Write]) -> Job | None:
+    """The job for which the COMMIT of a transaction with these writes waits."""
+    for write in writes:
+        if write.value is not None and store.is_job_key(write.key):
+            job = store.decode_job(write.value)
+            if job.is_prompt:
+                return job
+    return None
+
+
+def _is_empty(change: Change, table: Table) -> bool:
+    """Whether the transaction sees no row."""
+    rows = access(table, change.txn.cluster)
+    lo: bytes | None = rows.lo
+    while lo is not None:
+        found, lo = change.txn.scan(lo, rows.hi)
+        if found:
+            return False
+    return True
 
 
 def submit_drop_job(change: Change, oid: int, name: str, schema_oid: int) -> None:

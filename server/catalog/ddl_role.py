@@ -23,6 +23,9 @@ def role(change: Change, statement: ast.RoleStmt) -> Result:
     if action == "alter" and _members(statement):
         _alter_group(change, statement)
         return Result("ALTER ROLE")
+    if any(option == "reset" for option, _value in statement.options):
+        _reset(change, statement)
+        return Result("ALTER ROLE")
     if change.env.user != "admin":
         raise _denied(change, statement)
     handler = {"create": _create, "alter": _alter, "drop": _drop}[action]
@@ -91,6 +94,22 @@ def _alter(change: Change, statement: ast.RoleStmt, name: str) -> None:
     if found.oid == ADMIN_OID:
         raise refusals.SYSTEM_ENTITY.error()
     change.put(_options(statement, found))
+
+
+def _reset(change: Change, statement: ast.RoleStmt) -> None:
+    """ALTER ROLE RESET (§1.8 RN): no role has a setting of its own, since SET is refused, so it changes nothing.
+
+    As in PostgreSQL the parameter's name is not looked at then, and a role may do it to itself.
+    """
+    if not statement.names:
+        detail = "Only roles with the SUPERUSER attribute may alter settings globally."
+        raise PgError("42501", "permission denied to alter setting", detail=detail)
+    found = find_role(change, statement.names[0])
+    if change.env.user not in ("admin", found.name):
+        raise _denied(change, statement)
+    if found.oid == ADMIN_OID:
+        raise refusals.SYSTEM_ENTITY.error()
+    change.put(found)
 
 
 def _alter_group(change: Change, statement: ast.RoleStmt) -> None:

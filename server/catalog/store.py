@@ -99,6 +99,11 @@ def job_key(cluster: int, job_id: str) -> bytes:
     return keycode.prefix(cluster, JOBS) + job_id.encode()
 
 
+def is_job_key(key: bytes) -> bool:
+    """Whether it is of a job's row."""
+    return key[4:8] == b"\0\0\0" + bytes([JOBS])
+
+
 def statistics_key(cluster: int, oid: Oid) -> bytes:
     """The row of what is known about a table's rows."""
     return object_key(cluster, STATISTICS, oid)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.session import foreign, injecting
+from server.catalog.ddl_index import awaited_job
+from server.catalog.descriptor import Job
+from server.errors import PgError
+from server.session import foreign, injecting, rebase
 from server.session.transaction import Transaction
 from server.session.work import Work
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def adjudicate(session: SqlSession, txn: Transaction) -> Work:
-    """What was deferred until COMMIT, then the verdict. Raises PgError."""
+    """What was deferred until COMMIT, then the verdict, then a job that was to be waited for. Raises PgError."""
     if txn.checks is not None:
         yield from foreign.settle(session, txn)
     if session.node.desk.armed:
@@ -21,3 +24,15 @@ def adjudicate(session: SqlSession, txn: Transaction) -> Work:
     wait = session.submit(txn)
     yield wait
     session.decided(txn, wait)
+    job = awaited_job(txn.writes.values()) if txn.ddl else None
+    if job is not None:
+        yield from _await(session, job)
+
+
+def _await(session: SqlSession, job: Job) -> Work:
+    """The end of an index's job; the session knows the index as the job left it. Raises PgError 23505, 57014."""
+    completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job.job_id))
+    rebase.move_on(session, session.node.catalog(session.cluster))
+    if not completed:
+        name = job.object_name.rpartition(".")[2]
+        raise PgError("23505", f'could not create unique index "{name}"')

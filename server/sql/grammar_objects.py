@@ -202,7 +202,7 @@ class Objects(AlterTables):
     def alter_role(self, word: str, at: int) -> Statement:
         """ALTER ROLE, USER, GROUP, after the word."""
         if word != "group" and self.accept("all"):
-            return self._alter_role_settings("all", at)
+            return self._alter_role_settings((), at)
         start = self.index
         name = self.role()
         if self.kind == "rename":
@@ -215,13 +215,13 @@ class Objects(AlterTables):
             self.expect("user")
             return RoleStmt("alter", (name,), ((f"{action} user", self.comma_list(self.role)),), at=at)
         if self.kind in ("set", "reset", "in"):
-            return self._alter_role_settings(name, at)
+            return self._alter_role_settings((name,), at)
         self._optional_with()
         options, places = self._role_options(False)
         return RoleStmt("alter", (name,), options, at=at, places=places)
 
-    def _alter_role_settings(self, name: str, at: int) -> RoleStmt:
-        """ALTER ROLE ... [IN DATABASE d] SET or RESET."""
+    def _alter_role_settings(self, names: Names, at: int) -> RoleStmt:
+        """ALTER ROLE ... [IN DATABASE d] SET or RESET; no name is ALL."""
         options: list[tuple[str, object]] = []
         if self.accept("in"):
             self.expect("database")
@@ -232,7 +232,7 @@ class Objects(AlterTables):
         else:
             self.expect("reset")
             options.append(("reset", self.reset_rest(where)))
-        return RoleStmt("alter", (name,), tuple(options), at=at)
+        return RoleStmt("alter", names, tuple(options), at=at)
 
     # --- DROP
 

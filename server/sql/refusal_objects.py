@@ -46,7 +46,8 @@ _ROLE_REFUSED = (
     "password", "superuser", "createdb", "createrole", "replication", "bypassrls", "connection limit",
     "valid until",
 )  # fmt: skip
-_ROLE_LATER = ("sysid", "in database", "set", "reset")
+_ROLE_SETTINGS = ("in database", "set")
+_ROLE_LATER = ("sysid",)
 
 
 # --- other objects ---
@@ -162,6 +163,10 @@ SESSION = [
     Refusal(
         "{} not supported for ALTER ROLE", ASSUMED, "§1.8 LINT", ast.RoleStmt, ("alter",),
         lambda node: bool(_role_option(node, _ROLE_REFUSED)), lambda node: _role_option(node, _ROLE_REFUSED),
+    ),
+    Refusal(
+        "{} not supported for ALTER ROLE", ASSUMED, "§1.8 LINT", ast.RoleStmt, ("alter",),
+        lambda node: bool(_role_option(node, _ROLE_SETTINGS)), lambda node: _role_option(node, _ROLE_SETTINGS),
     ),
     not_here(
         "{} for a role", "§1.8 GRAM", of=ast.RoleStmt,

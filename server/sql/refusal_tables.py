@@ -231,6 +231,9 @@ ALTER_TABLE = [
 
 KEY_TYPE = Refusal("datatype {} is not supported in a key", OBSERVED, "§1.5 AGT")
 
+SYNC_INDEX = Refusal("unsupported mode. please use CREATE INDEX ASYNC.", ASSUMED, "§1.5 UG:accessing")
+"""Of a table that has rows, where a setting allows it of empty ones."""
+
 INDEXES = [
     Refusal(
         "CONCURRENTLY not supported for CREATE INDEX", OBSERVED, "§1.5 AGT", ast.IndexStmt,
@@ -239,10 +242,6 @@ INDEXES = [
     Refusal(
         "unsupported mode. please use CREATE INDEX ASYNC.", OBSERVED, "§1.5 GOLD", ast.IndexStmt,
         when=lambda node: not node.asynchronous, unless="disable_sync_create_index",
-    ),
-    not_here(
-        "CREATE INDEX without ASYNC", "§1.5 UG:accessing", of=ast.IndexStmt,
-        when=lambda node: not node.asynchronous,
     ),
     Refusal(
         "USING not supported for CREATE INDEX", OBSERVED, "§1.5 PGREST", ast.IndexStmt,

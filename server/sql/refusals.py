@@ -15,6 +15,7 @@ from server.sql.refusal import ASSUMED, OBSERVED, OURS, Refusal, not_here
 IDENTITY_TYPE = refusal_tables.IDENTITY_TYPE
 IDENTITY = refusal_tables.IDENTITY
 KEY_TYPE = refusal_tables.KEY_TYPE
+SYNC_INDEX = refusal_tables.SYNC_INDEX
 SETTING = Refusal('setting configuration parameter "{}" not supported', OBSERVED, "§8.3 UG, GOLD")
 SYSTEM_ENTITY = Refusal("feature not supported on system entity", ASSUMED, "§1.8 S1")
 FUNCTION = Refusal("function {} not supported", OBSERVED, "§3 ISS golang-migrate#1289")
@@ -35,8 +36,8 @@ DROP_KEY = Refusal(
 EXPLAIN_FORMAT = not_here("EXPLAIN (FORMAT {})", "§1.8 UG")
 
 BY_NAME = (
-    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, LACKING, MULTIPLE_DDL,
-    DML_AFTER_DDL, DDL_AFTER_DML, DROP_KEY_COLUMN, DROP_KEY, EXPLAIN_FORMAT,
+    IDENTITY_TYPE, IDENTITY, KEY_TYPE, SYNC_INDEX, SETTING, SYSTEM_ENTITY, FUNCTION, DATATYPE, QUERY_TYPE, LACKING,
+    MULTIPLE_DDL, DML_AFTER_DDL, DDL_AFTER_DML, DROP_KEY_COLUMN, DROP_KEY, EXPLAIN_FORMAT,
 )  # fmt: skip
 """Refusals that need more than the parse tree."""
 

@@ -26,6 +26,8 @@ SETUP = (
     "CREATE ROLE q",
     "CREATE TABLE t (id int PRIMARY KEY, v int, w text, j jsonb, CONSTRAINT t_check CHECK (v < 100))",
     "CREATE TABLE u (id int PRIMARY KEY)",
+    "CREATE TABLE filled (id int PRIMARY KEY)",
+    "INSERT INTO filled VALUES (1)",
     "CREATE INDEX ASYNC ON t (v)",
 )
 ABORTED = "ERROR 25P02 current transaction is aborted, commands ignored until end of transaction block"
