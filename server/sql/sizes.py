@@ -12,6 +12,9 @@ MAX_LENGTH = 10 << 20
 """Characters or bytes of a text, bytea or json that a function makes: as much as a message holds."""
 MAX_SCANNED = 1 << 20
 """Characters of what is read one by one in Python: the largest column."""
+MAX_VALUES = 1 << 19
+"""Values and escapes of a JSON text that is made into values, escapes of a bytea: as many as `MAX_SCANNED` characters
+can hold."""
 MAX_TEMPLATE = 2_000
 """Characters of a formatting template (to_char and its like)."""
 MAX_ELEMENTS = 1 << 20
@@ -54,6 +57,16 @@ def bytes_joined(pieces: Sequence[bytes]) -> bytes:
 def scannable(size: int) -> None:
     """54000 beyond MAX_SCANNED."""
     if size > MAX_SCANNED:
+        raise too_long()
+
+
+def json_scannable(text: str) -> None:
+    """54000 for a JSON text beyond MAX_LENGTH, or with more values than MAX_VALUES.
+
+    A long text compresses well enough for a column, so its length says little; the work is in its values.
+    """
+    text_fits(text)
+    if len(text) > MAX_SCANNED and sum(map(text.count, ",:[{\\")) > MAX_VALUES:
         raise too_long()
 
 

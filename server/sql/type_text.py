@@ -4,7 +4,7 @@ import re
 
 from server.errors import PgError
 from server.sql.env import Env
-from server.sql.sizes import scannable
+from server.sql.sizes import MAX_VALUES, scannable, too_long
 from server.sql.type_io import Io
 
 NAME_BYTES = 63
@@ -144,8 +144,8 @@ def bytea_in(text: str, typmod: int, env: Env) -> bytes:
     """\\x and hexadecimal, or the escape format (chapter 8.4)."""
     if text.startswith("\\x"):
         return hex_decode(text[2:])
-    if "\\" in text:
-        scannable(len(text))
+    if text.count("\\") > MAX_VALUES:
+        raise too_long()
     return _ESCAPES.sub(_unescape, text.encode())
 
 
