@@ -16,6 +16,10 @@ LIMIT_S = 60.0
 Key = tuple[Any, ...]
 
 
+def _interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class ChangeReader:
     """A context manager; kills what still runs at its end."""
 
@@ -34,6 +38,8 @@ class ChangeReader:
         self.process = subprocess.Popen(
             [*command, "--positions", *map(str, options)],
             cwd=ROOT,
+            # A run of the tests in the background may have been started with SIGINT ignored, which is inherited.
+            preexec_fn=_interruptible,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

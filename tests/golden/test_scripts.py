@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.server import Answer, Server, Wire, empty
 
@@ -44,7 +45,7 @@ class Sessions:
         if name not in self.wires:
             try:
                 user = name.partition(":")[2] or "admin"
-                self.wires[name] = Wire(self.dsn.replace("user=admin", f"user={user}"))
+                self.wires[name] = Wire(make_conninfo(self.dsn, user=user))
             except RuntimeError as error:
                 return [f"{name}> {str(error).partition(' failed: ')[2].strip()}"]
         wire = self.wires[name]

@@ -115,7 +115,7 @@ def test_records_of_one_journal(tmp_path):
             for wrong, text in (
                 (ReadJournal(records=True), "--journal N is wanted, one of 0, 1"),
                 (ReadJournal(records=True, journal=2), "one of 0, 1"),
-                (ReadJournal(journal=1), "--records prints one"),
+                (ReadJournal(journal=1), "--records one of them"),
             ):
                 with pytest.raises(Refused, match=text):
                     await read(nodes, wrong)
