@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from server.catalog import ddl_columns, ddl_constraints, ddl_owner
+from server.catalog import ddl_columns, ddl_constraints, ddl_owner, stored
 from server.catalog.ddl import (
     JOB_COLUMNS,
     Change,
@@ -26,7 +26,6 @@ from server.errors import PgError
 from server.sql import ast, index_parts, refusals, types
 from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_generated, generated_places
-from server.sql.deparse import deparse
 from server.sql.parse import parse_expression
 
 _NO_OPS = frozenset(
@@ -132,7 +131,7 @@ def rename(change: Change, statement: ast.RenameStmt) -> Result:
     require_owner(change.catalog, change.env, table.owner, f"table {table.name}")
     if statement.kind in ("table", "index"):
         _require_free(change, table, statement.new_name)
-        change.put(msgspec.structs.replace(table, name=statement.new_name))
+        change.put(stored.renamed(change.env, change.catalog, table, statement.new_name))
     elif statement.kind == "column":
         change.put(_rename_column(change, table, statement))
     else:
@@ -170,7 +169,10 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
     checks = tuple(_reworded(change, table, renamed, check) for check in table.checks)
     for at in generated_places(table):
         bound = bind_generated(table, at, change.env, change.catalog)
-        columns[at] = msgspec.structs.replace(columns[at], default=deparse(bound, renamed))
+        target = (types.BY_OID[columns[at].type_oid], columns[at].typmod)
+        purpose = f"generated:{columns[at].name}"
+        text = stored.lasting_text(bound, change.catalog, renamed, target, purpose)
+        columns[at] = msgspec.structs.replace(columns[at], default=text)
     indexes = tuple(index_parts.reworded(table, renamed, index) for index in table.indexes)
     return msgspec.structs.replace(renamed, columns=tuple(columns), checks=checks, indexes=indexes)
 
@@ -178,8 +180,10 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
 def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:
     """The same check with the new names in its text."""
     expr = parse_expression(check.expression)
-    bound = bind_scalar(expr, table, change.env, change.catalog, (types.BOOL, -1), "check")
-    return msgspec.structs.replace(check, expression=deparse(bound, renamed))
+    target = (types.BOOL, -1)
+    bound = bind_scalar(expr, table, change.env, change.catalog, target, "check")
+    text = stored.lasting_text(bound, change.catalog, renamed, target, "check")
+    return msgspec.structs.replace(check, expression=text)
 
 
 def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) -> Table:

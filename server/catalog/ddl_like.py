@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from server.catalog import privileges, system_text
+from server.catalog import privileges, stored
 from server.catalog.ddl import Change, find_relation
 from server.catalog.descriptor import Check, Column, Index, Table
 from server.catalog.system_relation import RELATIONS
 from server.errors import PgError
-from server.sql import ast, refusals, tree
+from server.sql import ast, refusals, tree, types
 from server.sql.bind import bind_scalar
+from server.sql.bind_scalar import bind_generated
 from server.sql.parse import parse_expression
 from server.sql.tree_walk import walk
 
@@ -82,7 +83,10 @@ def _column(change: Change, source: Source, attnum: int) -> Column:
         # As text without the source's name, which generated columns may have been written with.
         value = column.default
         if column.generated:
-            value = system_text.default_text(change.catalog, source.table, attnum)
+            bound = bind_generated(source.table, attnum - 1, change.env, change.catalog)
+            target = (types.BY_OID[column.type_oid], column.typmod)
+            purpose = f"generated:{column.name}"
+            value = stored.lasting_text(bound, change.catalog, source.table, target, purpose)
     return msgspec.structs.replace(
         column,
         default=value,
@@ -116,7 +120,9 @@ def checks_of(change: Change, source: Source, name: str, taken: Collection[str])
             msgspec.structs.replace(
                 check,
                 oid=change.new_oid(),
-                expression=system_text.check_text(change.catalog, source.table, check),
+                expression=stored.lasting_text(
+                    bound, change.catalog, source.table, (types.BOOL, -1), "check"
+                ),
                 validated=True,
                 comment=check.comment if "comments" in source.options else None,
             )

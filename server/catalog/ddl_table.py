@@ -15,6 +15,7 @@ from server.catalog import (
     ddl_like,
     ddl_limits,
     privileges,
+    stored,
 )
 from server.catalog.ddl import (
     Change,
@@ -31,10 +32,7 @@ from server.catalog.ddl import (
 from server.catalog.descriptor import SYSTEM_SCHEMAS, Check, Column, Index, IndexKey, Schema, Table
 from server.errors import PgError
 from server.sql import ast, index_parts, refusals, types
-from server.sql.bind import bind_scalar
 from server.sql.bind_scalar import bind_type
-from server.sql.deparse import deparse
-from server.sql.env import WatchedEnv
 from server.sql.plan_walk import variables
 from server.sql.tree import Const
 from server.sql.type_names import refused_type
@@ -365,34 +363,34 @@ def with_generation(change: Change, table: Table, place: int, expr: ast.Expr) ->
     """A generated column of `table`, its expression checked; with literals as in `with_default`. Raises PgError."""
     column = table.columns[place]
     target = (types.BY_OID[column.type_oid], column.typmod)
-    env = WatchedEnv(change.env)
-    bound = bind_scalar(expr, table, env, change.catalog, target, f"generated:{column.name}")
-    return msgspec.structs.replace(column, default=deparse(bound, table)) if env.is_of_the_moment else column
+    purpose = f"generated:{column.name}"
+    _bound, text = stored.bind_to_store(change.env, change.catalog, expr, table, target, purpose)
+    return column if text is None else msgspec.structs.replace(column, default=text)
 
 
 def with_default(change: Change, table: Table, place: int, expr: ast.Expr) -> Column:
     """A column of `table`, its default checked. Raises PgError.
 
     A literal such as 'now' is the moment of this statement (PostgreSQL, chapter 8.5.1.4), so the text that is
-    kept names that moment.
+    kept names that moment; so it does with literals that TimeZone or DateStyle give their meaning.
     """
     column = table.columns[place]
     target = (types.BY_OID[column.type_oid], column.typmod)
-    env = WatchedEnv(change.env)
-    bound = bind_scalar(expr, None, env, change.catalog, target, f"default:{column.name}")
+    purpose = f"default:{column.name}"
+    bound, text = stored.bind_to_store(change.env, change.catalog, expr, None, target, purpose)
     if isinstance(bound, Const) and bound.value is None:
         return msgspec.structs.replace(
             column, default=None
         )  # DEFAULT NULL is none (AddRelationNewConstraints)
-    return msgspec.structs.replace(column, default=deparse(bound, None)) if env.is_of_the_moment else column
+    return column if text is None else msgspec.structs.replace(column, default=text)
 
 
 def make_check(change: Change, table: Table, constraint: ast.Constraint, taken: Collection[str]) -> Check:
-    """A CHECK constraint of `table`, named as PostgreSQL names it. Raises PgError."""
+    """A CHECK constraint of `table`, named as PostgreSQL names it; literals as in `with_default`. Raises PgError."""
     assert constraint.expr is not None and constraint.expr_text is not None
-    env = WatchedEnv(change.env)
-    bound = bind_scalar(constraint.expr, table, env, change.catalog, (types.BOOL, -1), "check")
-    text = deparse(bound, table) if env.is_of_the_moment else constraint.expr_text
+    target = (types.BOOL, -1)
+    bound, text = stored.bind_to_store(change.env, change.catalog, constraint.expr, table, target, "check")
+    text = constraint.expr_text if text is None else text
     name = constraint.name
     if name is not None:
         if name in taken:

@@ -37,6 +37,13 @@ def deparse(expr: tree.Expr, table: Table | None, pretty: bool = False, env: Env
     return _BEFORE_LINE.sub("\n", _Printer(table, pretty, env or Env()).expr(expr, False))
 
 
+def deparse_lasting(expr: tree.Expr, table: Table | None) -> str:
+    """As `deparse`, without the casts of whole arrays that nobody wrote: read back they would become their items'."""
+    printer = _Printer(table, False, Env())
+    printer.hides_array_casts = True
+    return _BEFORE_LINE.sub("\n", printer.expr(expr, False))
+
+
 def quote_literal(text: str) -> str:
     """A string constant (simple_quote_literal under standard_conforming_strings)."""
     return "'" + text.replace("'", "''") + "'"
@@ -48,6 +55,7 @@ class _Printer:
         self.pretty = pretty
         self.env = env
         self.level = 0
+        self.hides_array_casts = False
 
     def expr(self, node: tree.Expr, implicit: bool, parent: tree.Expr | None = None) -> str:
         """One node; `implicit`: implicit casts are shown. In brackets where pretty needs them."""
@@ -129,7 +137,7 @@ class _Printer:
 
     def _column(self, node: tree.Var) -> str:
         if node.column == -1:
-            return f"{quote_ident(node.name)}.*"
+            return f"{quote_ident(node.name if self.table is None else self.table.name)}.*"
         if self.table is not None and 0 <= node.column < len(self.table.columns):
             return quote_ident(self.table.columns[node.column].name)
         return quote_ident(node.name)
@@ -159,7 +167,8 @@ class _Printer:
         assert isinstance(node, _CASTS)
         arg = node.arg
         explicit = getattr(node, "explicit", True)
-        if not explicit and not implicit:
+        hidden = self.hides_array_casts and isinstance(arg, tree.ArrayExpr)
+        if not explicit and (hidden or not implicit):
             return self.expr(arg, False, node)
         typmod = node.typmod
         if isinstance(node, tree.ApplyTypmod):

@@ -76,17 +76,28 @@ class Env:
         self.reg_output = reg_output
 
 
-class WatchedEnv(Env):
-    """Another environment, and whether `now` has been read from it: a literal that did so is of one moment."""
+_READ_BY_LITERALS = frozenset(
+    {"zone", "datestyle", "dateorder", "intervalstyle", "now", "statement_now", "reg_input"}
+)
 
-    __slots__ = ("base", "is_of_the_moment")
+
+class WatchedEnv(Env):
+    """Another environment, and what has been read from it.
+
+    After `now` a literal is of one moment; after any setting that inputs read it means this only under that setting.
+    """
+
+    __slots__ = ("base", "is_of_the_moment", "is_of_the_settings")
 
     def __init__(self, base: Env) -> None:
         self.base = base
         self.is_of_the_moment = False
+        self.is_of_the_settings = False
 
     def __getattr__(self, name: str) -> Any:
         """Comes for every attribute of `Env`: none of them is set here."""
         if name == "now":
             self.is_of_the_moment = True
+        if name in _READ_BY_LITERALS:
+            self.is_of_the_settings = True
         return getattr(self.base, name)
