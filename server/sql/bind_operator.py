@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from server.errors import PgError
 from server.sql import ast, tree
@@ -11,6 +13,7 @@ from server.sql.coerce import coerce_type, common_type, settle_unknown, to_commo
 from server.sql.functions import Function, Operator
 from server.sql.grammar_base import NotLiftable
 from server.sql.like_prefix import fixed_prefix
+from server.sql.plan_walk import rewrite_up, variables
 from server.sql.resolve import can_coerce, resolve_operator
 from server.sql.scope import Scope, error, is_unknown
 from server.sql.tree_walk import contains_var
@@ -54,16 +57,23 @@ def _keep_prefix(scope: Scope, args: Sequence[tree.Expr]) -> None:
     state, pattern = scope.state, args[-1]
     if not isinstance(pattern, tree.Param) or pattern.index < len(state.param_types):
         return
-    column = args[0].arg if isinstance(args[0], tree.Relabel) else args[0]
-    origin = state.origins.get((column.rel, column.column)) if isinstance(column, tree.Var) else None
-    table = state.catalog.tables.get(origin[0]) if origin is not None else None
-    if (
-        table is None
-        or origin is None
-        or not fixed_prefix(state.lifted[pattern.index - len(state.param_types)][1])[0]
-    ):
+    if not fixed_prefix(state.lifted[pattern.index - len(state.param_types)][1])[0]:
         return
-    if any(key.column == origin[1] for index in table.all_indexes for key in index.keys):
+    from server.sql.deciding import is_key  # which binds the keys' texts
+
+    places = {(var.rel, var.column): state.origins.get((var.rel, var.column)) for var in variables(args[0])}
+    oids = {origin[0] if origin is not None else 0 for origin in places.values()}
+    if len(oids) != 1 or len({rel for rel, _ in places}) != 1:
+        return
+    table = state.catalog.tables.get(oids.pop())
+    if table is None:
+        return
+
+    def change(node: Any) -> Any:
+        origin = places[node.rel, node.column] if type(node) is tree.Var else None
+        return node if origin is None else replace(node, rel=0, column=origin[1] - 1)
+
+    if is_key(rewrite_up(args[0], change), table):
         raise NotLiftable
 
 

@@ -204,14 +204,23 @@ def paths(rel: tree.TableRel, cluster: int, filters: Sequence[Expr], needed: set
             if not implies(clauses, index.predicate):
                 continue
             _drop_proved(path, index.predicate)
-        covered = {key.column - 1 for key in index.index.keys} | {
-            attnum - 1 for attnum in index.index.include
-        }
-        path.index_only = needed <= covered
+        path.index_only = needed <= stored_columns(index.index).keys()
         made.append(path)
     for path in made:
         _estimate(path, len(filters))
     return made
+
+
+def stored_columns(index: Index) -> dict[int, int]:
+    """The table's columns, from 0, whose values an entry has, and where in its array (server.sql.access).
+
+    What a key's expression computes is no column.
+    """
+    places: dict[int, int] = {}
+    for place, attnum in enumerate([*(key.column for key in index.keys), *index.include], 1):
+        if attnum > 0:
+            places.setdefault(attnum - 1, place)
+    return places
 
 
 def computed_keys(found: TableAccess) -> list[Expr]:

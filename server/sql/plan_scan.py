@@ -11,7 +11,7 @@ from server.sql.codegen import Emitter, Outer, Unit, tuple_source
 from server.sql.exec_node import Mapped, Node
 from server.sql.exec_scan import Count, Feed, Label, Pushed, Scan
 from server.sql.explain import condition_lines
-from server.sql.plan_path import Path, bounds, feed, paths
+from server.sql.plan_path import Path, bounds, feed, paths, stored_columns
 from server.sql.plan_walk import has_node
 from server.sql.pushing import pushed
 from server.sql.scan_text import scan_lines
@@ -231,11 +231,7 @@ def _positions(path: Path, needed: Set[int]) -> dict[int, int]:
     """Column -> position in the stored array."""
     if path.index is None or not path.index_only or KEY_COLUMN in needed:
         return {column: column for column in range(len(path.table.columns))}
-    index = path.index.index
-    stored = [key.column for key in index.keys] + list(index.include)
-    places = {attnum - 1: position for position, attnum in reversed(list(enumerate(stored, 1)))}
-    places.pop(-1, None)  # of expressions
-    return places
+    return stored_columns(path.index.index)
 
 
 def _pushed(path: Path, needed: Set[int]) -> Pushed | None:

@@ -20,12 +20,30 @@ if TYPE_CHECKING:
 # --- expressions; each has `type` and `typmod` ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+_EXACT = frozenset({bool, int, str, bytes, type(None)})
+"""Python forms of values that are equal only where they are the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
+    """A value. Two are equal where they are the same in all that can be seen of them (equal() and datumIsEqual of
+    PostgreSQL): values that are merely `=`, as 1.0 and 1.00, 0 and -0 or one month and 30 days, are two constants.
+    """
+
     type: Type
     value: object
     """In the type's Python form; None is NULL."""
     typmod: int = -1
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Const and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        value = self.value
+        return self.type, self.typmod, type(value).__name__, value if type(value) in _EXACT else repr(value)
 
 
 @dataclass(frozen=True, slots=True)

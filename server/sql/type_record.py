@@ -19,6 +19,10 @@ class Record(tuple[Any, ...]):
     fields: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        oids = ", ".join(str(field.oid) for field in self.fields)
+        return f"Record([{oids}], {super().__repr__()})"
+
 
 @lru_cache(512)
 def record_class(fields: tuple[Any, ...], names: tuple[str, ...] = ()) -> type[Record]:

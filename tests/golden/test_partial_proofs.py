@@ -102,6 +102,17 @@ CHOSEN = {
         "a = 2 AND b = 1", "a = 2 AND k", "a > 3 AND (k OR b = 1)", "a = 2", "a = 2 AND (b = 1 OR NOT k)",
     ],
     "coalesce(a, 0) = 0": ["coalesce(a, 0) = 0", "a IS NULL", "a = 0", "coalesce(a, 1) = 0"],
+    "(n * 1.0)::text > '2'": [
+        "(n * 1.0)::text > '2'", "(n * 1.00)::text > '2'", "(n * 1.0)::text = '3'", "(n * 1.00)::text = '3'",
+    ],
+    "1 / (f + 0.0::float8) > 0": [
+        "1 / (f + 0.0::float8) > 0", "1 / (f + '-0'::float8) > 0", "1 / (f + '-0'::float8) > 1",
+    ],
+    "d + interval '1 month' > timestamp '2024-03-01'": [
+        "d + interval '1 month' > timestamp '2024-03-01'", "d + interval '30 days' > timestamp '2024-03-01'",
+        "d + interval '1 month' > timestamp '2024-03-02'",
+    ],
+    "n > 10.0": ["n > 10", "n > 10.00", "n = 10.00", "n >= 10.00"],
     "true": ["a = 1"],
     "a % 2 = 0": ["a % 2 = 0", "a % 2 = 1", "a = 2", "a % 2 IN (0)"],
 }  # fmt: skip
