@@ -124,7 +124,9 @@ def decode_job(value: bytes) -> Job:
 
 def is_submitted_job(write: Write) -> bool:
     """Whether it is the row of a job that is to be run."""
-    return write.key[7] == JOBS and write.value is not None and decode_job(write.value).status == "submitted"
+    if write.value is None or not is_job_key(write.key):
+        return False
+    return decode_job(write.value).status == "submitted"
 
 
 def is_catalog_key(key: bytes) -> bool:

@@ -4,11 +4,15 @@ import asyncio
 
 import pytest
 
+from journal.record import Write
+from server.catalog import store
+from server.catalog.descriptor import Job
 from server.errors import PgError
 from server.runtime import jobs
 from server.runtime.jobs import JobRunner
 from server.session.transaction import Transaction
 from server.sql.limits import Limits
+from storage import keycode
 from tests.nodes import until
 from tests.property.test_index_entries import check
 from tests.sessions import Client, run
@@ -301,3 +305,13 @@ def test_a_job_starts_after_the_time_that_was_set(tmp_path):
         assert found.update_time - found.start_time >= 200_000
 
     run(tmp_path, work, limits=Limits(job_start_s=0.2))
+
+
+def test_rows_of_tables_are_no_jobs():
+    """The last byte of a table's oid may be that of the space of jobs."""
+    job = store.encode(Job("a" * 26, "INDEX_BUILD", "submitted", "", 0, "i", 0, None))
+    ended = store.encode(Job("a" * 26, "INDEX_BUILD", "completed", "", 0, "i", 0, 1))
+    key = store.job_key(1, "a" * 26)
+    written = [(key, job), (key, ended), (key, None), (keycode.prefix(1, 0x4100 + store.JOBS) + b"a", job)]
+    found = [store.is_submitted_job(Write(key, value, 3)) for key, value in written]
+    assert found == [True, False, False, False]
