@@ -214,6 +214,8 @@ class Job(msgspec.Struct, frozen=True):
     table_oid: Oid = 0
     is_prompt: bool = False
     """Somebody waits for it: it starts at once."""
+    sqlstate: str = ""
+    """Of an index's job that failed: what `details` is about, as whoever waits for it is told."""
 
 
 class Statistics(msgspec.Struct, frozen=True, gc=False):

@@ -40,6 +40,12 @@ class Activity:
         """Whether nothing was written since somebody looked last."""
         return not self._written
 
+    def forget_others(self, clusters: Iterable[int]) -> None:
+        """Only these are there: what was written in others, and in what is no cluster, counts no more."""
+        known = {cluster.to_bytes(4, "big") for cluster in clusters}
+        for prefix in [each for each in self._written if each[:4] not in known]:
+            del self._written[prefix]
+
     def due(self, catalog: Catalog, known: Mapping[Oid, Statistics]) -> list[Table]:
         """Tables of this cluster that have changed enough to be analyzed; their counts begin anew.
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Job, Oi
 from server.errors import PgError
 from server.runtime.activity import Activity
 from server.runtime.validating import Validator, find_constraint, validated
-from server.runtime.waiting import outcome, telling
+from server.runtime.waiting import Turns, outcome, telling
 from server.session.transaction import Transaction
 from server.session.unique import unique_id
 from server.session.work import Wait
@@ -47,19 +47,21 @@ CHUNK_ROWS = 256
 """Rows read between two turns of the loop, and rows per transaction: well below 3,000 (dsql-reference §4)."""
 _EPOCH_US = 946_684_800_000_000
 EXCLUSIVE, BLIND = int(LockClass.EXCLUSIVE), int(LockClass.BLIND)
-DUPLICATE = "Found duplicate key while validating index for UCVs"
-TOO_LARGE = "key size too large"
+DUPLICATE = "23505", "Found duplicate key while validating index for UCVs"
+TOO_LARGE = "54000", "key size too large"
 SKIPPED = "Skipped job for nonexistent table."
 COUNTED_ROWS = 4096
 """Rows that ANALYZE counts between two turns of the loop: they are not decoded."""
-
-
 RETRY_S = 1.0
 """After a commit was refused for want of space."""
 
 
 class Unfit(Exception):
-    """The rows can't have this index; the text says why."""
+    """The rows can't have this index."""
+
+    def __init__(self, sqlstate: str, details: str) -> None:
+        super().__init__(details)
+        self.sqlstate, self.details = sqlstate, details
 
 
 class Missing(Exception):
@@ -107,7 +109,10 @@ class JobHost(Protocol):
 
 
 class JobRunner:
-    """Runs one job after the other; wakes up when the catalog changes."""
+    """Runs one job after the other; wakes up when the catalog changes.
+
+    A job that lacks room is left for later, and the next one goes on: a DROP may make the room.
+    """
 
     def __init__(self, node: JobHost, broken: Callable[[BaseException], None]) -> None:
         self._node = node
@@ -120,6 +125,7 @@ class JobRunner:
         """Told by the node what it applies."""
         self._is_look_due = False
         self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self.looks = 0
         """How often tables were looked for that have changed much."""
         node.catalog_listeners.append(lambda _catalog: self._wake.set())
@@ -134,8 +140,9 @@ class JobRunner:
 
     async def stop(self) -> None:
         """Stop between two transactions; the job goes on with the next start."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -175,20 +182,30 @@ class JobRunner:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            try:
-                for cluster in self._node.clusters():
-                    if self._is_look_due:
-                        await self._submit_analyses(cluster)
-                    await self._run_cluster(cluster)
+            known = self._node.clusters()
+            if self._is_look_due:
+                self.activity.forget_others(known)
+            for cluster in known:
                 if self._is_look_due:
-                    self._is_look_due = False
-                    self.looks += 1
-                    self._look_later()
-                await self._remove_dropped()
-            except PgError as error:
-                log.error("jobs wait error=%s", error.message)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
+                    await self._attempt("analyses", self._submit_analyses(cluster))
+                await self._attempt("jobs", self._run_cluster(cluster))
+            if self._is_look_due:
+                self._is_look_due = False
+                self.looks += 1
+                self._look_later()
+            await self._attempt("removal", self._remove_dropped())
+
+    async def _attempt(self, what: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Do it; False if it was refused, as for want of room: it is tried again after a while."""
+        try:
+            await work
+        except PgError as error:
+            log.error("%s wait error=%s", what, error.message)
+            if self._retry is not None:
+                self._retry.cancel()
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+            return False
+        return True
 
     def _look_later(self) -> None:
         """Tables that have changed much become jobs, now and then."""
@@ -208,11 +225,10 @@ class JobRunner:
         for job in self.jobs(cluster):
             if _is_ended(job) or not self._is_due(job):
                 continue
-            await self._forget_old(cluster)
-            await self._perform(cluster, job)
-            self.completed += 1
-            await self._now()
-            self.look()
+            if await self._attempt(job.job_id, self._perform(cluster, job)):
+                self.completed += 1
+                await self._now()
+                self.look()
 
     def _is_due(self, job: Job) -> bool:
         """Whether it may start; else the runner is woken when it may."""
@@ -224,6 +240,7 @@ class JobRunner:
         return left_s <= 0
 
     async def _perform(self, cluster: int, job: Job) -> None:
+        await self._forget_old(cluster)
         job = await self._update(cluster, job, "processing", "")
         try:
             if job.job_type == "INDEX_BUILD":
@@ -243,7 +260,8 @@ class JobRunner:
                 await self._update(cluster, gone, "completed", "")
         except Unfit as reason:
             await self._activate(cluster, job, "invalid")
-            await self._update(cluster, job, "failed", str(reason))
+            failed = msgspec.structs.replace(job, sqlstate=reason.sqlstate)
+            await self._update(cluster, failed, "failed", reason.details)
         except Violated as reason:
             await self._update(cluster, job, "failed", str(reason))
         except Gone:
@@ -318,7 +336,7 @@ class JobRunner:
         while place is not None:
             if not self._may_read_on(begun):
                 start_ts, begun = await self._now(), time.monotonic()
-            place = self._validate_chunk(index, rows, entries, start_ts, place)
+            place = await self._validate_chunk(index, rows, entries, start_ts, place)
             await asyncio.sleep(0)
 
     async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
@@ -334,12 +352,14 @@ class JobRunner:
             items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
             writes: dict[bytes, Write] = {}
             guards: list[bytes] = []
+            turns = Turns()
             for key, raw in items:
+                await turns.give()
                 entry = _entry(entries, rows.unpack(raw), key)
                 if entry is None:
                     continue
                 if entry_size(entry, key) > self._node.limits.key_bytes:
-                    raise Unfit(TOO_LARGE)
+                    raise Unfit(*TOO_LARGE)
                 if versions.get(entry.key, start_ts) is None and entry.key not in writes:
                     lock = EXCLUSIVE if entry.exclusive else BLIND
                     writes[entry.key] = Write(entry.key, entry.value, lock)
@@ -356,12 +376,14 @@ class JobRunner:
                 continue
             return more
 
-    def _validate_chunk(
+    async def _validate_chunk(
         self, index: Index, rows: TableAccess, entries: IndexAccess, start_ts: int, place: bytes
     ) -> bytes | None:
         versions = self._node.versions
         items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
+        turns = Turns()
         for key, raw in items:
+            await turns.give()
             entry = _entry(entries, rows.unpack(raw), key)
             if entry is None:
                 continue
@@ -370,7 +392,7 @@ class JobRunner:
                 require(index.unique, "K3: a building index is maintained by every commit")
                 raise Missing
             if _points_elsewhere(there, entry.value):
-                raise Unfit(DUPLICATE)
+                raise Unfit(*DUPLICATE)
         return more
 
     async def _let_fail(self, cluster: int, job: Job) -> None:
@@ -381,7 +403,7 @@ class JobRunner:
         catalog, table, index = self._target(cluster, job)
         name = f"{catalog.schemas[table.schema_oid].name}.{table.name}"
         if await outcome(desk.ask(Match(Event(Point.JOB, cluster, tables=(name,))))) is not None:
-            raise Unfit(DUPLICATE if index.unique else TOO_LARGE)
+            raise Unfit(*(DUPLICATE if index.unique else TOO_LARGE))
 
     async def _activate(self, cluster: int, job: Job, state: str) -> None:
         """The last commit: the index changes its state, and the catalog its version."""
@@ -439,19 +461,22 @@ class JobRunner:
             if known is None or known[0] is not catalog:
                 known = catalog, Validator(catalog, table, constraint)
             txn = Transaction(self._node.versions, catalog, start_ts, self._node.limits)
-            place = self._look_at_chunk(known[1], txn, place, since)
+            place = await self._look_at_chunk(known[1], txn, place, since)
             await asyncio.sleep(0)
         return None if start_ts == first else first
 
-    def _look_at_chunk(
+    async def _look_at_chunk(
         self, validator: Validator, txn: Transaction, place: bytes, since: int
     ) -> bytes | None:
         """The rows from `place` on; where to go on. Raises `Violated`."""
         hi = keycode.successor(place[:PREFIX_LENGTH])
         items, more = self._node.versions.scan_stamped(place, hi, txn.start_ts, CHUNK_ROWS)
+        turns = Turns()
         try:
-            if validator.has_broken(txn, [raw for _key, commit_ts, raw in items if commit_ts > since]):
-                raise Violated(validator.error)
+            for is_broken in validator.broken(txn, (raw for _key, at, raw in items if at > since)):
+                if is_broken:
+                    raise Violated(validator.error)
+                await turns.give()
         except PgError as error:
             raise Violated(error.message) from error
         return more
@@ -565,7 +590,7 @@ def _entry(entries: IndexAccess, row: Row, key: bytes) -> Entry | None:
     try:
         return entries.entry(row, key)
     except PgError as error:
-        raise Unfit(error.message) from error
+        raise Unfit(error.sqlstate, error.message) from error
 
 
 def _points_elsewhere(there: bytes | None, value: bytes) -> bool:

@@ -20,7 +20,7 @@ After a restart the job begins anew without harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -61,10 +61,11 @@ class Validator:
             self._breaks = _breaks_foreign_key(link_of(table, constraint, catalog))
             self.error = f'insert or update on table "{table.name}" violates foreign key constraint "{constraint.name}"'
 
-    def has_broken(self, txn: Transaction, rows: Sequence[bytes]) -> bool:
-        """Whether one of these rows, as the transaction read them, breaks it. Raises PgError of its expression."""
+    def broken(self, txn: Transaction, rows: Iterable[bytes]) -> Iterator[bool]:
+        """Whether each of these rows, as the transaction read them, breaks it. Raises PgError of its expression."""
         ctx = Context(txn, env=self._env, catalog=self._catalog)
-        return any(self._breaks(self._reach.unpack(raw), ctx) for raw in rows)
+        for raw in rows:
+            yield self._breaks(self._reach.unpack(raw), ctx)
 
 
 def _breaks_check(catalog: Catalog, table: Table, check: Check, env: Env) -> Breaks:

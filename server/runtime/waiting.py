@@ -1,12 +1,31 @@
 """How the loop meets what it waits for: a Wait, which knows no loop, and tasks that nobody awaits."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from server.session.work import Wait
 
 T = TypeVar("T")
+
+SLICE_S = 0.001
+"""Seconds that work in the background may take before it gives a turn."""
+
+
+class Turns:
+    """Turns for others in the middle of a task's work, by the time that it takes."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SLICE_S
+
+    async def give(self) -> None:
+        """A turn of the loop, if the slice is over."""
+        if time.monotonic() > self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + SLICE_S
 
 
 async def outcome(wait: Wait[T]) -> T:

@@ -30,9 +30,19 @@ def adjudicate(session: SqlSession, txn: Transaction) -> Work:
 
 
 def _await(session: SqlSession, job: Job) -> Work:
-    """The end of an index's job; the session knows the index as the job left it. Raises PgError 23505, 57014."""
+    """The end of an index's job; the session knows the index as the job left it.
+
+    Raises PgError 57014, and as the job failed: 23505, 54000, or what the index's expressions raised.
+    """
     completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job.job_id))
     rebase.move_on(session, session.node.catalog(session.cluster))
     if not completed:
-        name = job.object_name.rpartition(".")[2]
-        raise PgError("23505", f'could not create unique index "{name}"')
+        raise _failure(session.node.jobs.find(session.cluster, job.job_id) or job)
+
+
+def _failure(job: Job) -> PgError:
+    """What CREATE INDEX raises in PostgreSQL where the rows can't have the index."""
+    name = job.object_name.rpartition(".")[2]
+    if job.sqlstate == "23505":
+        return PgError("23505", f'could not create unique index "{name}"')
+    return PgError(job.sqlstate or "XX000", job.details or f'could not create index "{name}"')

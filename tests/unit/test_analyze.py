@@ -175,3 +175,26 @@ def test_whose_writes_are_counted():
     assert activity.due(catalog, {table.oid: Statistics(10, 0)}) == [table]
     assert activity.due(catalog, {}) == []
     assert not activity.is_empty  # the other cluster's
+
+
+def test_what_was_written_in_clusters_that_are_gone_is_forgotten():
+    activity = Activity()
+    keys = [keycode.prefix(cluster, 16400) + b"k" for cluster in (0, 1, 2)]
+    activity.note([Commit(b"t" * 16, 1, 2, [Write(key, b"", LockClass.BLIND) for key in keys], [])])
+    activity.forget_others([1, 3])
+    assert not activity.is_empty
+    activity.forget_others([3])
+    assert activity.is_empty
+
+
+def test_every_look_forgets_what_is_no_cluster(tmp_path):
+    """The directory's own rows are cluster 0's, which has no catalog."""
+
+    async def work(node):
+        client = Client(node)
+        await client.rows("CALL opendsql.new_cluster()")
+        assert not node.jobs.activity.is_empty
+        await until(lambda: node.jobs.looks > 0)
+        await until(lambda: node.jobs.activity.is_empty)
+
+    run(tmp_path, work, limits=QUICK)

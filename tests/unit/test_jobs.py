@@ -8,7 +8,7 @@ from journal.record import Write
 from server.catalog import store
 from server.catalog.descriptor import Job
 from server.errors import PgError
-from server.runtime import jobs
+from server.runtime import jobs, waiting
 from server.runtime.jobs import JobRunner
 from server.session.transaction import Transaction
 from server.sql.limits import Limits
@@ -232,6 +232,61 @@ def test_a_full_disk_delays_the_job(tmp_path, monkeypatch):
         monkeypatch.setattr(JobRunner, "_commit", full)
         assert await wait(client, await create(client, "CREATE INDEX ASYNC i ON t (b)")) == "t"
         assert (await state(client, "i"), checked(node)) == ("t", 1)
+
+    run(tmp_path, work)
+
+
+def test_a_full_cluster_delays_only_what_needs_room(tmp_path, monkeypatch):
+    """The index waits; another cluster's jobs run, and so does the DROP that makes room for it."""
+    monkeypatch.setattr(jobs, "RETRY_S", 0.001)
+
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE big (a int PRIMARY KEY, v bytea)")
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 12) i")
+        fill = "INSERT INTO big SELECT i, decode(repeat('00', 1000), 'hex') FROM generate_series(1, 50) i"
+        assert await client.query(fill) == ["INSERT 0 50"]
+        (made,) = [each[0] for each in await client.rows("CALL opendsql.new_cluster()")]
+        job = await create(client, "CREATE INDEX ASYNC i ON t (b)")
+        other = Client(node, options=f"-c amzn-cluster-id={made}")
+        await other.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await other.query("INSERT INTO t VALUES (1, 1)")
+        assert await wait(other, await create(other, "CREATE INDEX ASYNC i ON t (b)")) == "t"
+        shown = f"SELECT status FROM sys.jobs WHERE job_id = '{job}'"
+        assert (await client.rows(shown), await state(client, "i")) == ([("processing",)], "f")
+        assert await client.query("DROP TABLE big") == ["DROP TABLE"]
+        assert await wait(client, job) == "t"
+        assert (await state(client, "i"), checked(node)) == ("t", 12)
+
+    run(tmp_path, work, limits=Limits(cluster_bytes=20_000))
+
+
+def test_others_have_turns_within_a_chunk(tmp_path, monkeypatch):
+    """By the time that the rows take: here after every one, when it is filled and when it is validated."""
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(waiting, "SLICE_S", -1.0)
+    seen, turns = [], [0]
+    entry = jobs._entry
+
+    def watched(*args):
+        seen.append(turns[0])
+        return entry(*args)
+
+    async def count():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 50) i")
+        monkeypatch.setattr(jobs, "_entry", watched)
+        counting = asyncio.get_running_loop().create_task(count())
+        assert await wait(client, await create(client, "CREATE INDEX ASYNC i ON t (b)")) == "t"
+        counting.cancel()
+        assert len(seen) == len(set(seen)) == 100
 
     run(tmp_path, work)
 

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from server.runtime import jobs
+from server.runtime import jobs, waiting
 from server.runtime.jobs import JobRunner
+from server.runtime.validating import Validator
 from tests.nodes import until
 from tests.sessions import Client, run
 
@@ -147,6 +148,36 @@ def test_a_row_that_moves_past_a_job_that_takes_long(tmp_path, monkeypatch):
         assert await ended(client, await submit(client, "ref")) == ("f", "failed", BROKEN)
         assert await client.rows("SELECT id FROM t WHERE p = 9") == [("-17",)]
         assert len(passes) == 2 and passes[1] > passes[0] == 0
+
+    run(tmp_path, work)
+
+
+def test_others_have_turns_within_a_chunk(tmp_path, monkeypatch):
+    """By the time that the rows take: here after every one."""
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(waiting, "SLICE_S", -1.0)
+    seen, turns = [], [0]
+    broken = Validator.broken
+
+    def watched(self, txn, rows):
+        for is_broken in broken(self, txn, rows):
+            seen.append(turns[0])
+            yield is_broken
+
+    async def count():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    async def work(node):
+        client = Client(node)
+        await setup(client)
+        await client.query("DELETE FROM t WHERE id IN (13, 17)")
+        monkeypatch.setattr(Validator, "broken", watched)
+        counting = asyncio.get_running_loop().create_task(count())
+        assert await ended(client, await submit(client, "ref")) == ("t", "completed", "")
+        counting.cancel()
+        assert len(seen) == len(set(seen)) == 18
 
     run(tmp_path, work)
 
