@@ -60,8 +60,10 @@ def journal(
     cluster: str | None,
 ) -> None:
     """Print the log as JSON lines, one per change of a row; it begins with the oldest record that is kept."""
-    form = "records" if records else form
     is_cdc = form == "cdc"
+    if is_cdc and (records or number is not None):
+        cli_operate.fail("--records and --journal are not of --format cdc", EXIT_USAGE)
+    form = "records" if records else form
     if not is_cdc and (position is not None or since is not None or positions or cluster is not None):
         cli_operate.fail("--position, --since, --positions and --cluster are of --format cdc", EXIT_USAGE)
     if sum(each is not None for each in (start, position, since)) > 1:

@@ -142,6 +142,32 @@ def usable_path(catalog: Catalog, user: str, path: Sequence[str]) -> Sequence[st
 # --- what statements need ---
 
 
+def check_past(then: Catalog, now: Catalog, user: str, needed: Sequence[Access]) -> None:
+    """PgError 42501 unless the user of now may read it as of `then`: by the rule of server.session.past.
+
+    42704: the user was dropped meanwhile.
+    """
+    oid = role_oid(now, user)
+    was = then.roles.get(oid)
+    for access in needed:
+        table = then.tables.get(access.table)
+        if table is None:
+            continue
+        if was is None or (table.oid not in now.tables and not _owned_throughout(then, now, oid, table)):
+            raise table_denied(table)
+    if was is not None:
+        check(then, was.name, needed, all_=True)
+    check(now, user, needed, all_=True)
+
+
+def _owned_throughout(then: Catalog, now: Catalog, user: Oid, table: Table) -> bool:
+    """Whether the role has the rights of the table's owner of then, by its memberships of then and by those of now.
+
+    What was revoked before the table was dropped is known to nobody any more: so no grant of then counts.
+    """
+    return all(table.owner in privileged(catalog, user) for catalog in (then, now))
+
+
 def check(catalog: Catalog, user: str, needed: Sequence[Access], *, all_: bool = False) -> None:
     """PgError 42501 unless the user may do all of it (ExecCheckPermissions).
 

@@ -122,10 +122,13 @@ class SessionHost:
         return found
 
     def check_privileges(
-        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, all_: bool = False
+        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, then: Catalog | None = None
     ) -> None:
-        """PgError 42501 unless the user may do all of it; `all_`: see `privileges.check`."""
-        privileges.check(catalog, user, needed, all_=all_)
+        """PgError 42501 unless the user may do all of it; `then`: as of that catalog, see `privileges.check_past`."""
+        if then is not None:
+            privileges.check_past(then, catalog, user, needed)
+        else:
+            privileges.check(catalog, user, needed)
 
     def sleep(self, seconds: float) -> Wait[None]:
         """Done after that time."""

@@ -109,7 +109,7 @@ class Host(Protocol):
     def submit(self, txn: Transaction, size: int) -> Wait[int]: ...
 
     def check_privileges(
-        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, all_: bool = False
+        self, catalog: Catalog, user: str, needed: tuple[Access, ...], *, then: Catalog | None = None
     ) -> None: ...
 
     def enter(self, session: SqlSession, process_id: int | None = None) -> int:

@@ -19,7 +19,12 @@ snapshot knows nothing older than that (`Versions.horizon`).
 
 OC001 says that what a transaction relied on is not so any more. One that reads the past relies on nothing of the
 present: it neither gets OC001, nor counts as the session's look at the newer catalog, so that the next transaction
-gets what it would have got. Privileges are needed twice: those of then, and as long as the table exists those of now.
+gets what it would have got.
+
+Privileges are needed twice, those of then and those of now, by the role that has the session's name now: a role that
+was renamed keeps its rights, one that was made anew under an old name has none of the old one's (42501). A table that
+was dropped since has no privileges of now, and what had been revoked before isn't known any more; so it is read by
+admin, and by who has its owner's rights (of the owner of then), by the memberships both of then and of now.
 """
 
 from __future__ import annotations
@@ -122,6 +127,17 @@ def catalog_at(host: Host, cluster: int, ts: int) -> Catalog | None:
         return store.load(versions, cluster, ts, version, newest)
     except TooOld:
         return None
+
+
+def catalog_of(host: Host, cluster: int, ts: int, is_past: bool) -> Catalog:
+    """That of a transaction which is taken up again. PgError 72000 where that of the past is gone.
+
+    That of the present does for one that began lately; in the past it would show other tables, by other rights.
+    """
+    catalog = catalog_at(host, cluster, ts)
+    if catalog is None and is_past:
+        raise PgError("72000", "snapshot too old")
+    return catalog or host.catalog(cluster)
 
 
 class PastVersions:

@@ -206,14 +206,16 @@ def _declared(oids: Sequence[int], count: int) -> list[Type | None]:
 def check_privileges(session: SqlSession, prepared: Prepared) -> None:
     """PgError 42501 unless the session's user may run it: asked once of a plan, which is of one user and one catalog.
 
-    Who reads the past needs the privileges of the present too.
+    Of the past it is asked every time, since what counts is who has the user's name now, and may what.
     """
     node, txn, catalog = session.node, session.txn, session.env.catalog
+    if txn is not None and txn.is_past:
+        now = node.catalog(session.cluster)
+        node.check_privileges(now, session.user, prepared.accesses, then=catalog)
+        return
     if not prepared.is_allowed or prepared.catalog is not catalog:
         node.check_privileges(catalog, session.user, prepared.accesses)
         prepared.is_allowed = prepared.catalog is catalog
-    if txn is not None and txn.is_past:
-        node.check_privileges(node.catalog(session.cluster), session.user, prepared.accesses, all_=True)
 
 
 def locking_command(prepared: Prepared) -> str:

@@ -37,7 +37,7 @@ from server.errors import PgError
 from server.pgwire.connection import Connection
 from server.session.environment import SessionEnv
 from server.session.host import Host
-from server.session.past import PastVersions, catalog_at
+from server.session.past import PastVersions, catalog_at, catalog_of
 from server.session.planning import LONG_TEXT
 from server.session.portal import Portal
 from server.session.prepared import NOWHERE, Prepared
@@ -310,7 +310,8 @@ def resume(
     is_bereft: bool = False,
     kinds: Kinds = PLAIN,
 ) -> SqlSession:
-    """The session again, under its process id. `kept_s`: seconds since `suspend`. Raises `UnknownVersion`.
+    """The session again, under its process id. `kept_s`: seconds since `suspend`. Raises `UnknownVersion`, and PgError
+    72000 for a transaction that reads the past, whose catalog is gone.
 
     The host's replica is complete up to the session's times. `is_bereft`: `data` is the base of a session
     that was in a transaction block.
@@ -319,15 +320,14 @@ def resume(
         raise UnknownVersion(f"version {int.from_bytes(data[: len(_PREFIX)], 'big')}, not {VERSION}")
     state = _decode(memoryview(data)[len(_PREFIX) :])
     host.reached(max(state.met_at, state.transaction.start_ts if state.transaction is not None else 0))
+    txn = state.transaction
+    catalog = catalog_of(host, state.cluster, txn.start_ts, txn.is_past) if txn is not None else None
     kind = kinds.bereft if is_bereft else kinds.usual
     known = state.process_id, state.secret, state.cluster
     session = kind(host, state.user, state.database, {}, out, known)
     session.status = state.status
     session.session_id = state.session_id or session.session_id
     session.query_text = state.query_text
-    catalog: Catalog | None = None
-    if state.transaction is not None:
-        catalog = catalog_at(host, state.cluster, state.transaction.start_ts) or host.catalog(state.cluster)
     session.catalog = catalog if catalog is not None and not state.met_at else _met(host, state)
     if state.transaction is not None and catalog is not None:
         session.txn = _restored(host, state.transaction, catalog, kept_s)

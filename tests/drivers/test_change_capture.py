@@ -261,6 +261,8 @@ def test_where_a_reader_may_begin(server: ServeProcess) -> None:
         (("--since", "tomorrow"), 2, "--since: 'tomorrow' is neither 'now' nor a time such as"),
         (("--since", "now", "--position", "1"), 2, "one of --from, --position and --since"),
         (("--cluster", "nobodys"), 1, "there is no cluster nobodys"),
+        (("--records",), 2, "--records and --journal are not of --format cdc"),
+        (("--journal", "0"), 2, "--records and --journal are not of --format cdc"),
         (
             ("--format", "changes", "--positions"),
             2,

@@ -485,6 +485,27 @@ def test_a_catalog_whose_rows_are_trimmed_counts_as_changed(tmp_path):
     scenario(tmp_path, work, clock=clock)
 
 
+def test_a_past_whose_catalog_is_gone_is_not_taken_for_the_present(tmp_path):
+    clock = Clock()
+
+    async def work(node: Node, client: moving.Moving) -> None:
+        moment = (await client.rows("select now()"))[0][0]
+        await client.query("begin read only")
+        assert await client.query(f"select opendsql.as_of('{moment}')") != []
+        assert client.session.txn is not None and client.session.txn.is_past
+        state = suspending.suspend(client.session)
+        other = sessions.Client(node)
+        await other.query("alter table t add column w int")
+        open_before, known = node.open_transactions, len(node.sessions)
+        node.versions.trim_before(node.start_ts())
+        with pytest.raises(PgError, match="snapshot too old") as raised:
+            suspending.resume(node, state, [])
+        assert raised.value.sqlstate == "72000"
+        assert (node.open_transactions, len(node.sessions)) == (open_before, known)
+
+    scenario(tmp_path, work, clock=clock)
+
+
 async def answer(session: SqlSession, sql: str) -> bytes:
     """C, or E and SQLSTATE."""
     session.out.clear()
