@@ -75,7 +75,7 @@ class Committing(Protocol):
 class Waiting(Protocol):
     """What a worker waits for with the jobs' node."""
 
-    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]: ...
+    def wait_for(self, cluster: int, job_id: str, is_submitted: bool = False) -> Wait[bool]: ...
 
 
 class ReadElsewhere(Protocol):
@@ -198,7 +198,7 @@ class Peer:
         self.frames.send(_refused(number, error))
 
     def _wait_for_job(self, message: frames.WaitForJob) -> None:
-        wait = self._node.jobs.wait_for(message.cluster, message.job_id)
+        wait = self._node.jobs.wait_for(message.cluster, message.job_id, message.is_submitted)
         answer = partial(self._job_ended, message.number, wait)
         if wait.done:
             answer()

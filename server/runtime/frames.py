@@ -58,6 +58,8 @@ class WaitForJob(msgspec.Struct, frozen=True, array_like=True, tag=6):
     number: int
     cluster: int
     job_id: str
+    is_submitted: bool
+    """The session has just committed it."""
 
 
 class ConflictLost(msgspec.Struct, frozen=True, array_like=True, tag=7):

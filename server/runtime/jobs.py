@@ -120,6 +120,8 @@ class JobRunner:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[tuple[int, str], list[Wait[bool]]] = {}
+        self._unseen: set[tuple[int, str]] = set()
+        """Of those waited for, what was submitted a moment ago and is not in storage here yet."""
         self.completed = 0
         self.activity = Activity()
         """Told by the node what it applies."""
@@ -147,11 +149,17 @@ class JobRunner:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
-        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
+    def wait_for(self, cluster: int, job_id: str, is_submitted: bool = False) -> Wait[bool]:
+        """Done when the job has ended: True if it completed, False if it failed or is unknown.
+
+        `is_submitted`: whoever asks has committed it; in a region storage may learn of that later than the client.
+        """
         wait: Wait[bool] = Wait()
         job = self.find(cluster, job_id)
-        if _is_ended(job):
+        if job is None and is_submitted:
+            self._unseen.add((cluster, job_id))
+            self._waiting.setdefault((cluster, job_id), []).append(wait)
+        elif _is_ended(job):
             wait.finish(_is_completed(job))
         else:
             self._waiting.setdefault((cluster, job_id), []).append(wait)
@@ -161,7 +169,9 @@ class JobRunner:
         """Storage has moved on: who waits for a job that has ended, also in another region, is told."""
         for cluster, job_id in list(self._waiting):
             job = self.find(cluster, job_id)
-            if _is_ended(job):
+            if job is not None:
+                self._unseen.discard((cluster, job_id))
+            if _is_ended(job) and (cluster, job_id) not in self._unseen:
                 for wait in self._waiting.pop((cluster, job_id)):
                     wait.finish(_is_completed(job))
 

@@ -78,10 +78,10 @@ class Link:
             self._frames.send(message)
         return wait
 
-    def wait_for_job(self, cluster: int, job_id: str) -> Wait[bool]:
+    def wait_for_job(self, cluster: int, job_id: str, is_submitted: bool) -> Wait[bool]:
         """Done when the job has ended."""
         number, wait = self._expect()
-        self._frames.send(WaitForJob(number, cluster, job_id))
+        self._frames.send(WaitForJob(number, cluster, job_id, is_submitted))
         return wait
 
     def ask(self, request: Request) -> Wait[Any]:
@@ -152,9 +152,9 @@ class WorkerJobs:
         self._node = node
         self._link = link
 
-    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
-        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
-        return self._link.wait_for_job(cluster, job_id)
+    def wait_for(self, cluster: int, job_id: str, is_submitted: bool = False) -> Wait[bool]:
+        """As `server.runtime.jobs.JobRunner.wait_for`."""
+        return self._link.wait_for_job(cluster, job_id, is_submitted)
 
     def find(self, cluster: int, job_id: str) -> Job | None:
         return store.find_job(self._node.versions, cluster, job_id, self._node.newest_ts())

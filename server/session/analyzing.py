@@ -36,4 +36,4 @@ def analyze(session: SqlSession, table: Table) -> Work:
     txn.put(store.job_key(session.cluster, job.job_id), store.encode(job), BLIND)
     txn.end_statement()
     yield from session.wait_for(node.submit(txn, txn.check_size()))
-    yield from session.wait_for(node.jobs.wait_for(session.cluster, job.job_id))
+    yield from session.wait_for(node.jobs.wait_for(session.cluster, job.job_id, True))

@@ -34,7 +34,7 @@ def _await(session: SqlSession, job: Job) -> Work:
 
     Raises PgError 57014, and as the job failed: 23505, 54000, or what the index's expressions raised.
     """
-    completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job.job_id))
+    completed = yield from session.wait_for(session.node.jobs.wait_for(session.cluster, job.job_id, True))
     rebase.move_on(session, session.node.catalog(session.cluster))
     if not completed:
         raise _failure(session.node.jobs.find(session.cluster, job.job_id) or job)

@@ -23,8 +23,11 @@ T = TypeVar("T")
 class Jobs(Protocol):
     """Asynchronous jobs, as a session sees them."""
 
-    def wait_for(self, cluster: int, job_id: str) -> Wait[bool]:
-        """Done when the job has ended: True if it completed, False if it failed or is unknown."""
+    def wait_for(self, cluster: int, job_id: str, is_submitted: bool = False) -> Wait[bool]:
+        """Done when the job has ended: True if it completed, False if it failed or is unknown.
+
+        `is_submitted`: whoever asks has just committed it, so it is not unknown.
+        """
         ...
 
     def find(self, cluster: int, job_id: str) -> Job | None: ...

@@ -125,16 +125,16 @@ def test_a_constraint_is_validated_for_the_region_that_does_not_lead(shop):
             await done(east, "insert into checked values (1000, 7)")
             await done(west, "alter table checked add constraint below check (n < 7) not valid")
             for expected in (False, True):
-                job = await seen(west, "alter table async checked validate constraint below")
+                job = await repeated(west.fetchval, "alter table async checked validate constraint below")
                 async with asyncio.timeout(HANG_S):
                     assert await west.fetchval(f"call sys.wait_for_job('{job}')") == expected
                 valid = "select convalidated from pg_constraint where conname = 'below'"
-                assert [await seen(each, valid) for each in (east, west)] == [expected, expected]
+                assert [await repeated(each.fetchval, valid) for each in (east, west)] == [expected, expected]
                 await done(west, "delete from checked where n = 7")
             async with asyncio.timeout(HANG_S):
                 assert await done(west, "analyze checked") == "ANALYZE"
             rows = "select reltuples from pg_class where relname = 'checked'"
-            assert [await seen(each, rows) for each in (east, west)] == [200, 200]
+            assert [await repeated(each.fetchval, rows) for each in (east, west)] == [200, 200]
 
     asyncio.run(work())
 
