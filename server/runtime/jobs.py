@@ -28,6 +28,7 @@ from server.catalog.ddl_index import ANALYSIS, VALIDATION, make_job
 from server.catalog.descriptor import Catalog, Check, ForeignKey, Index, Job, Oid, Statistics, Table
 from server.errors import PgError
 from server.runtime.activity import Activity
+from server.runtime.job_waits import JobWaits, is_ended
 from server.runtime.validating import Validator, find_constraint, validated
 from server.runtime.waiting import Turns, outcome, telling
 from server.session.transaction import Transaction
@@ -119,21 +120,21 @@ class JobRunner:
         self._broken = broken
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._waiting: dict[tuple[int, str], list[Wait[bool]]] = {}
-        self._unseen: set[tuple[int, str]] = set()
-        """Of those waited for, what was submitted a moment ago and is not in storage here yet."""
+        self._waits = JobWaits(self.find)
         self.completed = 0
         self.activity = Activity()
         """Told by the node what it applies."""
         self._is_look_due = False
         self._timer: asyncio.TimerHandle | None = None
-        self._retry: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        """Wakes the loop when the first of those that wait for their time may be tried."""
         self.looks = 0
         """How often tables were looked for that have changed much."""
         node.catalog_listeners.append(lambda _catalog: self._wake.set())
 
     def start(self) -> None:
         """Begin with what an earlier process left unfinished."""
+        self._is_look_due = False
         self._wake.set()
         self._look_later()
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -142,7 +143,7 @@ class JobRunner:
 
     async def stop(self) -> None:
         """Stop between two transactions; the job goes on with the next start."""
-        for timer in (self._timer, self._retry):
+        for timer in (self._timer, self._alarm):
             if timer is not None:
                 timer.cancel()
         if self._task is not None:
@@ -154,26 +155,11 @@ class JobRunner:
 
         `is_submitted`: whoever asks has committed it; in a region storage may learn of that later than the client.
         """
-        wait: Wait[bool] = Wait()
-        job = self.find(cluster, job_id)
-        if job is None and is_submitted:
-            self._unseen.add((cluster, job_id))
-            self._waiting.setdefault((cluster, job_id), []).append(wait)
-        elif _is_ended(job):
-            wait.finish(_is_completed(job))
-        else:
-            self._waiting.setdefault((cluster, job_id), []).append(wait)
-        return wait
+        return self._waits.wait_for(cluster, job_id, is_submitted)
 
     def look(self) -> None:
         """Storage has moved on: who waits for a job that has ended, also in another region, is told."""
-        for cluster, job_id in list(self._waiting):
-            job = self.find(cluster, job_id)
-            if job is not None:
-                self._unseen.discard((cluster, job_id))
-            if _is_ended(job) and (cluster, job_id) not in self._unseen:
-                for wait in self._waiting.pop((cluster, job_id)):
-                    wait.finish(_is_completed(job))
+        self._waits.look()
 
     def find(self, cluster: int, job_id: str) -> Job | None:
         return store.find_job(self._node.versions, cluster, job_id, self._node.start_ts())
@@ -211,11 +197,18 @@ class JobRunner:
             await work
         except PgError as error:
             log.error("%s wait error=%s", what, error.message)
-            if self._retry is not None:
-                self._retry.cancel()
-            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+            self._wake_in(RETRY_S)
             return False
         return True
+
+    def _wake_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._alarm is not None and loop.time() < self._alarm.when() <= at:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = loop.call_at(at, self._wake.set)
 
     def _look_later(self) -> None:
         """Tables that have changed much become jobs, now and then."""
@@ -233,7 +226,7 @@ class JobRunner:
     async def _run_cluster(self, cluster: int) -> None:
         await self._now()
         for job in self.jobs(cluster):
-            if _is_ended(job) or not self._is_due(job):
+            if is_ended(job) or not self._is_due(job):
                 continue
             if await self._attempt(job.job_id, self._perform(cluster, job)):
                 self.completed += 1
@@ -246,7 +239,7 @@ class JobRunner:
             return True
         left_s = self._node.limits.job_start_s - (_now_us() - job.start_time) / 1e6
         if left_s > 0:
-            asyncio.get_running_loop().call_later(left_s, self._wake.set)
+            self._wake_in(left_s)
         return left_s <= 0
 
     async def _perform(self, cluster: int, job: Job) -> None:
@@ -292,7 +285,7 @@ class JobRunner:
         old = [
             Write(store.job_key(cluster, job.job_id), None, BLIND)
             for job in self.jobs(cluster)
-            if job.status in ("completed", "failed") and (job.update_time or job.start_time) < oldest
+            if is_ended(job) and (job.update_time or job.start_time) < oldest
         ]
         for start in range(0, len(old), CHUNK_ROWS):
             await self._commit(await self._now(), old[start : start + CHUNK_ROWS], [], [])
@@ -450,7 +443,9 @@ class JobRunner:
         """Look at every row, and make the constraint valid; raises `Violated` (server/runtime/validating.py)."""
         await self._now()
         _table, constraint = _constraint(self._node.catalog(cluster), job)
-        since: int | None = None if constraint.validated else 0
+        if constraint.validated:
+            return
+        since: int | None = 0
         while since is not None:
             since = await self._look_at_rows(cluster, job, since)
         await self._change_table(
@@ -584,15 +579,6 @@ def _now_us() -> int:
 def _deletion(key: bytes) -> Write:
     """Of a row that nobody uses any more; who used the catalog's loses."""
     return Write(key, None, EXCLUSIVE if store.is_catalog_key(key) else BLIND)
-
-
-def _is_ended(job: Job | None) -> bool:
-    """Also one that is not known."""
-    return job is None or job.status in ("completed", "failed")
-
-
-def _is_completed(job: Job | None) -> bool:
-    return job is not None and job.status == "completed"
 
 
 def _entry(entries: IndexAccess, row: Row, key: bytes) -> Entry | None:

@@ -370,19 +370,3 @@ def test_rows_of_tables_are_no_jobs():
     written = [(key, job), (key, ended), (key, None), (keycode.prefix(1, 0x4100 + store.JOBS) + b"a", job)]
     found = [store.is_submitted_job(Write(key, value, 3)) for key, value in written]
     assert found == [True, False, False, False]
-
-
-def test_a_job_that_was_just_submitted_is_waited_for_before_storage_knows_it(tmp_path, monkeypatch):
-    async def work(node):
-        runner = node.jobs
-        unknown = runner.wait_for(1, "not here")
-        submitted = runner.wait_for(1, "on its way", is_submitted=True)
-        runner.look()
-        assert unknown.value() is False
-        assert not submitted.done
-        completed = Job("on its way", "ANALYZE", "completed", "", 1, "public.t", 0, 0)
-        monkeypatch.setattr(runner, "find", lambda _cluster, _job_id: completed)
-        runner.look()
-        assert submitted.value() is True
-
-    run(tmp_path / "data", work)
