@@ -1,6 +1,8 @@
 """Commits for replicas under test, in one line each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from journal.record import Commit, Write
 from storage.replica import Replica
@@ -14,3 +16,17 @@ def commit(ts: int, writes: Mapping[bytes, bytes | None]) -> Commit:
 def apply(replica: Replica, ts: int, writes: Mapping[bytes, bytes | None], now: int = 0) -> None:
     """Apply that transaction as the next record, whose hash is its time."""
     replica.apply([commit(ts, writes)], replica.applied_position + 1, ts.to_bytes(32, "big"), now)
+
+
+@contextmanager
+def opening(directory: Path) -> Iterator[Callable[..., Replica]]:
+    """Opens replicas below it by their names, which are closed in the end."""
+    replicas: list[Replica] = []
+
+    def open_one(name: str = "storage", **arguments: int) -> Replica:
+        replicas.append(Replica.open(directory / name, **arguments))
+        return replicas[-1]
+
+    yield open_one
+    for replica in replicas:
+        replica.close()

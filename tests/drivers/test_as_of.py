@@ -9,6 +9,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 import pytest
 
+from tests.server import empty
 from tests.serving_process import ServeProcess
 
 Connection = psycopg.Connection[Any]
@@ -29,11 +30,7 @@ def server(
 def db(server: ServeProcess) -> Iterator[Connection]:
     with psycopg.connect(server.dsn(), autocommit=True, prepare_threshold=None) as connection:
         yield connection
-        connection.execute("ROLLBACK")
-        for (name,) in connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        ).fetchall():
-            connection.execute(f"DROP TABLE {name}")
+    empty(server.dsn())
 
 
 class Seen(NamedTuple):

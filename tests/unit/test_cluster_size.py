@@ -10,9 +10,9 @@ from server.catalog.store import table_key
 from server.runtime.cluster_size import is_too_large
 from server.session.unique import unique_id
 from storage.lmdb_engine import NoSpace
-from storage.replica import Replica, StoredRows
+from storage.replica import StoredRows
 from storage.shard import Step
-from tests.replicas import apply
+from tests.replicas import apply, opening
 
 CLUSTERS = (b"\0\0\0\0", b"\0\0\0\1", b"\0\0\0\7")
 END = b"\xff" * 4096
@@ -20,15 +20,8 @@ END = b"\xff" * 4096
 
 @pytest.fixture
 def opened(tmp_path):
-    replicas = []
-
-    def open_one(name="storage", **arguments):
-        replicas.append(Replica.open(tmp_path / name, **arguments))
-        return replicas[-1]
-
-    yield open_one
-    for replica in replicas:
-        replica.close()
+    with opening(tmp_path) as open_one:
+        yield open_one
 
 
 def walked(replica, cluster):

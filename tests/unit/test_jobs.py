@@ -13,6 +13,7 @@ from server.runtime.jobs import JobRunner
 from server.session.transaction import Transaction
 from server.sql.limits import Limits
 from storage import keycode
+from tests.job_stops import jobs_that_stop
 from tests.nodes import until
 from tests.property.test_index_entries import check
 from tests.sessions import Client, run
@@ -183,27 +184,17 @@ def test_what_is_built_is_dropped(tmp_path, monkeypatch, dropped):
 
 @pytest.mark.parametrize("commits", range(6))
 @pytest.mark.parametrize("unique", ["", "UNIQUE"])
-def test_a_crash_before_any_commit_of_the_job(tmp_path, monkeypatch, commits, unique):
+def test_a_crash_before_any_commit_of_the_job(tmp_path, commits, unique):
     """The job goes on with the next start, whatever it had done."""
-    commit = JobRunner._commit
-    left = [commits]
-
-    async def stopping(self, *args):
-        if left[0] == 0:
-            await asyncio.Event().wait()
-        left[0] -= 1
-        await commit(self, *args)
-
     found = []
 
     async def before(node):
         client = Client(node)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 8) i")
-        monkeypatch.setattr(JobRunner, "_commit", stopping)
-        found.append(await create(client, f"CREATE {unique} INDEX ASYNC i ON t (b)"))
-        await until(lambda: left[0] == 0 or node.jobs.completed)
-        monkeypatch.setattr(JobRunner, "_commit", commit)
+        with jobs_that_stop(commits) as have_stopped:
+            found.append(await create(client, f"CREATE {unique} INDEX ASYNC i ON t (b)"))
+            await until(lambda: have_stopped() or node.jobs.completed)
 
     async def after(node):
         client = Client(node)

@@ -9,8 +9,8 @@ from storage import lmdb_engine
 from storage import replica as replica_module
 from storage.lmdb_engine import FORMAT, NoSpace, Trust, WrongFormat
 from storage.longkey import SHORT
-from storage.replica import Replica, StoredRows, TooOld
-from tests.replicas import apply, commit
+from storage.replica import StoredRows, TooOld
+from tests.replicas import apply, commit, opening
 
 SECOND = 10**9
 A, B, C = b"\0\0\0\1a", b"\0\0\0\1b", b"\0\0\0\1c"
@@ -19,15 +19,8 @@ END = b"\xff"
 
 @pytest.fixture
 def opened(tmp_path):
-    replicas = []
-
-    def open_one(name="storage", **arguments):
-        replicas.append(Replica.open(tmp_path / name, **arguments))
-        return replicas[-1]
-
-    yield open_one
-    for replica in replicas:
-        replica.close()
+    with opening(tmp_path) as open_one:
+        yield open_one
 
 
 # --- applying

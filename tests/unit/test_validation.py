@@ -7,6 +7,7 @@ import pytest
 from server.runtime import jobs, waiting
 from server.runtime.jobs import JobRunner
 from server.runtime.validating import Validator
+from tests.job_stops import jobs_that_stop
 from tests.nodes import until
 from tests.sessions import Client, run
 
@@ -227,27 +228,17 @@ def test_what_is_validated_is_dropped(tmp_path, monkeypatch, statement):
 
 
 @pytest.mark.parametrize("commits", range(3))
-def test_a_crash_before_any_commit_of_the_job(tmp_path, monkeypatch, commits):
+def test_a_crash_before_any_commit_of_the_job(tmp_path, commits):
     """The job goes on with the next start, whatever it had done."""
-    commit = JobRunner._commit
-    left = [commits]
-
-    async def stopping(self, *args):
-        if left[0] == 0:
-            await asyncio.Event().wait()
-        left[0] -= 1
-        await commit(self, *args)
-
     found = []
 
     async def before(node):
         client = Client(node)
         await setup(client)
         await client.query("DELETE FROM t WHERE id IN (13, 17)")
-        monkeypatch.setattr(JobRunner, "_commit", stopping)
-        found.append(await submit(client, "ref"))
-        await until(lambda: left[0] == 0 or node.jobs.completed)
-        monkeypatch.setattr(JobRunner, "_commit", commit)
+        with jobs_that_stop(commits) as have_stopped:
+            found.append(await submit(client, "ref"))
+            await until(lambda: have_stopped() or node.jobs.completed)
 
     async def after(node):
         client = Client(node)
