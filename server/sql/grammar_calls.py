@@ -27,9 +27,9 @@ from server.sql.ast import (
     WindowDef,
 )
 from server.sql.grammar_base import COLUMN_NAMES, FUNCTION_NAMES
-from server.sql.grammar_xml import XML_CALLS, XmlCalls
+from server.sql.grammar_xml import XmlCalls
 from server.sql.lexer import IDENT, SCONST
-from server.sql.special_calls import EXTRACT_FIELDS, WITH_PRECISION
+from server.sql.special_calls import EXTRACT_FIELDS, WITH_PRECISION, XML_CALLS
 
 _TRIM = {"both": "btrim", "leading": "ltrim", "trailing": "rtrim"}
 _FORMS = ("nfc", "nfd", "nfkc", "nfkd")

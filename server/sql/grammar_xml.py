@@ -7,19 +7,6 @@ from server.sql.ast import Expr, FuncCall
 from server.sql.grammar_base import COLUMN_NAMES
 from server.sql.grammar_types import Types
 
-XML_CALLS = frozenset(
-    {
-        "xmlconcat",
-        "xmlelement",
-        "xmlexists",
-        "xmlforest",
-        "xmlparse",
-        "xmlpi",
-        "xmlroot",
-        "xmlserialize",
-    }
-)
-
 
 class XmlCalls(Types):
     """`xml_call` reads what is in the parentheses, `xml_table` an item of FROM."""

@@ -1,5 +1,16 @@
 """The words whose calls PostgreSQL's grammar spells out (gram.y: func_expr_common_subexpr)."""
 
+XML_CALLS = (
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+)
+
 SPECIAL = {
     **dict.fromkeys(
         [
@@ -18,14 +29,7 @@ SPECIAL = {
             "json_arrayagg",
             "json_object",
             "json_objectagg",
-            "xmlconcat",
-            "xmlelement",
-            "xmlexists",
-            "xmlforest",
-            "xmlparse",
-            "xmlpi",
-            "xmlroot",
-            "xmlserialize",
+            *XML_CALLS,
         ],
         "(",
     ),
