@@ -20,6 +20,7 @@ from server.catalog import clusters
 from server.runtime import change_records
 from server.runtime.change_feed import Change, ChangeFeed, Other
 from server.runtime.requests import Emit, ReadJournal, Refused
+from server.runtime.waiting import Turns
 from storage.replica import Replica
 
 LARGE = 1 << 20
@@ -49,15 +50,13 @@ class Capture:
 
     async def commit(self, commit: Commit) -> None:
         """The records of one commit."""
-        begun = time.perf_counter()
+        turns = Turns(SLICE_S)
         for step in self._feed.steps(commit):
             if isinstance(step, Other):
                 await self._other(step, commit)
             elif self._only in (None, step.cluster):
                 await self._change(step, commit)
-            if time.perf_counter() - begun > SLICE_S:
-                await asyncio.sleep(0)
-                begun = time.perf_counter()
+            await turns.give()
 
     async def reached(self, position: Timestamp) -> None:
         """Everything up to `position` has been sent."""
@@ -144,15 +143,16 @@ def beginning(request: ReadJournal, newest: Timestamp, oldest: Timestamp, now: T
         return oldest if request.start is None else 0
     if request.position > max(newest, now):
         raise Refused(f"position {request.position} is still to come: the newest is {newest}")
-    if request.position < oldest:
+    if oldest and request.position < oldest:  # 0: nothing was ever trimmed
         raise trimmed(oldest, request.position)
     return request.position
 
 
-def trimmed(oldest: Timestamp, wanted: Timestamp | None = None) -> Refused:
-    """What follows `wanted`, or what the reader wants next, is not kept any more."""
+def trimmed(oldest: Timestamp | None, wanted: Timestamp | None = None) -> Refused:
+    """What follows `wanted`, or what the reader wants next, is not kept any more; `oldest`: if it is known."""
     what = f"what follows position {wanted}" if wanted is not None else "what is to be read next"
-    return Refused(f"{what} is no longer in the journal: the oldest position is {oldest}")
+    end = "" if oldest is None else f": the oldest position is {oldest}"
+    return Refused(f"{what} is no longer in the journal{end}")
 
 
 async def first_after(read: ReadRecords, first: Position, end: Position, ts: Timestamp) -> Position:
@@ -166,7 +166,7 @@ async def first_after(read: ReadRecords, first: Position, end: Position, ts: Tim
         while newest is None and place < end:
             entries = await read(place, 1)
             if isinstance(entries, Trimmed):
-                raise trimmed(ts)
+                raise trimmed(None)
             if not entries:
                 break
             newest = newest_time(entries[0])

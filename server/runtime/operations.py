@@ -26,7 +26,7 @@ from server.catalog.descriptor import DEFAULT_CLUSTER, Catalog
 from server.errors import PgError
 from server.pgwire.connection import Counters
 from server.runtime import cluster_requests, injection_requests
-from server.runtime.change_capture import capture
+from server.runtime.change_capture import FOLLOW_S, READ_RECORDS, SLICE_S, capture
 from server.runtime.change_feed import ChangeFeed
 from server.runtime.jobs import Submitting
 from server.runtime.node import Node
@@ -43,13 +43,10 @@ from server.runtime.requests import (
 )
 from server.runtime.stores import Stores, snapshot_positions
 from server.runtime.stream import JOURNAL
-from server.runtime.waiting import outcome
+from server.runtime.waiting import Turns, outcome
 from server.session.unique import unique_id
 from server.session.work import Wait
 
-FOLLOW_S = 0.1
-READ_RECORDS = 64
-SLICE_S = 0.002
 PASSWORD_TRIES = 10
 AGAIN_S = 0.05
 """Longer by so much before each further try: what came first may have a time that is still to come."""
@@ -199,7 +196,7 @@ class Operations:
             return
         feed = None if request.records else ChangeFeed(self._stores_of("journal").replica)
         position = request.start if request.start is not None else self._journal.first
-        begun = time.perf_counter()
+        turns = Turns(SLICE_S)
         while True:
             entries = await self._entries(position)
             if not entries:
@@ -210,9 +207,7 @@ class Operations:
             for entry in entries:
                 for line in (lines.record_object(entry),) if feed is None else feed.lines(entry):
                     await emit(line)
-                    if time.perf_counter() - begun > SLICE_S:
-                        await asyncio.sleep(0)
-                        begun = time.perf_counter()
+                    await turns.give()
             position = entries[-1].record.header.position + 1
 
     async def _entries(self, position: Position) -> list[Entry]:

@@ -16,16 +16,18 @@ SLICE_S = 0.001
 class Turns:
     """Turns for others in the middle of a task's work, by the time that it takes."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("_slice_s", "_until")
 
-    def __init__(self) -> None:
-        self._until = time.monotonic() + SLICE_S
+    def __init__(self, slice_s: float | None = None) -> None:
+        """`slice_s`: None: `SLICE_S`."""
+        self._slice_s = SLICE_S if slice_s is None else slice_s
+        self._until = time.monotonic() + self._slice_s
 
     async def give(self) -> None:
         """A turn of the loop, if the slice is over."""
         if time.monotonic() > self._until:
             await asyncio.sleep(0)
-            self._until = time.monotonic() + SLICE_S
+            self._until = time.monotonic() + self._slice_s
 
 
 async def outcome(wait: Wait[T]) -> T:

@@ -15,6 +15,7 @@ import pytest
 
 from server.runtime.change_records import crc32c
 from tests.change_reader import LIMIT_S, ChangeReader, Replayed, as_json
+from tests.server import empty
 from tests.serving_process import PROGRAM, ROOT, ServeProcess, opendsql
 
 Connection = psycopg.Connection[Any]
@@ -33,9 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 def db(server: ServeProcess) -> Iterator[Connection]:
     with psycopg.connect(server.dsn(), autocommit=True, prepare_threshold=None) as connection:
         yield connection
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        for (name,) in tables:
-            connection.execute(f"DROP TABLE {name}")
+    empty(server.dsn())
 
 
 def printed(server: ServeProcess, *options: object) -> list[dict[str, Any]]:
@@ -272,6 +271,13 @@ def test_where_a_reader_may_begin(server: ServeProcess) -> None:
         ended = opendsql("journal", "--data", server.data, "--format", "cdc", *options)
         assert (ended.returncode, ended.stdout) == (code, "")
         assert said in ended.stderr
+
+
+def test_a_time_before_the_journal_began_is_its_beginning(server: ServeProcess, db: Connection) -> None:
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    db.execute("INSERT INTO t VALUES (1)")
+    sources = [each["source"] for each in printed(server)]
+    assert [each["source"] for each in printed(server, "--since", "1900-01-01")] == sources != []
 
 
 @pytest.mark.slow

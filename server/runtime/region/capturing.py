@@ -85,7 +85,7 @@ class _Reader:
                 if crossbar.complete >= until:
                     return
                 if self._is_lost:
-                    raise trimmed(crossbar.complete)
+                    raise trimmed(None)
                 tails.feed(self._follower)
                 if not items:
                     await self._wait()
