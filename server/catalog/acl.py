@@ -39,6 +39,8 @@ LETTERS = {
     "TEMPORARY": "T",
     "CONNECT": "c",
 }
+WORDS = LETTERS | {"TEMP": "T", "SET": "s", "ALTER SYSTEM": "A"}
+"""Letters by whatever GRANT may call a privilege."""
 NAMES = {letter: name for name, letter in LETTERS.items()}
 ALL = {"table": "arwdDxt", "column": "arwx", "sequence": "rwU", "schema": "UC", "function": "X", "type": "U"}
 """What may be granted on an object of the kind."""

@@ -218,8 +218,9 @@ def find_relation(
     table = catalog.tables.get(oid)
     if table is not None:
         return table, None
-    table = catalog.tables[catalog.index_tables[oid]]
-    return table, next(each for each in table.all_indexes if each.oid == oid)
+    found = catalog.find_index(oid)
+    assert found is not None
+    return found
 
 
 def find_table(catalog: Catalog, env: SessionEnv, relation: ast.RangeVar) -> Table:

@@ -21,12 +21,9 @@ from server.catalog.ddl import (
 from server.catalog.ddl_index import attnum
 from server.catalog.ddl_schema import refuse_reserved_schema
 from server.catalog.ddl_table import refuse_system_name
-from server.catalog.descriptor import Check, Table
+from server.catalog.descriptor import Table
 from server.errors import PgError
-from server.sql import ast, index_parts, refusals, types
-from server.sql.bind import bind_scalar
-from server.sql.bind_scalar import bind_generated, generated_places
-from server.sql.parse import parse_expression
+from server.sql import ast, index_parts, refusals
 
 _NO_OPS = frozenset(
     {f"{word} trigger {which}" for word in ("enable", "disable") for which in ("all", "user")}
@@ -166,24 +163,9 @@ def _rename_column(change: Change, table: Table, statement: ast.RenameStmt) -> T
     columns = list(table.columns)
     columns[place] = msgspec.structs.replace(columns[place], name=statement.new_name)
     renamed = msgspec.structs.replace(table, columns=tuple(columns))
-    checks = tuple(_reworded(change, table, renamed, check) for check in table.checks)
-    for at in generated_places(table):
-        bound = bind_generated(table, at, change.env, change.catalog)
-        target = (types.BY_OID[columns[at].type_oid], columns[at].typmod)
-        purpose = f"generated:{columns[at].name}"
-        text = stored.lasting_text(bound, change.catalog, renamed, target, purpose)
-        columns[at] = msgspec.structs.replace(columns[at], default=text)
+    renamed = stored.reworded(change.env, change.catalog, table, renamed)
     indexes = tuple(index_parts.reworded(table, renamed, index) for index in table.indexes)
-    return msgspec.structs.replace(renamed, columns=tuple(columns), checks=checks, indexes=indexes)
-
-
-def _reworded(change: Change, table: Table, renamed: Table, check: Check) -> Check:
-    """The same check with the new names in its text."""
-    expr = parse_expression(check.expression)
-    target = (types.BOOL, -1)
-    bound = bind_scalar(expr, table, change.env, change.catalog, target, "check")
-    text = stored.lasting_text(bound, change.catalog, renamed, target, "check")
-    return msgspec.structs.replace(check, expression=text)
+    return msgspec.structs.replace(renamed, indexes=indexes)
 
 
 def _rename_constraint(change: Change, table: Table, statement: ast.RenameStmt) -> Table:

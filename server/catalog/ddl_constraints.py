@@ -65,14 +65,14 @@ def _usable_index(change: Change, table: Table, constraint: ast.Constraint, name
     oid = change.catalog.relation_names.get((table.schema_oid, name))
     if oid is None:
         raise PgError("42704", f'index "{name}" does not exist', position=position)
-    owner = change.catalog.index_tables.get(oid)
-    if owner is None:
+    found = change.catalog.find_index(oid)
+    if found is None:
         raise PgError("42809", f'"{name}" is not an index')
-    index = next(each for each in change.catalog.tables[owner].all_indexes if each.oid == oid)
+    owner, index = found
     if index.constraint:
         message = f'index "{name}" is already associated with a constraint'
         raise PgError("55000", message, position=position)
-    if owner != table.oid:
+    if owner.oid != table.oid:
         message = f'index "{name}" does not belong to table "{table.name}"'
         raise PgError("55000", message, position=position)
     if index.state != "valid":

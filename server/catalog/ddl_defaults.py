@@ -45,7 +45,7 @@ def _set(change: Change, wanted: Wanted, role: Oid, schema: Oid, kind: str, lett
     """One list: of a role's objects of a kind, in one schema or in all."""
     there = _find(change.catalog, role, schema, kind)
     default: Items = () if schema else acl.default(kind, role)
-    before = default if there is None else tuple(item for item in there.acl if item[1])
+    before = default if there is None else there.acl
     made = acl.in_order(wanted.applied(before, letters, role, role, change))
     if made == acl.in_order(default):
         if there is not None:

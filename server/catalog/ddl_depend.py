@@ -20,6 +20,14 @@ def shown(change: Change, oid: Oid) -> str:
     return f"{quote_ident(schema)}.{quote_ident(table.name)}"
 
 
+def referring(change: Change, references: Sequence[tuple[Table, ForeignKey]]) -> list[tuple[str, str]]:
+    """Of each foreign key: itself, and the table that it refers to."""
+    return [
+        (f"constraint {key.name} on table {shown(change, child.oid)}", f"table {shown(change, key.parent)}")
+        for child, key in references
+    ]
+
+
 def depended_on(message: str, depends: Sequence[str]) -> PgError:
     """2BP01; `depends`: what depends on what, a line each."""
     hint = "Use DROP ... CASCADE to drop the dependent objects too."

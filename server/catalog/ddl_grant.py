@@ -14,12 +14,6 @@ from server.catalog.descriptor import SYSTEM_SCHEMAS, Column, Oid, Table
 from server.errors import PgError
 from server.sql import ast, refusals
 
-_WORDS = {
-    **acl.LETTERS,
-    "TEMP": "T",
-    "SET": "s",
-    "ALTER SYSTEM": "A",
-}
 _NOUNS = {"table": "relation"}
 _SYSTEM_COLUMNS = ("tableoid", "cmax", "xmax", "cmin", "xmin", "ctid")
 
@@ -120,7 +114,7 @@ def _relation(change: Change, path: ast.Names, kind: str) -> Table:
 
 
 def _letter(word: str) -> str:
-    letter = _WORDS.get(word.upper())
+    letter = acl.WORDS.get(word.upper())
     if letter is None:
         raise PgError("42601", f'unrecognized privilege type "{word}"')
     return letter

@@ -450,23 +450,14 @@ def _release_tables(change: Change, statement: ast.DropStmt) -> None:
         if table is not None and privileges.is_owner(change.catalog, change.env.user, table.owner):
             leaving.append(table)
     references = change.catalog.references_to(leaving, {table.oid for table in leaving})
-    if references and not statement.cascade:
+    constraints = ddl_depend.referring(change, references)
+    if constraints and not statement.cascade:
         what = f"table {leaving[0].name}" if len(statement.objects) == 1 else "desired object(s)"
         raise ddl_depend.depended_on(
             f"cannot drop {what} because other objects depend on it",
-            [
-                f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)} depends on "
-                f"table {ddl_depend.shown(change, key.parent)}"
-                for child, key in references
-            ],
+            [f"{constraint} depends on {table}" for constraint, table in constraints],
         )
-    ddl_depend.tell_cascade(
-        change,
-        [
-            f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)}"
-            for child, key in references
-        ],
-    )
+    ddl_depend.tell_cascade(change, [constraint for constraint, _table in constraints])
     ddl_foreign.release(change, leaving)
 
 
@@ -527,13 +518,7 @@ def _drop_schema(change: Change, statement: ast.DropStmt, names: ast.Names) -> N
     inside = [table for table in catalog.tables.values() if table.schema_oid == schema.oid]
     references = catalog.references_to(inside, {table.oid for table in inside})
     tables = [f"table {name}.{table.name}" for table in inside]
-    constraints = [
-        (
-            f"constraint {key.name} on table {ddl_depend.shown(change, child.oid)}",
-            f"table {ddl_depend.shown(change, key.parent)}",
-        )
-        for child, key in references
-    ]
+    constraints = ddl_depend.referring(change, references)
     if inside and not statement.cascade:
         depends = [f"{table} depends on schema {name}" for table in tables]
         depends += [f"{constraint} depends on {table}" for constraint, table in constraints]

@@ -249,6 +249,13 @@ class Catalog(msgspec.Struct, frozen=True):
         schema = self.schemas.get(table.schema_oid)
         return schema.name if schema is not None else ""
 
+    def find_index(self, oid: Oid) -> tuple[Table, Index] | None:
+        """An index with its table, by the index's number; None: there is none."""
+        table = self.tables.get(self.index_tables.get(oid, 0))
+        if table is None:
+            return None
+        return table, next(each for each in table.all_indexes if each.oid == oid)
+
     def references_to(
         self, parents: Iterable[Table], leaving: Collection[Oid] = ()
     ) -> list[tuple[Table, ForeignKey]]:

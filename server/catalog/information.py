@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from server.catalog import names, procedures, system_text
-from server.catalog.descriptor import Index, Oid, Table
+from server.catalog.descriptor import Catalog, Index, Oid, Table
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
 from server.catalog.system_relation import RELATIONS
 from server.catalog.system_static import variadic_oid
@@ -55,11 +55,9 @@ def get_expr(env: Any, text: str, relation: Oid, pretty: bool = False) -> str | 
 
 
 def find_index(env: Any, oid: Oid) -> tuple[Table, Index] | None:
-    """An index and its table by oid."""
-    table = env.catalog.tables.get(env.catalog.index_tables.get(oid, 0))
-    if table is None:
-        return None
-    return table, next(index for index in table.all_indexes if index.oid == oid)
+    """An index with its table; None: there is none of that oid."""
+    catalog: Catalog = env.catalog
+    return catalog.find_index(oid)
 
 
 @sql("1643 pg_get_indexdef(oid) text s\n2507 pg_get_indexdef(oid,int4,bool) text s", env=True)

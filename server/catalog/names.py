@@ -89,12 +89,9 @@ def relation_place(catalog: Catalog, oid: Oid) -> tuple[str, str] | None:
         return system.schema, system.name
     table = catalog.tables.get(oid)
     if table is not None:
-        return schema_name(catalog, table.schema_oid) or "", table.name
-    owner = catalog.tables.get(catalog.index_tables.get(oid, 0))
-    if owner is None:
-        return None
-    found = next(index.name for index in owner.all_indexes if index.oid == oid)
-    return schema_name(catalog, owner.schema_oid) or "", found
+        return catalog.schema_of(table), table.name
+    found = catalog.find_index(oid)
+    return None if found is None else (catalog.schema_of(found[0]), found[1].name)
 
 
 def relation_is_visible(env: Any, oid: Oid) -> bool | None:

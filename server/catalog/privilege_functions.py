@@ -12,6 +12,7 @@ from server.catalog.descriptor import Oid, Table
 from server.catalog.privileges import privileged, role_oid, schema_items, table_items
 from server.catalog.system_relation import BY_OID as SYSTEM_BY_OID
 from server.catalog.system_relation import SCHEMA_OIDS
+from server.catalog.system_tables import acl_items, acl_name
 from server.catalog.system_types import ACL_ITEM
 from server.errors import PgError
 from server.sql import types
@@ -297,18 +298,13 @@ _DEFAULTS = {
 """Object kind to what PUBLIC and the owner may do before any GRANT (acldefault in acl.c)."""
 
 
-def _shown(env: Any, oid: Oid) -> str:
-    role = env.catalog.roles.get(oid)
-    return acl.quoted(role.name) if role is not None else str(oid)
-
-
 @sql("3943 acldefault(char,oid) _aclitem", env=True)
 def acl_default(env: Any, kind: str, owner: Oid) -> Array:
     """What an object's acl means while it is NULL; XX000 for an unknown kind."""
     if kind not in _DEFAULTS:
         raise PgError("XX000", f"unrecognized object type abbreviation: {kind}")
     everybody, own = _DEFAULTS[kind]
-    name = _shown(env, owner)
+    name = acl_name(env.catalog, owner)
     items = [f"={everybody}/{name}"] if everybody else []
     return Array([*items, f"{name}={own}/{name}"] if own else items)
 
@@ -323,16 +319,16 @@ def _of_item(env: Any, text: str) -> Oid:
 @sql("1365 makeaclitem(oid,oid,text,bool) aclitem", env=True)
 def make_acl_item(env: Any, grantee: Oid, grantor: Oid, text: str, option: bool) -> str:
     """An entry of these privileges; 22023 for one that there is not."""
-    words = {word: letter for letter, word in _WORDS.items()} | {"TEMP": "T"}
     letters = ""
     for part in text.split(","):
         word = part.strip().upper()
-        if word not in words:
+        if word not in acl.WORDS:
             raise PgError("22023", f'unrecognized privilege type: "{part.strip()}"')
-        letters += words[word]
+        letters += acl.WORDS[word]
     made = acl.ordered(letters)
     starred = "".join(letter + "*" * option for letter in made)
-    return f"{_shown(env, grantee) if grantee != PUBLIC else ''}={starred}/{_shown(env, grantor)}"
+    (item,) = acl_items(env.catalog, ((grantee, starred, grantor),)).elements
+    return str(item)
 
 
 @sql(

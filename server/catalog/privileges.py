@@ -15,8 +15,6 @@ from server.catalog.store import ADMIN_OID, PUBLIC_OID
 from server.errors import PgError
 from server.sql.tree import Access
 
-__all__ = ["LETTERS", "PUBLIC"]
-
 _PUBLIC_SCHEMA: Items = ((ADMIN_OID, "UC", ADMIN_OID), (PUBLIC, "U", ADMIN_OID))
 """Everybody may use public, and only admin create in it; it can't be granted (dsql-reference §1.8)."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from server.catalog.ddl import Change, lookup
-from server.catalog.descriptor import Acl, Catalog, Oid, Role, Table
-from server.sql.keywords import quote_ident
+from server.catalog import ddl_depend
+from server.catalog.ddl import Change
+from server.catalog.descriptor import Acl, Catalog, Oid, Role
 
 KINDS = {
     "table": "relations",
@@ -93,7 +93,7 @@ def _described(change: Change, each: Dependence) -> str:
         return f"schema {catalog.schemas[each.oid].name}"
     if each.catalog == "pg_class":
         table = catalog.tables[each.oid]
-        shown = f"table {_shown(change, table)}"
+        shown = f"table {ddl_depend.shown(change, table.oid)}"
         return f"column {table.columns[each.attnum - 1].name} of {shown}" if each.attnum else shown
     if each.catalog == "pg_auth_members":
         member, role = _membership(catalog, each.oid)
@@ -101,11 +101,3 @@ def _described(change: Change, each: Dependence) -> str:
     held = catalog.default_acls[each.oid]
     text = f"default privileges on new {KINDS[held.kind]} belonging to role {catalog.roles[held.role].name}"
     return f"{text} in schema {catalog.schemas[held.schema_oid].name}" if held.schema_oid else text
-
-
-def _shown(change: Change, table: Table) -> str:
-    """A table's name: with the schema where search_path does not lead to it."""
-    if lookup(change.catalog, change.env, (table.name,)) == table.oid:
-        return quote_ident(table.name)
-    schema = change.catalog.schemas[table.schema_oid].name
-    return f"{quote_ident(schema)}.{quote_ident(table.name)}"

@@ -54,9 +54,13 @@ def lasting_text(bound: Expr, catalog: Catalog, table: Table | None, target: _Ta
 
 def renamed(env: Env, catalog: Catalog, table: Table, name: str) -> Table:
     """The table under a new name, without the old one in its stored expressions (`CHECK (old.a > 0)`)."""
-    made = msgspec.structs.replace(table, name=name)
+    return reworded(env, catalog, table, msgspec.structs.replace(table, name=name))
+
+
+def reworded(env: Env, catalog: Catalog, table: Table, made: Table) -> Table:
+    """`made`, which is `table` with one name changed, with that name in its stored expressions."""
     checks = tuple(_renamed_check(env, catalog, table, made, check) for check in table.checks)
-    columns = list(table.columns)
+    columns = list(made.columns)
     for place in generated_places(table):
         columns[place] = _renamed_column(env, catalog, table, made, columns[place])
     return msgspec.structs.replace(made, checks=checks, columns=tuple(columns))

@@ -12,7 +12,6 @@ from server.catalog.privileges import privileged, role_oid, schema_items, table_
 from server.catalog.store import ADMIN_OID
 from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS, Values, content
 from server.catalog.system_tables import check_columns
-from server.catalog.system_text import schema_name
 from server.catalog.system_views import role_name
 from server.sql import functions, types
 from server.sql.type_names import format_type
@@ -28,7 +27,7 @@ def visible_tables(env: Any) -> Iterator[tuple[str, Table]]:
     roles = privileged(catalog, catalog.role_names[env.user])
     for table in catalog.tables.values():
         if table.owner in roles or acl.held(table_items(table), roles) or _column_letters(table, roles):
-            yield schema_name(catalog, table.schema_oid) or "", table
+            yield catalog.schema_of(table), table
 
 
 def _column_letters(table: Table, roles: acl.Roles) -> str:
@@ -49,7 +48,7 @@ def _owned_tables(env: Any) -> Iterator[tuple[str, Table]]:
     roles = privileged(catalog, catalog.role_names[env.user])
     for table in catalog.tables.values():
         if table.owner in roles:
-            yield schema_name(catalog, table.schema_oid) or "", table
+            yield catalog.schema_of(table), table
 
 
 def _changeable_tables(env: Any) -> Iterator[tuple[str, Table]]:
@@ -287,7 +286,7 @@ def _referential_constraints(env: Any) -> Iterator[Values]:
             index, parent = _index_behind(env, key), env.catalog.tables[key.parent]
             unique: Values = {}
             if index.constraint:
-                named = schema_name(env.catalog, parent.schema_oid) or ""
+                named = env.catalog.schema_of(parent)
                 unique = _named(env, "unique_constraint", named, index.name)
             yield _named(env, "constraint", schema, key.name) | unique | {
                 "match_option": "FULL" if key.full else "NONE", "update_rule": key.on_update.upper(),
@@ -298,7 +297,7 @@ def _referential_constraints(env: Any) -> Iterator[Values]:
 def _references_to(env: Any, parent: Table) -> Iterator[tuple[str, ForeignKey]]:
     """Foreign keys that refer to a table, each with its own schema."""
     for child, key in env.catalog.references_to([parent]):
-        yield schema_name(env.catalog, child.schema_oid) or "", key
+        yield env.catalog.schema_of(child), key
 
 
 @content("information_schema.constraint_column_usage", "user")
@@ -361,7 +360,7 @@ def _grants(env: Any, items: Items, owner: Oid, among: str, public: bool) -> Ite
 
 def _all_tables(env: Any) -> Iterator[tuple[str, Table]]:
     for table in env.catalog.tables.values():
-        yield schema_name(env.catalog, table.schema_oid) or "", table
+        yield env.catalog.schema_of(table), table
 
 
 def _table_privileges(env: Any, public: bool) -> Iterator[Values]:

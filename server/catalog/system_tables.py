@@ -30,12 +30,13 @@ _STORAGE = {"plain": "p", "external": "e", "extended": "x", "main": "m"}
 
 def acl_items(catalog: Catalog, items: Items) -> Array:
     """Entries as aclitem[]."""
+    return Array(acl.shown(items, lambda oid: acl_name(catalog, oid)))
 
-    def name_of(oid: Oid) -> str:
-        role = catalog.roles.get(oid)
-        return acl.quoted(role.name) if role is not None else str(oid)
 
-    return Array(acl.shown(items, name_of))
+def acl_name(catalog: Catalog, oid: Oid) -> str:
+    """A role's name in an entry; its number when it is gone."""
+    role = catalog.roles.get(oid)
+    return acl.quoted(role.name) if role is not None else str(oid)
 
 
 def attrdef_oid(table: Oid, attnum: int) -> Oid:

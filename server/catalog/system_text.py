@@ -53,7 +53,7 @@ def index_definition(
     )
     name = quote_ident(table.name)
     if qualified:
-        name = f"{quote_ident(schema_name(catalog, table.schema_oid) or '')}.{name}"
+        name = f"{quote_ident(catalog.schema_of(table))}.{name}"
     unique = "UNIQUE " if index.unique else ""
     rest = included(table, index)
     shown = f"CREATE {unique}INDEX {quote_ident(index.name)} ON {name} USING {INDEX_METHOD} ({keys})"
