@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from itertools import chain
 
-from storage import longkey
+from storage import longkey, mvcc
 from storage.lmdb_engine import Engine, Transaction
 
 CLUSTER = 4
@@ -25,7 +25,6 @@ CLUSTER = 4
 STAMP = 8
 """Bytes of commit_ts before a stored row."""
 _NAME = b"size"
-_END_OF_KEYS = b"\xff" * 4096
 
 Growth = defaultdict[bytes, int]
 """By cluster: bytes, more or fewer."""
@@ -88,6 +87,6 @@ def _counted(engine: Engine, txn: Transaction) -> dict[bytes, int]:
     """By one walk over everything."""
     growth: Growth = defaultdict(int)
     short = txn.cursor(engine.current).iternext()
-    for key, version in chain(short, longkey.ascend(txn, engine.long, b"", _END_OF_KEYS)):
+    for key, version in chain(short, longkey.ascend(txn, engine.long, b"", mvcc.END)):
         replaced(growth, key, None, version)
     return {cluster: size for cluster, size in growth.items() if size}

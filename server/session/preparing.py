@@ -154,7 +154,7 @@ def _with_deciding(
     Raises `NotLiftable` where one can't be read: bound from its own text the statement fails with its position.
     """
     first = len(bound.param_types) - len(literals)
-    places = sorted(deciding(bound.statement, first))
+    places = sorted(deciding(bound.statement, first, bound.catalog.cluster))
     if not places:
         return bound, ()
     watched = WatchedEnv(env)

@@ -97,6 +97,7 @@ class IndexAccess:
         "_encode",
         "_pack",
         "_predicate",
+        "_steady",
         "_stored",
         "_table",
         "_values",
@@ -123,6 +124,7 @@ class IndexAccess:
         self.places = tuple(_places(positions, len(table.columns), expressions))
         """What each key is of."""
         layout = {(0, place): place for place in range(len(table.columns))}
+        self._steady = steady_context()
         self._compute = compile_row(expressions, layout) if expressions else None
         predicate = predicate_of(table, index)
         self.predicate = None if predicate is None else canonical(predicate, 0)
@@ -143,10 +145,10 @@ class IndexAccess:
 
         Raises what the expressions raise of the row: PgError.
         """
-        if self._predicate is not None and self._predicate(row, steady_context()) is not True:
+        if self._predicate is not None and self._predicate(row, self._steady) is not True:
             return None
         if self._compute is not None:
-            row = [*row, *self._compute(row, steady_context())]
+            row = [*row, *self._compute(row, self._steady)]
         suffix = row_key[PREFIX_LENGTH:]
         values = self._values(row)
         key = self.lo + self._encode(values)
@@ -167,7 +169,7 @@ class IndexAccess:
     def key_values(self, row: Row) -> list[Any]:
         """The values of a row's keys."""
         if self._compute is not None:
-            row = [*row, *self._compute(row, steady_context())]
+            row = [*row, *self._compute(row, self._steady)]
         return [row[position] for position, _pack in self._stored[: len(self.kinds)]]
 
     @property

@@ -19,7 +19,6 @@ from server.sql.scope import Scope, error, is_unknown
 from server.sql.tree_walk import contains_var
 from server.sql.types import BOOL, UNKNOWN, array_of, is_row
 
-NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 NO_OPERATOR = (
     "No operator matches the given name and argument types. You might need to add explicit type casts."
 )
@@ -73,7 +72,7 @@ def _keep_prefix(scope: Scope, args: Sequence[tree.Expr]) -> None:
         origin = places[node.rel, node.column] if type(node) is tree.Var else None
         return node if origin is None else replace(node, rel=0, column=origin[1] - 1)
 
-    if is_key(rewrite_up(args[0], change), table):
+    if is_key(rewrite_up(args[0], change), table, state.catalog.cluster):
         raise NotLiftable
 
 

@@ -13,17 +13,18 @@ from typing import Any
 
 from server.catalog.descriptor import Table
 from server.sql import tree
-from server.sql.index_parts import OWN, canonical, is_plain, key_expression, predicate_of, strip_relabels
+from server.sql.access import TableAccess, access
+from server.sql.index_parts import OWN, canonical, strip_relabels
 from server.sql.plan_walk import CHILDREN, children, walk
 from server.sql.tree import Expr
 
 
-def deciding(statement: tree.Statement, first: int) -> frozenset[int]:
-    """Indexes of parameters from `first` on, the lifted literals, whose values decide."""
+def deciding(statement: tree.Statement, first: int, cluster: int) -> frozenset[int]:
+    """Indexes of parameters from `first` on, the lifted literals, whose values decide; of the cluster's tables."""
     found: set[int] = set()
     nodes: list[Any] | None = None
     for rel in _tables(statement):
-        wholes, operands, tested = _patterns(rel)
+        wholes, operands, tested = _patterns(access(rel.table, cluster))
         if not wholes and not operands and not tested:
             continue
         nodes = nodes or list(walk(statement))
@@ -33,16 +34,14 @@ def deciding(statement: tree.Statement, first: int) -> frozenset[int]:
     return frozenset(index for index in found if index >= first)
 
 
-def is_key(expr: Expr, table: Table) -> bool:
+def is_key(expr: Expr, table: Table, cluster: int) -> bool:
     """Whether an expression over `Var(0)` is a key of an index of the table once its parameters have values."""
     found = strip_relabels(canonical(expr, 0))
-    for key in (key for index in table.all_indexes for key in index.keys):
-        if key.expression is None:
-            if type(found) is tree.Var and found.column == key.column - 1:
-                return True
-        elif _resembles(strip_relabels(canonical(key_expression(table, key), 0)), found):
-            return True
-    return False
+    column = found.column if type(found) is tree.Var else None
+    if table.primary_key is not None and any(key.column - 1 == column for key in table.primary_key.keys):
+        return True
+    places = (place for index in access(table, cluster).indexes for place in index.places)
+    return any(place == column if isinstance(place, int) else _resembles(place, found) for place in places)
 
 
 _EXPRESSIONS = frozenset(
@@ -64,21 +63,18 @@ def _variables(node: Any) -> Iterator[tree.Var]:
     return (each for each in walk(node, queries=False) if type(each) is tree.Var)
 
 
-def _patterns(rel: tree.TableRel) -> tuple[list[Expr], list[Expr], list[Expr]]:
+def _patterns(reach: TableAccess) -> tuple[list[Expr], list[Expr], list[Expr]]:
     """Key expressions, what predicates compare, and what they only ask to be NULL or not, of the table's indexes."""
     wholes: list[Expr] = []
     operands: list[Expr] = []
     tested: list[Expr] = []
-    for index in rel.table.indexes:
-        if index.state != "valid" or is_plain(index):
+    for each in reach.indexes:
+        if each.index.state != "valid":
             continue
-        keys = (key for key in index.keys if key.expression is not None)
-        wholes += [canonical(key_expression(rel.table, key), 0) for key in keys]
-        predicate = predicate_of(rel.table, index)
-        if predicate is not None:
-            whole = canonical(predicate, 0)
-            operands += _compared(whole)
-            tested += [node.arg for node in walk(whole) if _asks_null(node)]
+        wholes += [place for place in each.places if not isinstance(place, int)]
+        if each.predicate is not None:
+            operands += _compared(each.predicate)
+            tested += [node.arg for node in walk(each.predicate) if _asks_null(node)]
     return wholes, operands, tested
 
 

@@ -321,7 +321,7 @@ class InsertNode(ModifyNode):
             taken = writer.conflicting_key(ctx, row, action.arbiters)
             if taken is not None:
                 return self._on_conflict(ctx, action, taken, row, results)
-        self.writer.insert(ctx, row)
+        self.writer.insert(ctx, row, is_valid=action is not None)
         self._result(ctx, row, (), results)
         return 1
 

@@ -36,8 +36,8 @@ class ReferringWriter(RowWriter):
         self._from, self._to = links_from(table, catalog), links_to(table, catalog)
         self._watched = frozenset(attnum - 1 for link in self._to for attnum in link.key.parent_columns)
 
-    def insert(self, ctx: Context, row: Row) -> bytes:
-        key = super().insert(ctx, row)
+    def insert(self, ctx: Context, row: Row, is_valid: bool = False) -> bytes:
+        key = super().insert(ctx, row, is_valid)
         if self._from:
             checks_of(ctx).child_written(self._from, key, row)
         return key

@@ -15,7 +15,7 @@ from server.sql.volatility import is_immutable
 
 _MOST_ELEMENTS = 100
 """Elements of an array up to which `= ANY` is taken apart (MAX_SAOP_ARRAY_SIZE)."""
-_FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _PROOFS = {
     ("<", "<"): ">=", ("<", "<="): ">=", ("<", "<>"): ">=",
     ("<=", "<"): ">", ("<=", "<="): ">=", ("<=", "<>"): ">",
@@ -96,14 +96,14 @@ def _atom_implies(clause: Expr, predicate: Expr) -> bool:
 
 
 def _comparison(expr: Expr) -> tree.Call | None:
-    is_one = isinstance(expr, tree.Call) and expr.operator in _FLIPPED and len(expr.args) == 2
+    is_one = isinstance(expr, tree.Call) and expr.operator in FLIPPED and len(expr.args) == 2
     return expr if is_one and isinstance(expr, tree.Call) else None
 
 
 def _flipped(call: tree.Call) -> tree.Call:
     """The same comparison, read from its other side. Its function is not: only the operator and the sides count."""
     left, right = call.args
-    return tree.Call(call.type, call.function, (right, left), operator=_FLIPPED[call.operator or ""])
+    return tree.Call(call.type, call.function, (right, left), operator=FLIPPED[call.operator or ""])
 
 
 def _proves(known: tree.Call, wanted: tree.Call) -> bool:

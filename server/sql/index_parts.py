@@ -34,7 +34,7 @@ from server.sql.volatility import is_immutable
 OWN = -1
 """The relation of the index's table in what `canonical` makes; relations of statements have ids from 0."""
 _NO_CATALOG = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})
-_TEXTS = (types.TEXT, types.VARCHAR)
+TEXTS = (types.TEXT, types.VARCHAR)
 NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _FOLDED = (tree.Call, tree.CastCall, tree.CoerceIO, tree.Relabel, tree.ApplyTypmod)
 
@@ -46,7 +46,7 @@ def steady_context() -> Context:
 
 def strip_relabels(expr: Expr) -> Expr:
     """Through relabellings that leave the btree order alone (varchar and text)."""
-    while type(expr) is tree.Relabel and expr.type in _TEXTS and expr.arg.type in _TEXTS:
+    while type(expr) is tree.Relabel and expr.type in TEXTS and expr.arg.type in TEXTS:
         expr = expr.arg
     return expr
 

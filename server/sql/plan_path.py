@@ -9,8 +9,8 @@ from server.sql import tree, types
 from server.sql.access import IndexAccess, Place, TableAccess, access
 from server.sql.codegen import Emitter, Outer, Unit
 from server.sql.exec_scan import Bounds, Feed, IndexFeed, KeyFeed, MakePushed, RangeFeed
-from server.sql.implication import implies
-from server.sql.index_parts import canonical, strip_relabels
+from server.sql.implication import FLIPPED, implies
+from server.sql.index_parts import TEXTS, canonical, strip_relabels
 from server.sql.like_prefix import after_prefix, fixed_prefix
 from server.sql.plan_walk import is_volatile, rels_of
 from server.sql.resolve import resolve_operator
@@ -22,7 +22,7 @@ TABLE_ROWS = 1000.0
 _SELECTIVITY = {"=": 0.005, "range": 0.33}
 _PARTIAL = 0.1
 """Of the rows, how many a partial index is taken to hold: it is made where they are few."""
-FLIP = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+FLIP = {op: other for op, other in FLIPPED.items() if op != "<>"}
 """A comparison read from its other side."""
 _INTS = {types.INT2, types.INT4, types.INT8}
 _FLOATS = {types.FLOAT4, types.FLOAT8}
@@ -105,12 +105,9 @@ def key_columns(table: Table, index: Index | None) -> Sequence[IndexKey]:
     return table.primary_key.keys if table.primary_key is not None else ()
 
 
-_TEXTS = {types.TEXT, types.VARCHAR}
-
-
 def comparable(column: types.Type, other: types.Type) -> bool:
     """Whether a value of `other` can be encoded as a key of `column` and compares like that."""
-    for family in (_INTS, _FLOATS, _TEXTS):
+    for family in (_INTS, _FLOATS, TEXTS):
         if column in family:
             return other in family
     return column is other
@@ -159,7 +156,7 @@ def prefix_sargs(expr: Expr, rel: int, computed: Sequence[Expr] = ()) -> list[Sa
         return []
     column, pattern = strip_relabels(expr.args[0]), expr.args[1]
     place = place_of(column, rel, computed)
-    if place is None or column.type not in _TEXTS:
+    if place is None or column.type not in TEXTS:
         return []
     if type(pattern) is not tree.Const or not isinstance(pattern.value, str):
         return []

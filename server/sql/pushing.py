@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 from server.errors import PgError
 from server.sql import tree, types
 from server.sql.context import Context
+from server.sql.implication import FLIPPED
 from server.sql.index_parts import strip_relabels
-from server.sql.plan_path import FLIP, comparable
+from server.sql.plan_path import comparable
 from server.sql.tree import Expr
 from storage.pushdown import (
     DEEPEST,
@@ -43,7 +44,6 @@ _COMPARED = frozenset(
 )  # fmt: skip
 """Stored as their values, which Python orders as PostgreSQL does (collation C; floats: storage.pushdown)."""
 _NEVER, _ALWAYS = Either(()), Both(())
-_FLIPPED = {**FLIP, "<>": "<>"}
 
 
 def pushed(
@@ -89,7 +89,7 @@ def _maker(expr: Expr, rel: int, places: Mapping[int, int]) -> Maker | None:
     if isinstance(expr, tree.BoolExpr) and expr.op == "not" and isinstance(expr.args[0], tree.Var):
         place = _place(expr.args[0], rel, places)
         return None if place is None else _always(Compare(place, "=", False))
-    if isinstance(expr, tree.Call) and expr.operator in _FLIPPED and len(expr.args) == 2:
+    if isinstance(expr, tree.Call) and expr.operator in FLIPPED and len(expr.args) == 2:
         return _comparison(expr, rel, places)
     if isinstance(expr, tree.ArrayOp) and not expr.all and expr.operator == "=":
         return _membership(expr, rel, places)
@@ -110,7 +110,7 @@ def _joined(expr: tree.BoolExpr, rel: int, places: Mapping[int, int]) -> Maker |
 def _comparison(expr: tree.Call, rel: int, places: Mapping[int, int]) -> Maker | None:
     assert expr.operator is not None
     left, right = expr.args
-    for here, there, op in ((left, right, expr.operator), (right, left, _FLIPPED[expr.operator])):
+    for here, there, op in ((left, right, expr.operator), (right, left, FLIPPED[expr.operator])):
         place, value = _place(here, rel, places), _value(there)
         if place is not None and value is not None and _compares(here, there.type):
             return _compared(place, op, value)

@@ -195,11 +195,9 @@ ALTER_TABLE = [
         IDENTITY_CACHE, DOCUMENTED, "§1.4 UG", ast.AlterCmd, ("add identity",),
         lambda node: cache_is_bad(node.value[1]), since=DEFAULTS,
     ),
-    *(
-        not_here(f"ALTER TABLE {words}", source, since, of=ast.AlterCmd, kinds=(action,))
-        for action, words, source, since in (
-            ("add identity", "ALTER COLUMN ... ADD GENERATED AS IDENTITY", "§1.4 UG", DEFAULTS),
-        )
+    not_here(
+        "ALTER TABLE ALTER COLUMN ... ADD GENERATED AS IDENTITY", "§1.4 UG", DEFAULTS, of=ast.AlterCmd,
+        kinds=("add identity",),
     ),
     *(
         Refusal(

@@ -54,9 +54,10 @@ class RowWriter:
 
     # --- the three changes ---
 
-    def insert(self, ctx: Context, row: Row) -> bytes:
-        """Insert a row; returns its key. Raises PgError 23502, 23514, 23505, 54000."""
-        self.validate(ctx, row)
+    def insert(self, ctx: Context, row: Row, is_valid: bool = False) -> bytes:
+        """Insert a row, that `validate` has seen or not; its key. Raises PgError 23502, 23514, 23505, 54000."""
+        if not is_valid:
+            self.validate(ctx, row)
         reach = self.access
         txn = ctx.txn
         if reach.key_columns:

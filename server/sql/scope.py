@@ -130,14 +130,13 @@ class State:
         self.owners[rel] = scope
         return rel
 
-    def need(self, oid: int, privilege: str, rel: int = -1) -> None:
-        """Note a privilege that the statement needs: on its relation `rel`, unless that is known."""
+    def need(self, oid: int, privilege: str, rel: int) -> None:
+        """Note a privilege that the statement needs on its relation `rel`."""
         self.privileges[(oid, privilege)] = None
-        if rel >= 0:
-            letter = LETTERS[privilege]
-            access = self.accesses.setdefault(rel, Accessing(oid, letter))
-            if letter not in access.privileges:
-                access.privileges += letter
+        letter = LETTERS[privilege]
+        access = self.accesses.setdefault(rel, Accessing(oid, letter))
+        if letter not in access.privileges:
+            access.privileges += letter
 
     def reads(self, expr: tree.Expr) -> None:
         """Note that the statement reads a column, or all that a merged column is made of."""
