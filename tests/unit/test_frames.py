@@ -28,7 +28,7 @@ MESSAGES: list[Any] = [
     Entered(1 << 24, 1, "admin", "postgres", "psql"),
     Left(1 << 24),
     frames.Cancel(5, b"abcd"),
-    frames.WaitForJob(2, 1, "j" * 26),
+    frames.WaitForJob(2, 1, "j" * 26, True),
     frames.Accepting(),
 ]
 
@@ -147,7 +147,7 @@ def test_outcomes_find_their_requests_in_any_order():
     async def work() -> None:
         link = Link(Receiver().frames)
         commit, loser = link.submit(REQUEST, 1), link.submit(REQUEST, 1)
-        job = link.wait_for_job(1, "j")
+        job = link.wait_for_job(1, "j", False)
         link.answered(JobEnded(3, True))
         link.answered(Refused(2, "40001", "no", "ERROR"))
         link.answered(Committed(1, 42))
