@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -331,14 +332,18 @@ class JobRunner:
         while place is not None:
             place = await self._build_chunk(cluster, job, place)
             await asyncio.sleep(0)
-        place = keycode.prefix(cluster, job.table_oid)
-        start_ts = await self._now()
-        _catalog, table, index = self._target(cluster, job)
-        rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
-        begun = time.monotonic()
+        await self._check_entries(cluster, job)
+
+    async def _check_entries(self, cluster: int, job: Job) -> None:
+        """Every row has its entry; raises `Missing`, `Unfit` or `Gone`."""
+        place: bytes | None = keycode.prefix(cluster, job.table_oid)
+        begun = -math.inf
         while place is not None:
             if not self._may_read_on(begun):
                 start_ts, begun = await self._now(), time.monotonic()
+                # As of that time too: rows that are written after DROP INDEX have no entry.
+                _catalog, table, index = self._target(cluster, job)
+                rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
             place = await self._validate_chunk(index, rows, entries, start_ts, place)
             await asyncio.sleep(0)
 

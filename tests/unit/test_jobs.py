@@ -182,6 +182,32 @@ def test_what_is_built_is_dropped(tmp_path, monkeypatch, dropped):
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize("statements", [["DROP TABLE t"], ["DROP INDEX i", "INSERT INTO t VALUES (99, 99)"]])
+def test_what_is_checked_is_dropped(tmp_path, monkeypatch, statements):
+    """A check that takes long goes on as of a later time, at which rows without entries may be right."""
+    left = list(statements)
+
+    async def work(node):
+        client, writer = Client(node), Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 12) i")
+        check_chunk = JobRunner._validate_chunk
+
+        async def chunk(self, *arguments):
+            while left:
+                await writer.query(left.pop(0))
+            return await check_chunk(self, *arguments)
+
+        monkeypatch.setattr(JobRunner, "_validate_chunk", chunk)
+        monkeypatch.setattr(JobRunner, "_may_read_on", lambda self, begun: begun > 0 and bool(left))
+        job = await create(client, "CREATE INDEX ASYNC i ON t (b)")
+        assert await wait(client, job) == "t"
+        details = await client.rows(f"SELECT details FROM sys.jobs WHERE job_id = '{job}'")
+        assert (details, left) == ([('relation "public.i" does not exist',)], [])
+
+    run(tmp_path, work)
+
+
 @pytest.mark.parametrize("commits", range(6))
 @pytest.mark.parametrize("unique", ["", "UNIQUE"])
 def test_a_crash_before_any_commit_of_the_job(tmp_path, commits, unique):
