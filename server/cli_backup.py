@@ -6,17 +6,14 @@ A place for backups is a directory or s3://BUCKET/PREFIX. Results go to standard
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from journal.journal import LogError
-from journal.snapshot import SnapshotDamaged
-from server import cli_connect, cli_operate
+from server import cli_connect, cli_exits, cli_operate
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime import build
 from server.runtime.backup import founding, storing
@@ -24,8 +21,7 @@ from server.runtime.backup.manifest import BackupDamaged, Manifest
 from server.runtime.backup.places import Place, PlaceError, open_place
 from server.runtime.backup.regions import BEGIN, found_node
 from server.runtime.region.config import NodeConfig
-from server.runtime.requests import CutSnapshot, Refused
-from server.runtime.stores import WORLD_ERRORS, InUse
+from server.runtime.requests import CutSnapshot
 from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
 
@@ -54,7 +50,7 @@ def backup() -> None:
 @json_option
 def create(place: str, endpoint_url: str | None, data: Path, keep: int | None, as_json: bool) -> None:
     """Cut a snapshot of the server, region or cluster on --data, and store it."""
-    with _failures():
+    with cli_exits.failures(PlaceError, BackupDamaged):
         where = open_place(place, endpoint_url)
         written = storing.write(where, _cut(data), build.version())
         _show(written, as_json)
@@ -67,7 +63,7 @@ def create(place: str, endpoint_url: str | None, data: Path, keep: int | None, a
 @json_option
 def list_backups(place: str, endpoint_url: str | None, as_json: bool) -> None:
     """Show what is there, newest first; exit 1 if one has a damaged manifest."""
-    with _failures():
+    with cli_exits.failures(PlaceError, BackupDamaged):
         found = storing.listed(open_place(place, endpoint_url))
         for each in found.whole:
             _show(each, as_json)
@@ -76,7 +72,7 @@ def list_backups(place: str, endpoint_url: str | None, as_json: bool) -> None:
         for _name, why in found.damaged:
             click.echo(why, err=True)
         if found.damaged:
-            sys.exit(cli_operate.EXIT_FAILURE)
+            sys.exit(cli_exits.EXIT_FAILURE)
 
 
 @backup.command()
@@ -84,7 +80,7 @@ def list_backups(place: str, endpoint_url: str | None, as_json: bool) -> None:
 @click.option("--backup", "names", metavar="NAME", multiple=True, help="Only these; else all.")
 def verify(place: str, endpoint_url: str | None, names: tuple[str, ...]) -> None:
     """Read backups in full; exit 1 if any is damaged or there is none."""
-    with _failures():
+    with cli_exits.failures(PlaceError, BackupDamaged):
         where = open_place(place, endpoint_url)
         found = storing.listed(where)
         damaged = [why for name, why in found.damaged if not names or name in names]
@@ -98,9 +94,9 @@ def verify(place: str, endpoint_url: str | None, names: tuple[str, ...]) -> None
         for why in damaged:
             click.echo(f"opendsql: {why}", err=True)
         if damaged:
-            sys.exit(cli_operate.EXIT_FAILURE)
+            sys.exit(cli_exits.EXIT_FAILURE)
         if not chosen:
-            cli_operate.fail("there is no backup")
+            cli_exits.fail("there is no backup")
 
 
 @backup.command()
@@ -108,7 +104,7 @@ def verify(place: str, endpoint_url: str | None, names: tuple[str, ...]) -> None
 @click.option("--keep", required=True, type=click.IntRange(1), help="So many of the newest stay.")
 def prune(place: str, endpoint_url: str | None, keep: int) -> None:
     """Remove older backups, and what was begun a day ago and never finished."""
-    with _failures():
+    with cli_exits.failures(PlaceError, BackupDamaged):
         _prune(open_place(place, endpoint_url), keep)
 
 
@@ -135,11 +131,9 @@ def restore(
 ) -> None:
     """Make a new database of a backup: an empty --data for `serve`, or a region's node with new journals."""
     if (file is None) != (node is None) or (is_cluster and file is not None):
-        cli_operate.fail(
-            "--topology and --node belong together, and --cluster stands alone", cli_operate.EXIT_USAGE
-        )
+        cli_exits.usage("--topology and --node belong together, and --cluster stands alone")
     config = None if file is None or node is None else _config(file, node, data)
-    with _failures():
+    with cli_exits.failures(PlaceError, BackupDamaged):
         where = open_place(place, endpoint_url)
         found = storing.find(where, name)
         founding.check_empty(data)
@@ -167,7 +161,7 @@ def _config(file: Path, node: str, data: Path) -> NodeConfig:
         return deploying.node_config(topology, node, data, "127.0.0.1", "")
     except BadTopology as error:
         tell_problems(file, error)
-        sys.exit(cli_operate.EXIT_USAGE)
+        sys.exit(cli_exits.EXIT_USAGE)
 
 
 def _cut(data: Path) -> Path:
@@ -197,14 +191,3 @@ def _show(found: Manifest, as_json: bool) -> None:
 def _moment(ts: int) -> str:
     """A timestamp for people."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ts // 10**9)) + f".{ts % 10**9 // 10**6:03} UTC"
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Whatever is wrong becomes one line and an exit code."""
-    try:
-        yield
-    except InUse as error:
-        cli_operate.fail(f"data directory in use: {error}", cli_operate.EXIT_IN_USE)
-    except (PlaceError, BackupDamaged, SnapshotDamaged, Refused, *WORLD_ERRORS, LogError, OSError) as error:
-        cli_operate.fail(str(error))

@@ -1,18 +1,15 @@
 """`opendsql cluster`, `region`, `node`, `range`: regions on this machine, and how to break them (DESIGN §12)."""
 
-import errno
 import sys
 from pathlib import Path
 
 import click
 
-from server import cli_listening, cli_operate, cli_status, cli_storage
+from server import cli_exits, cli_listening, cli_operate, cli_status, cli_storage
 from server.cli_storage import Storing
 from server.runtime.region import local_cluster
 from server.runtime.region.local_requests import MoveRange, NodeKill, RegionChange, Request
-from server.runtime.requests import Refused
 from server.runtime.router.settings import Settings as Routing
-from server.runtime.stores import InUse
 from server.runtime.topology.model import LEAST_QUOTA_MIB, QUOTA_MIB
 from server.sql.limits import Limits
 from server.testing.options import Testing
@@ -131,15 +128,8 @@ def cluster(
         limits=limits,
         surface=surface,
     )
-    try:
+    with cli_exits.failures(local_cluster.Failed):
         sys.exit(local_cluster.run(options))
-    except InUse as error:
-        cli_operate.fail(f"data directory in use: {error}", cli_operate.EXIT_IN_USE)
-    except local_cluster.Failed as error:
-        cli_operate.fail(str(error))
-    except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        cli_operate.fail(str(error), cli_operate.EXIT_IN_USE if in_use else cli_operate.EXIT_FAILURE)
 
 
 @click.group()
@@ -201,10 +191,8 @@ def range_move(name: str, table: str | None, journal: int | None, data: Path) ->
 
 
 def _perform(data: Path, request: Request) -> None:
-    try:
+    with cli_exits.failures():
         cli_status.ask(data, request)
-    except (Refused, OSError) as error:
-        cli_operate.fail(str(error))
 
 
 COMMANDS = (cluster, region, range_group)

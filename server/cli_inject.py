@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from server import cli_operate
+from server import cli_exits, cli_operate
 from server.runtime.injection_requests import Inject, ListInjections, RemoveInjections
 from server.testing.injections import KINDS
 
@@ -39,7 +39,7 @@ def inject(
     """Let a fault of KIND happen to the server's clients; one line of JSON says its id."""
     asked = [kind is not None, is_list, remove is not None, remove_all]
     if sum(asked) != 1:
-        cli_operate.fail("one of KIND, --list, --remove and --remove-all is needed", cli_operate.EXIT_USAGE)
+        cli_exits.usage("one of KIND, --list, --remove and --remove-all is needed")
     if is_list:
         cli_operate.perform(data, ListInjections(cluster), cli_operate.print_json)
     elif kind is None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from server import cli_operate
+from server import cli_exits, cli_operate
 from server.runtime.requests import ReadJournal
 
 FORMATS = ("changes", "cdc", "records")
-EXIT_USAGE = 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,12 +61,12 @@ def journal(
     """Print the log as JSON lines, one per change of a row; it begins with the oldest record that is kept."""
     is_cdc = form == "cdc"
     if is_cdc and (records or number is not None):
-        cli_operate.fail("--records and --journal are not of --format cdc", EXIT_USAGE)
+        cli_exits.usage("--records and --journal are not of --format cdc")
     form = "records" if records else form
     if not is_cdc and (position is not None or since is not None or positions or cluster is not None):
-        cli_operate.fail("--position, --since, --positions and --cluster are of --format cdc", EXIT_USAGE)
+        cli_exits.usage("--position, --since, --positions and --cluster are of --format cdc")
     if sum(each is not None for each in (start, position, since)) > 1:
-        cli_operate.fail("one of --from, --position and --since says where it begins", EXIT_USAGE)
+        cli_exits.usage("one of --from, --position and --since says where it begins")
     if since is not None and since != "now":
         position = _nanoseconds(since)
     request = ReadJournal(
@@ -92,9 +91,7 @@ def _nanoseconds(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        cli_operate.fail(
-            f"--since: {text!r} is neither 'now' nor a time such as 2026-11-28T21:04:31.5Z", EXIT_USAGE
-        )
+        cli_exits.usage(f"--since: {text!r} is neither 'now' nor a time such as 2026-11-28T21:04:31.5Z")
     since = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000 + 999
 

@@ -4,15 +4,14 @@ import functools
 import ipaddress
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from server import iam_keys
+from server import cli_exits, iam_keys
 from server.pgwire import scram
 from server.pgwire.sigv4 import AccessKey, Trust
 from server.runtime import tls
@@ -20,8 +19,6 @@ from server.runtime.router.settings import Settings as Routing
 from server.sql import dates
 from server.sql.limits import Limits, with_limits
 from server.testing.options import Testing
-
-EXIT_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +175,7 @@ def limit_option(command: Callable[..., None]) -> Callable[..., None]:
         try:
             limits = with_limits(Limits(), limit)
         except ValueError as error:
-            usage(f"--limit: {error}")
+            cli_exits.usage(f"--limit: {error}")
         command(**others, limits=limits)
 
     return click.option(
@@ -197,7 +194,7 @@ def surface_option(command: Callable[..., None]) -> Callable[..., None]:
         try:
             day = dates.checked(surface) if surface is not None else None
         except ValueError as error:
-            usage(f"--surface: {error}")
+            cli_exits.usage(f"--surface: {error}")
         command(**others, surface=day)
 
     return click.option("--surface", metavar="DATE", help="Refuse what Aurora DSQL refused on that day.")(
@@ -218,18 +215,18 @@ def access(
     error."""
     loopback = is_loopback(host)
     if not loopback and auth not in ("password", "iam"):
-        usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
+        cli_exits.usage(f"{host} is not a loopback address: --auth password or --auth iam is needed")
     try:
         names = tuple(map(tls.subject_name, tls_names))
     except ValueError as error:
-        usage(f"--tls-name: {error}")
+        cli_exits.usage(f"--tls-name: {error}")
     verifier = trust = None
     if auth == "iam":
         trust = _trust(tls.names_of(host, names), iam)
     if auth == "password":
         password = password_file.read_text().rstrip("\n") if password_file else os.environ.get(variable)
         if not password:
-            usage(f"--auth password needs --password-file or {variable}")
+            cli_exits.usage(f"--auth password needs --password-file or {variable}")
         verifier = scram.make_verifier(password, os.urandom(16))
     tls_required = tls_mode == "require" or not loopback or auth == "iam"
     return Access(auth or "trust", verifier, tls_required, names, trust)
@@ -238,7 +235,7 @@ def access(
 def _trust(names: Sequence[str], iam: Iam) -> Trust:
     """The tokens that a server with these names accepts."""
     if iam.keys is None:
-        usage("--auth iam needs --iam-keys")
+        cli_exits.usage("--auth iam needs --iam-keys")
     hosts = tuple(name.lower() for name in (*tls.LOCAL_NAMES, *names))
     return Trust(checked_region(iam.region), hosts, read_keys(iam.keys))
 
@@ -246,7 +243,7 @@ def _trust(names: Sequence[str], iam: Iam) -> Trust:
 def checked_region(region: str) -> str:
     """A region's name, as it stands in tokens; anything else is a usage error."""
     if not re.fullmatch("[a-z0-9-]{1,64}", region):
-        usage(f"--region {region!r} is not the name of a region")
+        cli_exits.usage(f"--region {region!r} is not the name of a region")
     return region
 
 
@@ -255,7 +252,7 @@ def read_keys(path: Path) -> tuple[AccessKey, ...]:
     try:
         return iam_keys.read(path)
     except (iam_keys.BadKeys, OSError) as error:
-        usage(f"--iam-keys: {error}")
+        cli_exits.usage(f"--iam-keys: {error}")
 
 
 def is_loopback(host: str) -> bool:
@@ -272,11 +269,5 @@ def host_and_port(option: str, text: str) -> tuple[str, int]:
     """An address like 127.0.0.1:9100 or [::1]:9100; anything else is a usage error."""
     host, _, port = text.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        usage(f"{option} needs HOST:PORT, not {text}")
+        cli_exits.usage(f"{option} needs HOST:PORT, not {text}")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def usage(message: str) -> NoReturn:
-    """One line on stderr, exit code 2."""
-    click.echo(f"opendsql: {message}", err=True)
-    sys.exit(EXIT_USAGE)

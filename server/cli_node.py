@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from server import cli_cluster, cli_listening
+from server import cli_cluster, cli_exits, cli_listening
 from server.cli_topology import load_or_exit, tell_problems
 from server.runtime.region import node_process
 from server.runtime.router.settings import Settings as Routing
@@ -14,8 +14,6 @@ from server.runtime.topology import deploying
 from server.runtime.topology.reading import BadTopology
 from server.sql.limits import Limits
 from server.testing.options import Testing
-
-EXIT_USAGE = 2
 
 
 @click.command("start")
@@ -64,7 +62,7 @@ def start(
         config = deploying.node_config(topology, name, data, host, listen)
     except BadTopology as error:
         tell_problems(file, error)
-        sys.exit(EXIT_USAGE)
+        sys.exit(cli_exits.EXIT_USAGE)
     iam = cli_listening.Iam(config.region, keys)
     variable = topology.passwords.admin
     access = cli_listening.access(host, auth, password_file, tls_mode, tls_names, iam, variable)

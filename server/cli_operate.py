@@ -7,15 +7,14 @@ Results go to standard output, everything else to standard error.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
 
-from server import cli_connect, cli_status
+from server import cli_connect, cli_exits, cli_status
 from server.pgwire import scram
 from server.runtime.requests import (
     AuditJournal,
@@ -25,9 +24,7 @@ from server.runtime.requests import (
     SetPassword,
     Status,
 )
-from server.runtime.stores import WORLD_ERRORS, InUse
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_IN_USE = 1, 2, 3
 STATE_S = 5.0
 """A node that does not say in time how it is speaks for nobody."""
 
@@ -37,31 +34,10 @@ data_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 
-def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
-    """One line on stderr, then the end."""
-    click.echo(f"opendsql: {message}", err=True)
-    sys.exit(code)
-
-
 def perform(data: Path, request: Request, show: Callable[[Any], None]) -> None:
     """Do it, one `show` per JSON object; whatever is wrong becomes one line and an exit code."""
-    with failures():
+    with cli_exits.failures():
         cli_connect.perform(directory(data), request, show)
-
-
-@contextmanager
-def failures() -> Iterator[None]:
-    """Whatever is wrong becomes one line and an exit code."""
-    try:
-        yield
-    except InUse as error:
-        fail(f"data directory in use: {error}", EXIT_IN_USE)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_FAILURE)
-    except (*WORLD_ERRORS, Refused, OSError) as error:
-        fail(str(error))
 
 
 def directory(data: Path) -> Path:
@@ -74,7 +50,7 @@ def directory(data: Path) -> Path:
     states = {each: _state(each) for each in sorted(data.glob("*/node"))}
     answering = [each for each, state in states.items() if state is not None]
     if not answering:
-        fail(f"no cluster runs on {data}")
+        cli_exits.fail(f"no cluster runs on {data}")
     return next((each for each in answering if states[each] == "serving"), answering[0])
 
 
@@ -105,7 +81,7 @@ def print_json(value: Any) -> None:
 def status(data: Path, as_json: bool, watch: bool) -> None:
     """Show what the node or the cluster is doing, or how it was left."""
     if cli_status.is_cluster(data):
-        with failures():
+        with cli_exits.failures():
             cli_status.show_status(data, as_json, watch)
         return
     perform(data, Status(), print_json if as_json else _print_status)
@@ -135,7 +111,7 @@ def audit(data: Path, as_json: bool) -> None:
     else:
         _print_audit(found[0])
     if not found[0]["ok"]:
-        sys.exit(EXIT_FAILURE)
+        sys.exit(cli_exits.EXIT_FAILURE)
 
 
 @click.command()
@@ -149,7 +125,7 @@ def password(role: str, data: Path, password_file: Path | None) -> None:
     else:
         secret = os.environ.get("OPENDSQL_PASSWORD") or _ask()
     if not secret:
-        fail("the password is empty", EXIT_USAGE)
+        cli_exits.usage("the password is empty")
     perform(data, SetPassword(role, scram.make_verifier(secret, os.urandom(16))), print_json)
 
 
@@ -158,7 +134,7 @@ COMMANDS = (status, snapshot, audit, password)
 
 def _ask() -> str:
     if not sys.stdin.isatty():
-        fail("no terminal to ask on: use --password-file or OPENDSQL_PASSWORD", EXIT_USAGE)
+        cli_exits.usage("no terminal to ask on: use --password-file or OPENDSQL_PASSWORD")
     asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return asked
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from server.cli_listening import checked_region, read_keys, usage
+from server.cli_exits import usage
+from server.cli_listening import checked_region, read_keys
 from server.pgwire.sigv4 import (
     ACTION,
     ADMIN_ACTION,

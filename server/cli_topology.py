@@ -8,12 +8,11 @@ from pathlib import Path
 
 import click
 
+from server import cli_exits
 from server.runtime.net import identity
 from server.runtime.topology import deploying
 from server.runtime.topology.model import Topology
 from server.runtime.topology.reading import BadTopology, load
-
-EXIT_FAILURE = 1
 
 file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -44,7 +43,7 @@ def certificates(file: Path) -> None:
         identity.issue_members(found.certificates, found.cluster, members, now)
     except (OSError, ValueError) as error:
         click.echo(f"opendsql: {error}", err=True)
-        sys.exit(EXIT_FAILURE)
+        sys.exit(cli_exits.EXIT_FAILURE)
     click.echo(f"{found.certificates}: {len(identities)} nodes, members of etcd in {len(members)} regions")
 
 
@@ -62,7 +61,7 @@ def load_or_exit(file: Path) -> Topology:
         tell_problems(file, error)
     except OSError as error:
         click.echo(f"opendsql: {error}", err=True)
-    sys.exit(EXIT_FAILURE)
+    sys.exit(cli_exits.EXIT_FAILURE)
 
 
 def _summary(found: Topology) -> Iterator[str]:
