@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from server.runtime.jobs import JobRunner
+from server.runtime.job_work import JobWork
 
 
 @contextmanager
 def jobs_that_stop(commits: int) -> Iterator[Callable[[], bool]]:
     """After so many commits a job that wants another one stands still; says whether they were made."""
-    commit = JobRunner._commit
+    commit = JobWork._commit
     left = commits
 
-    async def stopping(self: JobRunner, *arguments: Any) -> None:
+    async def stopping(self: JobWork, *arguments: Any) -> None:
         nonlocal left
         if left == 0:
             await asyncio.Event().wait()
@@ -24,5 +24,5 @@ def jobs_that_stop(commits: int) -> Iterator[Callable[[], bool]]:
         await commit(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JobRunner, "_commit", stopping)
+        patch.setattr(JobWork, "_commit", stopping)
         yield lambda: left == 0

@@ -65,14 +65,29 @@ def run(
     killed: bool = False,
     **options: Any,
 ) -> T:
-    """Open a node, start it, do `work`, close it; failed or `killed`, it leaves what a crash leaves."""
+    """Open a node, start it, do `work`, close it; failed or `killed`, it leaves what a crash leaves.
+
+    A node that reports itself broken goes into `failures`; without them, that ends the work and is raised.
+    """
     broken = Failures() if failures is None else failures
 
     async def main() -> T:
-        node = Node(data, broken=broken, **options)
+        working = asyncio.current_task()
+        assert working is not None
+
+        def report(error: BaseException) -> None:
+            broken(error)
+            if failures is None:
+                working.cancel()
+
+        node = Node(data, broken=report, **options)
         try:
             await node.start()
             return await work(node)
+        except asyncio.CancelledError:
+            if broken:
+                raise broken[0] from None
+            raise
         finally:
             await node.stop()
             if broken or killed:

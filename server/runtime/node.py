@@ -187,7 +187,7 @@ class Node(SessionHost):
         if self.shared is not None:
             self.shared.page.position = self.versions.applied_position
         self._catalogs.applied(self._catalog_commits)
-        self.jobs.activity.note(commits)
+        self.jobs.work.activity.note(commits)
 
 
 __all__ = ["InUse", "Mapping", "Node", "Space"]

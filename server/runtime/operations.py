@@ -28,7 +28,7 @@ from server.pgwire.connection import Counters
 from server.runtime import cluster_requests, injection_requests
 from server.runtime.change_capture import FOLLOW_S, READ_RECORDS, SLICE_S, capture
 from server.runtime.change_feed import ChangeFeed
-from server.runtime.jobs import Submitting
+from server.runtime.job_work import Submitting
 from server.runtime.node import Node
 from server.runtime.requests import (
     CLUSTER_REQUESTS,

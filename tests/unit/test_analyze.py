@@ -7,9 +7,9 @@ import pytest
 from journal.record import Commit, LockClass, Write
 from server.catalog import store
 from server.catalog.descriptor import Statistics, Table
-from server.runtime import jobs
+from server.runtime import job_work
 from server.runtime.activity import Activity
-from server.runtime.jobs import JobRunner
+from server.runtime.job_work import JobWork
 from server.sql.limits import Limits
 from storage import keycode
 from tests.nodes import until
@@ -21,7 +21,7 @@ QUICK = Limits(analyze_interval_s=0.02)
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(jobs, "COUNTED_ROWS", 4)
+    monkeypatch.setattr(job_work, "COUNTED_ROWS", 4)
 
 
 async def reltuples(client: Client, name: str) -> str:
@@ -122,14 +122,14 @@ def test_it_can_be_switched_off(tmp_path):
 
 def test_a_table_that_is_dropped_meanwhile(tmp_path, monkeypatch):
     """Its job is skipped, and what was known of it goes with its rows."""
-    now = JobRunner._now
+    now = JobWork.now
     statements = ["SELECT 1", "DROP TABLE t"]
 
     async def work(node):
         client, other = Client(node), Client(node)
 
         async def paused(self):
-            if statements and any(job.status == "processing" for job in self.jobs(1)):
+            if statements and any(job.status == "processing" for job in self._node.jobs.jobs(1)):
                 await other.query(statements.pop(0))
             return await now(self)
 
@@ -137,7 +137,7 @@ def test_a_table_that_is_dropped_meanwhile(tmp_path, monkeypatch):
         await client.query("INSERT INTO t SELECT i FROM generate_series(1, 20) i")
         await client.query("ANALYZE t")
         assert len(node.jobs.statistics(1)) == 1
-        monkeypatch.setattr(JobRunner, "_now", paused)
+        monkeypatch.setattr(JobWork, "now", paused)
         assert await client.query("ANALYZE t") == ["ANALYZE"]
         assert statements == []
         ended = "SELECT count(*) FROM sys.jobs WHERE status NOT IN ('completed', 'failed')"
@@ -193,8 +193,8 @@ def test_every_look_forgets_what_is_no_cluster(tmp_path):
     async def work(node):
         client = Client(node)
         await client.rows("CALL opendsql.new_cluster()")
-        assert not node.jobs.activity.is_empty
+        assert not node.jobs.work.activity.is_empty
         await until(lambda: node.jobs.looks > 0)
-        await until(lambda: node.jobs.activity.is_empty)
+        await until(lambda: node.jobs.work.activity.is_empty)
 
     run(tmp_path, work, limits=QUICK)

@@ -8,8 +8,10 @@ from journal.record import Write
 from server.catalog import store
 from server.catalog.descriptor import Job
 from server.errors import PgError
-from server.runtime import jobs, waiting
-from server.runtime.jobs import JobRunner
+from server.runtime import job_work, jobs, waiting
+from server.runtime.cluster_requests import answer
+from server.runtime.job_work import JobWork
+from server.runtime.requests import DropCluster, ListClusters
 from server.session.transaction import Transaction
 from server.sql.limits import Limits
 from storage import keycode
@@ -23,7 +25,7 @@ DUPLICATE = "Found duplicate key while validating index for UCVs"
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(jobs, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(job_work, "CHUNK_ROWS", 4)
 
 
 def checked(node) -> int:
@@ -50,14 +52,14 @@ async def state(client: Client, index: str) -> str:
 
 def between(monkeypatch, statements: list[str], client_of):
     """Run the next statement before each chunk of the build: from a session of its own, to its end."""
-    build = JobRunner._build_chunk
+    build = JobWork._build_chunk
 
     async def chunk(self, cluster, job, place):
         if statements:
             await client_of().query(statements.pop(0))
         return await build(self, cluster, job, place)
 
-    monkeypatch.setattr(JobRunner, "_build_chunk", chunk)
+    monkeypatch.setattr(JobWork, "_build_chunk", chunk)
 
 
 @pytest.mark.parametrize("unique", ["", "UNIQUE"])
@@ -191,15 +193,15 @@ def test_what_is_checked_is_dropped(tmp_path, monkeypatch, statements):
         client, writer = Client(node), Client(node)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 12) i")
-        check_chunk = JobRunner._validate_chunk
+        check_chunk = JobWork._validate_chunk
 
         async def chunk(self, *arguments):
             while left:
                 await writer.query(left.pop(0))
             return await check_chunk(self, *arguments)
 
-        monkeypatch.setattr(JobRunner, "_validate_chunk", chunk)
-        monkeypatch.setattr(JobRunner, "_may_read_on", lambda self, begun: begun > 0 and bool(left))
+        monkeypatch.setattr(JobWork, "_validate_chunk", chunk)
+        monkeypatch.setattr(JobWork, "_may_read_on", lambda self, begun: begun > 0 and bool(left))
         job = await create(client, "CREATE INDEX ASYNC i ON t (b)")
         assert await wait(client, job) == "t"
         details = await client.rows(f"SELECT details FROM sys.jobs WHERE job_id = '{job}'")
@@ -231,9 +233,93 @@ def test_a_crash_before_any_commit_of_the_job(tmp_path, commits, unique):
     run(tmp_path, after, memory=False)
 
 
+@pytest.fixture
+def held(monkeypatch):
+    """Builds of the indexes of these names stand still until they are taken out."""
+    names: set[str] = set()
+    build = JobWork._build_chunk
+
+    async def chunk(self, cluster, job, place):
+        await until(lambda: job.object_name.removeprefix("public.") not in names)
+        return await build(self, cluster, job, place)
+
+    monkeypatch.setattr(JobWork, "_build_chunk", chunk)
+    return names
+
+
+def test_a_long_job_holds_nobody_up(tmp_path, held):
+    """The others run beside it, in its cluster and elsewhere."""
+
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await client.query("CREATE TABLE u (a int PRIMARY KEY)")
+        held.add("long")
+        long = await create(client, "CREATE INDEX ASYNC long ON t (b)")
+        assert await wait(client, await create(client, "CREATE INDEX ASYNC short ON t (b)")) == "t"
+        assert await client.query("ANALYZE t") == ["ANALYZE"]
+        assert await client.query("DROP TABLE u") == ["DROP TABLE"]
+        (made,) = [each[0] for each in await client.rows("CALL opendsql.new_cluster()")]
+        await answer(node, DropCluster(made))
+        dropped = "SELECT count(*) FROM sys.jobs WHERE job_type = 'DROP' AND status = 'completed'"
+        while await client.rows(dropped) != [("1",)] or len(await answer(node, ListClusters())) > 1:
+            await asyncio.sleep(0.001)
+        assert (await state(client, "short"), await state(client, "long")) == ("t", "f")
+        held.clear()
+        assert await wait(client, long) == "t"
+
+    run(tmp_path, work)
+
+
+def test_so_many_jobs_run_at_a_time(tmp_path, monkeypatch, held):
+    """One more waits until one of them has ended; for those that a statement waits for there is room beside."""
+    monkeypatch.setattr(jobs, "CONCURRENT", 2)
+
+    async def work(node):
+        client = Client(node)
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        held.update(("i1", "i2"))
+        names = [await create(client, f"CREATE INDEX ASYNC i{n} ON t (b)") for n in (1, 2, 3)]
+        assert await client.query("ANALYZE t") == ["ANALYZE"]
+        shown = "SELECT object_name, status FROM sys.jobs WHERE job_type = 'INDEX_BUILD' ORDER BY 1"
+        assert [status for _name, status in await client.rows(shown)] == ["processing"] * 2 + ["submitted"]
+        held.remove("i1")
+        assert [await wait(client, names[n]) for n in (0, 2)] == ["t", "t"]
+        held.clear()
+        assert await wait(client, names[1]) == "t"
+
+    run(tmp_path, work)
+
+
+def test_a_cluster_with_a_job_is_removed_when_the_job_has_ended(tmp_path, held):
+    """What the job still wrote is removed with the rest."""
+
+    async def work(node):
+        client = Client(node)
+        (made,) = [each[0] for each in await client.rows("CALL opendsql.new_cluster()")]
+        number = node.cluster_named(made)
+        other = Client(node, options=f"-c amzn-cluster-id={made}")
+        await other.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        await other.query("INSERT INTO t SELECT i, i FROM generate_series(1, 12) i")
+        held.add("i")
+        await create(other, "CREATE INDEX ASYNC i ON t (b)")
+        await until(lambda: any(job.status == "processing" for job in node.jobs.jobs(number)))
+        await answer(node, DropCluster(made))
+        await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
+        assert await wait(client, await create(client, "CREATE INDEX ASYNC other ON t (b)")) == "t"
+        assert len(await answer(node, ListClusters())) == 2
+        held.clear()
+        while len(await answer(node, ListClusters())) > 1:
+            await asyncio.sleep(0.001)
+        lo = number.to_bytes(4, "big")
+        assert node.versions.scan(lo, lo + b"\xff", node.start_ts()) == ([], None)
+
+    run(tmp_path, work)
+
+
 def test_a_full_disk_delays_the_job(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "RETRY_S", 0.001)
-    commit = JobRunner._commit
+    commit = JobWork._commit
     refused = []
 
     async def full(self, *args):
@@ -246,7 +332,7 @@ def test_a_full_disk_delays_the_job(tmp_path, monkeypatch):
         client = Client(node)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("INSERT INTO t VALUES (1, 1)")
-        monkeypatch.setattr(JobRunner, "_commit", full)
+        monkeypatch.setattr(JobWork, "_commit", full)
         assert await wait(client, await create(client, "CREATE INDEX ASYNC i ON t (b)")) == "t"
         assert (await state(client, "i"), checked(node)) == ("t", 1)
 
@@ -281,10 +367,10 @@ def test_a_full_cluster_delays_only_what_needs_room(tmp_path, monkeypatch):
 
 def test_others_have_turns_within_a_chunk(tmp_path, monkeypatch):
     """By the time that the rows take: here after every one, when it is filled and when it is validated."""
-    monkeypatch.setattr(jobs, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(job_work, "CHUNK_ROWS", 1000)
     monkeypatch.setattr(waiting, "SLICE_S", -1.0)
     seen, turns = [], [0]
-    entry = jobs._entry
+    entry = job_work._entry
 
     def watched(*args):
         seen.append(turns[0])
@@ -299,7 +385,7 @@ def test_others_have_turns_within_a_chunk(tmp_path, monkeypatch):
         client = Client(node)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 50) i")
-        monkeypatch.setattr(jobs, "_entry", watched)
+        monkeypatch.setattr(job_work, "_entry", watched)
         counting = asyncio.get_running_loop().create_task(count())
         assert await wait(client, await create(client, "CREATE INDEX ASYNC i ON t (b)")) == "t"
         counting.cancel()
@@ -321,7 +407,7 @@ def test_a_defect_in_a_job_ends_the_node(tmp_path, monkeypatch):
         async def breaks(*_):
             raise ZeroDivisionError
 
-        monkeypatch.setattr(JobRunner, "_perform", breaks)
+        monkeypatch.setattr(JobWork, "perform", breaks)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("CREATE INDEX ASYNC i ON t (b)")
         await until(lambda: failures)
@@ -338,14 +424,14 @@ def test_a_row_written_between_its_reading_and_the_commit(tmp_path, monkeypatch)
         await client.query("CREATE TABLE t (a int PRIMARY KEY, b int)")
         await client.query("INSERT INTO t SELECT i, i FROM generate_series(1, 8) i")
         statements = ["UPDATE t SET b = 100 WHERE a = 1", "DELETE FROM t WHERE a = 2"]
-        commit = JobRunner._commit
+        commit = JobWork._commit
 
         async def late(self, start_ts, writes, checks, guards):
             if guards and statements:
                 await writer.query(statements.pop(0))
             await commit(self, start_ts, writes, checks, guards)
 
-        monkeypatch.setattr(JobRunner, "_commit", late)
+        monkeypatch.setattr(JobWork, "_commit", late)
         assert await wait(client, await create(client, "CREATE INDEX ASYNC i ON t (b)")) == "t"
         assert statements == []
         assert checked(node) == 7

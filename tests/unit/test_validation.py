@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from server.runtime import jobs, waiting
-from server.runtime.jobs import JobRunner
+from server.runtime import job_work, waiting
+from server.runtime.job_work import JobWork
 from server.runtime.validating import Validator
 from tests.job_stops import jobs_that_stop
 from tests.nodes import until
@@ -17,7 +17,7 @@ BROKEN = 'insert or update on table "t" violates foreign key constraint "ref"'
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(jobs, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(job_work, "CHUNK_ROWS", 4)
 
 
 async def setup(client: Client) -> None:
@@ -56,14 +56,14 @@ async def valid(client: Client) -> dict[str, str]:
 
 def between(monkeypatch, statements: list[str], writer):
     """Run the next statement before each piece that is read, to its end."""
-    now = JobRunner._now
+    now = JobWork.now
 
     async def paused(self):
-        if statements and any(job.status == "processing" for job in self.jobs(1)):
+        if statements and any(job.status == "processing" for job in self._node.jobs.jobs(1)):
             await writer().query(statements.pop(0))
         return await now(self)
 
-    monkeypatch.setattr(JobRunner, "_now", paused)
+    monkeypatch.setattr(JobWork, "now", paused)
 
 
 @pytest.mark.parametrize(("name", "details"), [("small", SMALL), ("ref", BROKEN)])
@@ -111,7 +111,7 @@ def test_a_row_that_moves_past_the_job(tmp_path, monkeypatch):
     async def work(node):
         client, writer = Client(node), Client(node)
         await setup(client)
-        chunk = JobRunner._look_at_chunk
+        chunk = JobWork._look_at_chunk
         statements, seen = list(MOVES), []
 
         def watched(self, validator, txn, place, since):
@@ -120,7 +120,7 @@ def test_a_row_that_moves_past_the_job(tmp_path, monkeypatch):
             seen.append(since)
             return chunk(self, validator, txn, place, since)
 
-        monkeypatch.setattr(JobRunner, "_look_at_chunk", watched)
+        monkeypatch.setattr(JobWork, "_look_at_chunk", watched)
         assert await ended(client, await submit(client, "ref")) == ("f", "failed", BROKEN)
         assert (await client.rows("SELECT id FROM t WHERE p = 9"), set(seen)) == ([("-17",)], {0})
 
@@ -130,20 +130,20 @@ def test_a_row_that_moves_past_the_job(tmp_path, monkeypatch):
 def test_a_row_that_moves_past_a_job_that_takes_long(tmp_path, monkeypatch):
     """Every piece is of another time, as in a pass that takes minutes: it is found by the next pass."""
     passes = []
-    read_on = JobRunner._may_read_on
+    read_on = JobWork._may_read_on
 
     async def work(node):
         client, writer = Client(node), Client(node)
         await setup(client)
-        rows = JobRunner._look_at_rows
+        rows = JobWork._look_at_rows
 
         async def counted(self, cluster, job, since):
             passes.append(since)
             return await rows(self, cluster, job, since)
 
-        monkeypatch.setattr(JobRunner, "_look_at_rows", counted)
+        monkeypatch.setattr(JobWork, "_look_at_rows", counted)
         monkeypatch.setattr(
-            JobRunner, "_may_read_on", lambda self, begun: len(passes) > 1 and read_on(self, begun)
+            JobWork, "_may_read_on", lambda self, begun: len(passes) > 1 and read_on(self, begun)
         )
         between(monkeypatch, list(MOVES), lambda: writer)
         assert await ended(client, await submit(client, "ref")) == ("f", "failed", BROKEN)
@@ -155,7 +155,7 @@ def test_a_row_that_moves_past_a_job_that_takes_long(tmp_path, monkeypatch):
 
 def test_others_have_turns_within_a_chunk(tmp_path, monkeypatch):
     """By the time that the rows take: here after every one."""
-    monkeypatch.setattr(jobs, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(job_work, "CHUNK_ROWS", 1000)
     monkeypatch.setattr(waiting, "SLICE_S", -1.0)
     seen, turns = [], [0]
     broken = Validator.broken

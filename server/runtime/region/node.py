@@ -384,7 +384,7 @@ class RegionNode(SessionHost):
         if self.shared is not None:
             self.shared.page.position += 1
         self._catalog_commits += store.catalog_commits(commits)
-        self.jobs.activity.note(commits)
+        self.jobs.work.activity.note(commits)
 
     def _grant(self, ts: Timestamp) -> None:
         """Transactions may begin at `ts`, to which storage is complete."""

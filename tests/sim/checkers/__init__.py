@@ -21,7 +21,7 @@ The list is AR §2, as DESIGN §10 amends it. Where each is checked, or why it h
     Q3   real_time                          Q4   acknowledged                Q5   true_aborts
     Q6   judged
     K1   schema                             K2   first_committer: schema changes write one catalog row
-    K3   no checker: backfills are jobs of the server (server/runtime/jobs.py), which is not part of this
+    K3   no checker: backfills are jobs of the server (server/runtime/job_work.py), which is not part of this
     F1   promised_times                     F2   `Cluster._check_quiet`, `Stage.check_owned`
     R P  regions, suspended sessions: no checker, they are not part of this
     H1   client_history, ranges             H2   list_append (tests.sim.elle), write_skew must be seen
