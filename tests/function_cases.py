@@ -9,12 +9,14 @@ from typing import Any
 import psycopg
 
 from server.errors import PgError
+from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.functions import Function, Operator
 from server.sql.types import BY_NAME, Type
 
 MAX_ROWS = 50
 ENV = Env()
+CONTEXT = Context(None, env=ENV)  # type: ignore[arg-type]
 
 VALUES: dict[str, Sequence[str | None]] = {
     "bool": ("t", "f"),
@@ -138,6 +140,18 @@ VALUES: dict[str, Sequence[str | None]] = {
         "12.0",
         '{"a":{"b":"x"}}',
         "[3,1,2]",
+    ),
+    "jsonpath": (
+        "$",
+        "$.a",
+        "strict $.b[*]",
+        "$[*] ? (@ > 1)",
+        "$.**",
+        "$ == 1",
+        "$[last].type()",
+        "strict $[0].abs()",
+        "$.keyvalue()",
+        "$v",
     ),
     "_int4": ("{}", "{1,2,3}", "{1,NULL,3}", "{{1,2},{3,4}}", "[0:1]={5,6}", "{3,3,1}"),
     "_text": ("{}", "{a,b}", '{a,NULL,"c d"}', "{{a,b},{c,d}}", "{b,a,b}"),
@@ -379,7 +393,7 @@ def ours(call: Call) -> Any:
         values = [None if t is None else k.input(t, -1, ENV) for k, t in zip(call.types, call.texts)]
         if entry.strict and None in values:
             return [] if entry.returns_set else [(None,)]
-        extra: list[Any] = [ENV] if entry.needs_env else []
+        extra: list[Any] = [CONTEXT] if entry.needs_context else [ENV] if entry.needs_env else []
         if entry.needs_types:
             extra.append(call.types)
         got = entry.impl(*extra, *values)

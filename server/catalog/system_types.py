@@ -65,6 +65,7 @@ uuid uuid_in:2952 uuid_out:2953 uuid_recv:2961 uuid_send:2962
 anyenum anyenum_in:3504 anyenum_out:3505 0 0
 jsonb jsonb_in:3806 jsonb_out:3804 jsonb_recv:3805 jsonb_send:3803
 anyrange anyrange_in:3832 anyrange_out:3833 0 0
+jsonpath jsonpath_in:4001 jsonpath_out:4003 jsonpath_recv:4002 jsonpath_send:4004
 regnamespace regnamespacein:4084 regnamespaceout:4085 regnamespacerecv:4087 regnamespacesend:4088
 regrole regrolein:4098 regroleout:4092 regrolerecv:4094 regrolesend:4095
 xid8 xid8in:5070 xid8out:5081 xid8recv:5082 xid8send:5083

@@ -106,9 +106,7 @@ class Emitter:
         return Code(self.outer.variable(expr), True, True, True)
 
     def _invoke(self, function: Any, args: Sequence[str], arg_types: tuple[Any, ...]) -> str:
-        lead = []
-        if function.needs_env:
-            lead.append("e")
+        lead = function.lead
         if function.needs_types:
             lead.append(self.unit.bind(arg_types))
         src = f"{self.unit.bind(function.impl)}({', '.join([*lead, *args])})"
@@ -552,6 +550,8 @@ def fold(expr: Expr) -> Expr:
 
     def change(node: Any) -> Any:
         if type(node) is not tree.Call or node.function.volatility != "i" or node.function.needs_env:
+            return node
+        if node.function.needs_context:
             return node
         if any(type(arg) is not tree.Const for arg in node.args):
             return node

@@ -99,6 +99,17 @@ class Context:
         if self.cancelled:
             raise PgError("57014", "canceling statement due to user request")
 
+    def breathe(self) -> bool:
+        """Called now and then by one call of a function that takes long: a turn for others, and 57014.
+
+        False: there is nobody who could give it; the caller has to limit what it does.
+        """
+        self.tick()
+        if self.turn is None:
+            return False
+        self.turn()
+        return True
+
     def holding(self) -> "Holding":
         """What one operator holds; given back when it ends or is abandoned."""
         return Holding(self)

@@ -81,7 +81,7 @@ def plan_modification(statement: Statement, catalog: Catalog) -> Modification:
     planner = Planner(catalog)
     node = modify_node(planner, statement, planner.top)
     columns = tuple(target.column for target in statement.returning)
-    turns = planner.has_sublinks
+    turns = planner.needs_turns
     point = None if planner.modifying or statement.ctes or turns else node.point()
     if point is not None and has_foreign_keys(node.table):
         point = _settling(point) if _settles_at_once(node) else None

@@ -152,8 +152,11 @@ _KEYS = [
     "yy",
     "y",
 ]
-_KEY = "|".join(re.escape(key) for key in sorted(_KEYS, key=lambda key: -len(key)))
-_NODE = re.compile(rf'"((?:[^"\\]|\\.)*)"?|((?:FM|fm|TM|tm)*)({_KEY})(TH|th|SP|sp)?|\\(["\\])|(.)', re.DOTALL)
+KEYWORD = "|".join(re.escape(key) for key in sorted(_KEYS, key=lambda key: -len(key)))
+"""A pattern for the keywords of templates, longer ones first."""
+_NODE = re.compile(
+    rf'"((?:[^"\\]|\\.)*)"?|((?:FM|fm|TM|tm)*)({KEYWORD})(TH|th|SP|sp)?|\\(["\\])|(.)', re.DOTALL
+)
 
 
 class Node(NamedTuple):

@@ -31,6 +31,8 @@ class Function:
 
     For VARIADIC "any" `impl` gets the values themselves and, with `needs_types`, their types."""
     needs_env: bool = False
+    needs_context: bool = False
+    """`impl`'s first argument is the Context, not its environment: a call may take long, and gives turns."""
     needs_types: bool = False
     """`impl`'s first argument (after env) is the tuple of the actual argument types."""
     returns_set: bool = False
@@ -52,6 +54,11 @@ class Function:
     def defaults(self) -> int:
         """Number of trailing arguments with defaults."""
         return len(self.default_values)
+
+    @property
+    def lead(self) -> list[str]:
+        """What generated code passes before the arguments: its Context `c`, or the environment `e` of that."""
+        return ["c"] if self.needs_context else ["e"] if self.needs_env else []
 
     def __repr__(self) -> str:
         return f"<Function {self.name}({', '.join(t.name for t in self.args)})>"
@@ -239,6 +246,7 @@ def define(
     impl: Callable[..., Any],
     *,
     env: bool = False,
+    context: bool = False,
     types: bool = False,
     source: str | None = None,
     out: str = "",
@@ -265,6 +273,7 @@ def define(
             facts.volatility,
             variadic="variadic" in facts.flags,
             needs_env=env,
+            needs_context=context,
             needs_types=types,
             returns_set="set" in facts.flags,
             out_columns=columns,

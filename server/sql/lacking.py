@@ -11,7 +11,7 @@ from server.sql import ast, refusals
 from server.sql.grammar_base import NotLiftable
 
 TEXT_SEARCH, RANGES, XML = "text search", "ranges", "XML"
-MAC_ADDRESSES, BIT_STRINGS, JSON_PATHS = "MAC addresses", "bit strings", "JSON paths"
+MAC_ADDRESSES, BIT_STRINGS = "MAC addresses", "bit strings"
 
 _FUNCTIONS = {
     TEXT_SEARCH: """
@@ -34,15 +34,10 @@ _FUNCTIONS = {
     """,
     MAC_ADDRESSES: "macaddr macaddr8 macaddr8_set7bit",
     BIT_STRINGS: "bit varbit",
-    JSON_PATHS: """
-        jsonb_path_exists jsonb_path_exists_tz jsonb_path_match jsonb_path_match_tz jsonb_path_query
-        jsonb_path_query_array jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz
-        jsonb_path_query_tz
-    """,
 }
 FUNCTIONS = {name: family for family, names in _FUNCTIONS.items() for name in names.split()}
 """By name, what it belongs to."""
-_OPERATORS = {"@@@": TEXT_SEARCH, "@?": JSON_PATHS, "-|-": RANGES}
+_OPERATORS = {"@@": TEXT_SEARCH, "@@@": TEXT_SEARCH, "-|-": RANGES}
 
 _WITH_CONFIGURATION = {
     "to_tsvector": 2, "to_tsquery": 2, "plainto_tsquery": 2, "phraseto_tsquery": 2, "websearch_to_tsquery": 2,
@@ -59,9 +54,7 @@ def function(names: Sequence[str]) -> PgError | None:
 
 def operator(name: str, operand: str) -> PgError | None:
     """The refusal of an operator, which was not found for a left operand of the type `operand`."""
-    family = _OPERATORS.get(name)
-    if name == "@@":
-        family = JSON_PATHS if operand == "jsonb" else TEXT_SEARCH
+    family = _OPERATORS.get(name) if operand != "jsonb" else None
     return refusals.LACKING.error(family) if family is not None else None
 
 

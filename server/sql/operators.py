@@ -109,6 +109,8 @@ _FACTS = r"""
 ?& - - 3249:jsonb,_text:4049
 ?| - - 3248:jsonb,_text:4048
 @ - - 473:,int8:1230 590:,float4:207 595:,float8:221 682:,int2:1253 773:,int4:1251 1763:,numeric:1704
+@? - - 4012:jsonb,jsonpath:4010
+@@ - - 4013:jsonb,jsonpath:4011
 @> <@ - 2751:anyarray,anyarray:2748 3246:jsonb,jsonb:4046
 ^ - - 965:float8,float8:232 1038:numeric,numeric:1739
 ^@ - - 3877:text,text:3696

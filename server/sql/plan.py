@@ -15,7 +15,7 @@ from server.sql.plan_relation import plan_relation, push_down, renamed
 from server.sql.plan_scan import filtered, project
 from server.sql.plan_select import SelectPlanner
 from server.sql.plan_sublink import emit_sublink
-from server.sql.plan_walk import rewrite_up, variables, walk
+from server.sql.plan_walk import rewrite_up, walk
 from server.sql.tree import Expr
 from server.sql.turns import with_turns
 
@@ -59,6 +59,9 @@ class Scope:
         return [(slot, layout[key]) for key, slot in self.params.items()]
 
 
+_CALLS = (tree.Call, tree.SetReturning, tree.ArrayOp)
+
+
 class Planner:
     """What one statement's plans share: the catalog, which columns are read, its CTEs."""
 
@@ -73,8 +76,8 @@ class Planner:
         """Unique id -> how references to it read it (plan_relation)."""
         self.modifying: list[Any] = []
         """Spools of data-modifying CTEs, which run to their end in any case."""
-        self.has_sublinks = False
-        """An expression of the statement runs a subquery."""
+        self.needs_turns = False
+        """An expression of the statement may run long: it runs a subquery, or a function that gives turns."""
         self.correlated: set[int] = set()
         """CTEs that read an outer row: what refers to them is not remembered."""
         self._last_rel = -1000
@@ -88,8 +91,11 @@ class Planner:
     def read(self, *nodes: Any) -> None:
         """Note the columns that `nodes` read."""
         for node in nodes:
-            for var in variables(node):
-                self.needed.setdefault(var.rel, set()).add(var.column)
+            for found in walk(node):
+                if type(found) is tree.Var:
+                    self.needed.setdefault(found.rel, set()).add(found.column)
+                elif type(found) in _CALLS and found.function.needs_context:
+                    self.needs_turns = True
 
     def fold(self, expr: Expr) -> Expr:
         """Constants folded."""
@@ -238,7 +244,7 @@ def plan_query(
         if query.locks:
             refusals.check_lock(point is not None, len(query.rels))
         spools = tuple(planner.modifying) if outermost else ()
-        turns = planner.has_sublinks
+        turns = planner.needs_turns
         return Plan(query.columns, node, None if spools or turns else point, spools, bool(query.locks), turns)
     except RecursionError:
         raise PgError("54001", "stack depth limit exceeded") from None

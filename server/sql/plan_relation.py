@@ -137,7 +137,7 @@ def set_values(call: tree.SetReturning, layout: Any, outer: "Scope") -> Callable
     lines = [f"args = {args}"]
     if function.strict:
         lines.append("if any(a is None for a in args): return ()")
-    lead = ["e"] if function.needs_env else []
+    lead = function.lead
     if function.needs_types:
         lead.append(unit.bind(tuple(arg.type for arg in call.args)))
     lines.append(f"return {unit.bind(function.impl)}({', '.join([*lead, '*args'])})")

@@ -25,7 +25,7 @@ def emit_sublink(planner: "Planner", scope: "Scope", link: tree.SubLink, emitter
     inner = scope.below({rel for rel, _ in emitter.sources})
     limited = link.kind in ("exists", "scalar")
     node = planner.select(link.query, inner, limited)
-    planner.has_sublinks = True
+    planner.needs_turns = True
     again = bool(planner.correlated) and reads_any(link.query, planner.correlated)
     if link.kind == "any" or link.kind == "all":
         return _emit_quantified(link, node, inner, emitter, again)

@@ -23,7 +23,7 @@ _UNSUPPORTED = {
         "money", "xml", "inet", "cidr", "macaddr", "macaddr8", "point", "line", "lseg", "box", "path", "polygon",
         "circle", "tsvector", "tsquery", "int4range", "int8range", "numrange", "daterange", "tsrange",
         "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
-        "tstzmultirange", "bit", "pg_lsn", "jsonpath", "txid_snapshot", "pg_snapshot",
+        "tstzmultirange", "bit", "pg_lsn", "txid_snapshot", "pg_snapshot",
         "regconfig", "regdictionary", "gtsvector",
     )
 } | {"varbit": "bit varying"}  # fmt: skip

@@ -5,8 +5,9 @@ from server.sql.type_datetime import DATETIMES
 from server.sql.type_float import FLOATS
 from server.sql.type_io import Io
 from server.sql.type_json import JSONS
+from server.sql.type_jsonpath import JSONPATHS
 from server.sql.type_record import RECORDS
 from server.sql.type_scalar import SCALARS
 from server.sql.type_text import TEXTS
 
-IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC, **DATETIMES, **JSONS, **RECORDS}
+IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC, **DATETIMES, **JSONS, **JSONPATHS, **RECORDS}

@@ -106,6 +106,7 @@ _FACTS = """
 3500|anyenum|anyenum|0|P|f|4|t|i|p|p|0
 3802|jsonb|jsonb|3807|U|f|-1|f|i|x|b|0
 3831|anyrange|anyrange|0|P|f|-1|f|d|x|p|0
+4072|jsonpath|jsonpath|4073|U|f|-1|f|i|x|b|0
 4089|regnamespace|regnamespace|4090|N|f|4|t|i|p|b|0
 4096|regrole|regrole|4097|N|f|4|t|i|p|b|0
 5069|xid8|xid8|271|U|f|8|t|d|p|b|0

@@ -19,7 +19,7 @@ from tests.sessions import Client, run
 
 _TYPES = [
     *("tsvector", "tsquery", "regconfig", "regdictionary", "anyrange", "anymultirange", "anycompatiblerange"),
-    *("anycompatiblemultirange", "xml", "macaddr", "macaddr8", "bit", "varbit", "jsonpath"),
+    *("anycompatiblemultirange", "xml", "macaddr", "macaddr8", "bit", "varbit"),
 ]
 _FACTS = """
 SELECT DISTINCT proname FROM pg_proc p
