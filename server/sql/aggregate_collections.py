@@ -1,4 +1,4 @@
-"""Aggregates that collect: arrays, strings, json; and ordered-set aggregates (PostgreSQL, chapter 9.21)."""
+"""Aggregates that collect: arrays, strings; and ordered-set aggregates (PostgreSQL, chapter 9.21)."""
 
 import math
 from typing import Any
@@ -7,11 +7,8 @@ from server.errors import PgError
 from server.sql import fn_interval
 from server.sql.aggregates import define
 from server.sql.fn_array import same
-from server.sql.fn_json_make import json_text, json_value, key_text
 from server.sql.sizes import MAX_ELEMENTS, bytes_joined, elements_fit, text_joined
 from server.sql.type_array import Array
-from server.sql.type_json import Jsonb, object_of, quote
-from server.sql.type_record import Record
 
 
 def _append(state: list[Any], value: Any) -> list[Any]:
@@ -69,64 +66,6 @@ define(
 define(
     "3545 string_agg(bytea,bytea) bytea", _add_piece, init=list, strict=False,
     final=lambda state, env: bytes_joined(state) if state else None,
-)  # fmt: skip
-
-# --- json -----------------------------------------------------------------------------------------------
-
-
-def _typed(types: Any) -> tuple[Any, list[Any]]:
-    return types, []
-
-
-def _json_item(state: tuple[Any, list[Any]], env: Any, value: Any) -> tuple[Any, list[Any]]:
-    types, texts = state
-    nested = isinstance(value, (Array, Record))
-    texts.append(("\n " if texts and nested else "") + json_text(types[0], value, env))
-    return state
-
-
-define(
-    "3175 json_agg(anyelement) json s", _json_item, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: "[" + text_joined(state[1], ", ") + "]" if state[1] else None,
-)  # fmt: skip
-
-
-def _jsonb_item(state: tuple[Any, list[Any]], env: Any, value: Any) -> tuple[Any, list[Any]]:
-    state[1].append(json_value(state[0][0], value, env))
-    return state
-
-
-define(
-    "3267 jsonb_agg(anyelement) jsonb s", _jsonb_item, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: Jsonb(state[1]) if state[1] else None,
-)  # fmt: skip
-
-
-def _json_pair(state: tuple[Any, list[Any]], env: Any, key: Any, value: Any) -> tuple[Any, list[Any]]:
-    types, texts = state
-    if key is None:
-        raise PgError("22004", "null value not allowed for object key")
-    texts.append(f"{quote(key_text(types[0], key, env))} : {json_text(types[1], value, env)}")
-    return state
-
-
-define(
-    "3197 json_object_agg(any,any) json s", _json_pair, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: "{ " + text_joined(state[1], ", ") + " }" if state[1] else None,
-)  # fmt: skip
-
-
-def _jsonb_pair(state: tuple[Any, list[Any]], env: Any, key: Any, value: Any) -> tuple[Any, list[Any]]:
-    types, pairs = state
-    if key is None:
-        raise PgError("22023", "field name must not be null")
-    pairs.append((key_text(types[0], key, env), json_value(types[1], value, env)))
-    return state
-
-
-define(
-    "3270 jsonb_object_agg(any,any) jsonb", _jsonb_pair, init=_typed, strict=False, env=True, types=True,
-    final=lambda state, env: Jsonb(object_of(state[1])) if state[1] else None,
 )  # fmt: skip
 
 # --- ordered-set: the rows arrive in the order of WITHIN GROUP ----------------------------------------------
@@ -194,6 +133,10 @@ for _signature, _final in (
     ("3978 percentile_disc(_float8,anyelement) anyarray", _each(_discrete)),
 ):
     define(_signature, _append, init=list, final=_final, kind="o", direct=1)
+
+
+def _typed(types: Any) -> tuple[Any, list[Any]]:
+    return types, []
 
 
 def _mode_step(state: tuple[Any, list[Any]], value: Any) -> tuple[Any, list[Any]]:

@@ -297,12 +297,20 @@ class IsJson:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """FORMAT JSON, perhaps with an ENCODING."""
+
+    encoding: str | None = None
+    at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class JsonItem:
     """A value, in objects with its key, of a JSON constructor; `format_json`: it is JSON already."""
 
     key: Expr | None
     value: Expr
-    format_json: bool
+    format_json: JsonFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +322,7 @@ class JsonCall:
     absent: bool
     unique: bool = False
     returning: TypeName | None = None
+    returning_format: JsonFormat | None = None
     call: FuncCall | None = None
     """ORDER BY, FILTER and OVER of the aggregates."""
     at: int = -1

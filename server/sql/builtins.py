@@ -3,6 +3,7 @@
 from server.sql import (
     aggregate_collections,
     aggregate_hypothetical,
+    aggregate_json,
     aggregate_statistics,
     aggregates,
     fn_array,
@@ -57,6 +58,7 @@ MODULES = (
     operators,
     aggregate_collections,
     aggregate_hypothetical,
+    aggregate_json,
     aggregate_statistics,
     aggregates,
     windows,

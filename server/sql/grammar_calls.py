@@ -10,6 +10,7 @@ from server.sql.ast import (
     Expr,
     FuncCall,
     JsonCall,
+    JsonFormat,
     JsonItem,
     Literal,
     MinMax,
@@ -299,21 +300,22 @@ class Calls(XmlCalls):
             self.index += 2
             self.expect("null")
         unique = keyed and self.unique_keys()
-        returning = self._json_returning()
+        returning, format_ = self._json_returning()
         self.expect(")")
         call = None
         if kind.endswith("agg"):
             call = self.call_clauses(FuncCall((kind,), order_by=order, at=at))
-        return JsonCall(kind, items, absent, unique, returning, call, at)
+        return JsonCall(kind, items, absent, unique, returning, format_, call, at)
 
     def _json_array_of_query(self, at: int) -> Expr:
         """JSON_ARRAY(SELECT ...) aggregates the rows of the query."""
         query = self.query()
         format_json = self._format_json()
-        returning = self._json_returning()
+        returning, format_ = self._json_returning()
         self.expect(")")
         value = JsonItem(None, ColumnRef(("q", "a")), format_json)
-        call = JsonCall("json_arrayagg", (value,), True, False, returning, FuncCall(("json_arrayagg",)))
+        rows = FuncCall(("json_arrayagg",))
+        call = JsonCall("json_arrayagg", (value,), True, False, returning, format_, rows)
         source = RangeSubselect(query, alias=Alias("q", ("a",)))
         return SubLink("scalar", SelectStmt((ResTarget(call, "json_array"),), from_=(source,)), at=at)
 
@@ -329,18 +331,17 @@ class Calls(XmlCalls):
         value = self.expression()
         return JsonItem(key, value, self._format_json())
 
-    def _format_json(self) -> bool:
+    def _format_json(self) -> JsonFormat | None:
+        at = self.at
         if not self.accept("format_la"):
-            return False
-        self.expect("json")
-        return True
-
-    def _json_returning(self) -> TypeName | None:
-        if not self.accept("returning"):
             return None
-        found = self.type_name()
-        self._format_json()
-        return found
+        self.expect("json")
+        return JsonFormat(self.column_name() if self.accept("encoding") else None, at)
+
+    def _json_returning(self) -> tuple[TypeName | None, JsonFormat | None]:
+        if not self.accept("returning"):
+            return None, None
+        return self.type_name(), self._format_json()
 
     def unique_keys(self) -> bool:
         """json_key_uniqueness_constraint_opt."""

@@ -5,12 +5,15 @@ An id is the number of the document (0: the one queried, 1: the variables, then 
 """
 
 import struct
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from server.sql.env import Env
 from server.sql.numeric import numeric_send
 
+Visit: TypeAlias = Callable[[], None]
+"""Called for every value: others may get a turn."""
 _DOCUMENT = 10_000_000_000
 _HEADER = 4
 """Bytes of a container's head, and of the entry of each of its items."""
@@ -19,21 +22,23 @@ _numeric_head = struct.Struct("!hhHH").unpack_from
 _env = Env()
 
 
-def unshared(value: Any) -> Any:
+def unshared(value: Any, visit: Visit) -> Any:
     """A copy of a document in which no container stands twice, so that each has a place of its own."""
+    visit()
     if type(value) is dict:
-        return {key: unshared(item) for key, item in value.items()}
+        return {key: unshared(item, visit) for key, item in value.items()}
     if type(value) is list:
-        return [unshared(item) for item in value]
+        return [unshared(item, visit) for item in value]
     return value
 
 
 class Places:
     """The ids of objects by identity; documents are kept as long as this is."""
 
-    __slots__ = ("_documents", "_ids", "_waiting")
+    __slots__ = ("_documents", "_ids", "_visit", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
         self._ids: dict[int, int] = {}
         self._documents: list[Any] = []
         self._waiting: list[tuple[Any, int]] = []
@@ -62,6 +67,7 @@ class Places:
             at = start + _HEADER + count * _HEADER
             items = value
         for item in items:
+            self._visit()
             kind = type(item)
             if kind is str:
                 at += len(item.encode())

@@ -112,7 +112,7 @@ def _keyvalue(run: Evaluation, steps: Steps, at: int, value: Any, found: Found, 
         run.visit()
         made = {"id": place, "key": key, "value": held}
         if not is_last and run.path.keyvalues > 1:
-            made["value"] = unshared(held)
+            made["value"] = unshared(held, run.visit)
             run.places.add(made, run.next_document)
         run.next_document += 1
         result = run.then(steps, at, made, found)

@@ -50,11 +50,12 @@ class Evaluation:
         self.throwing = not silent
         self.zoned = zoned
         self.context = context
+        self._visited = 0
         self.places: Places | None = None
         self.next_document = 1
         if path.keyvalues:
-            self.places = Places()
-            root, variables = unshared(root), unshared(variables)
+            self.places = Places(self.visit)
+            root, variables = unshared(root, self.visit), unshared(variables, self.visit)
             self.places.add(root, 0)
             if variables is not None:
                 self.places.add(variables, 1)
@@ -63,7 +64,6 @@ class Evaluation:
         self.variables = variables
         self.size = -1
         """Of the innermost array whose subscripts are computed."""
-        self._visited = 0
 
     # --- what functions ask ---
 
