@@ -6,6 +6,8 @@ from random import Random
 VARIABLES = (
     '{"v": 1, "w": "a", "o": {"a": [1, {"b": 2}], "b": {"c": 1}}}',
     '{"v": [1, 2], "w": "2", "o": {"a": {"b": null}}}',
+    "null",
+    "[1]",
 )
 _STRINGS = (
     *(

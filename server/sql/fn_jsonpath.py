@@ -82,7 +82,7 @@ def _fit(run: Evaluation, items: list[Any]) -> None:
 
 def _asking(ask: _Ask, zoned: bool) -> Callable[..., Any]:
     def call(context: Context, target: Jsonb, path: JsonPath, variables: Jsonb, silent: bool) -> Any:
-        return _guarded(ask, Evaluation, path, target.value, variables.value, silent, zoned, context)
+        return _guarded(ask, Evaluation, path, target.value, variables, silent, zoned, context)
 
     return call
 

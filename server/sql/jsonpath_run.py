@@ -19,6 +19,7 @@ from server.sql.jsonpath_parse import regex_options
 from server.sql.jsonpath_tree import LAST_LEVEL, Item, JsonPath, Steps
 from server.sql.regex import compiled
 from server.sql.sizes import elements_fit
+from server.sql.type_json import Jsonb
 
 STEPS_PER_TURN = 256
 MAX_STEPS = 1 << 19
@@ -35,10 +36,11 @@ class Evaluation:
     """One path over one document."""
 
     def __init__(
-        self, path: JsonPath, root: Any, variables: Any, silent: bool, zoned: bool, context: Context
+        self, path: JsonPath, root: Any, given: Jsonb | None, silent: bool, zoned: bool, context: Context
     ) -> None:
-        """`variables` None: there are none, and their names stand for null."""
-        if variables is not None and not isinstance(variables, dict):
+        """`given`: the variables; None: there are none, and their names stand for null."""
+        variables = given.value if given is not None else None
+        if given is not None and not isinstance(variables, dict):
             raise PgError(
                 "22023",
                 '"vars" argument is not an object',
