@@ -21,6 +21,7 @@ from server.sql.coerce import (
     to_common_type,
 )
 from server.sql.grammar_base import NotLiftable
+from server.sql.resolve import can_coerce
 from server.sql.scope import Scope, error, find_relation, is_unknown
 from server.sql.types import (
     BOOL,
@@ -421,17 +422,18 @@ def _subscript_index(scope: Scope, node: ast.Expr | None) -> tree.Expr | None:
 
 
 def _jsonb_subscripts(scope: Scope, arg: tree.Expr, chain: list[ast.Subscript]) -> tree.Expr:
-    from server.sql.bind_operator import make_op
-
+    """Keys and indexes of a jsonb, texts or integers (PostgreSQL, chapter 8.14.5); raises 42804."""
     for part in chain:
         if part.is_slice or part.upper is None:
-            raise error("0A000", "jsonb subscript does not support slices", part.at)
+            bound = part.upper if part.upper is not None else part.lower
+            at = scope.where(transform(scope, bound)) if bound is not None else -1
+            raise error("42804", "jsonb subscript does not support slices", at)
         index = transform(scope, part.upper)
-        target = TEXT if is_unknown(index) or index.type is TEXT else INT4
-        made = coerce_to_target(scope, index, target)
-        if made is None:
+        target = INT4 if not is_unknown(index) and can_coerce(index.type, INT4) else TEXT
+        if not can_coerce(index.type, target):
             message = f"subscript type {index.type.display} is not supported"
             hint = "jsonb subscript must be coercible to either integer or text."
             raise error("42804", message, scope.where(index), hint=hint)
-        arg = make_op(scope, "->", arg, made, part.at)
+        arg = tree.Subscript(JSONB, arg, None, coerce_type(scope, index, target), False)
+        scope.place(arg, part.at)
     return arg

@@ -13,7 +13,7 @@ from server.sql.context import Context
 from server.sql.plan_walk import is_statement_constant, rewrite_up
 from server.sql.tree import Expr
 from server.sql.type_record import record_class
-from server.sql.types import Type, is_row
+from server.sql.types import JSONB, Type, is_row
 
 Layout: TypeAlias = Mapping[tuple[int, int], int]
 """(relation, column) -> position in the row."""
@@ -332,11 +332,12 @@ class Emitter:
             form = f"X.array_slice({{0}}, {_braces(parts[0])}, {_braces(parts[1])})"
             return Code(self._strict(expr.arg, form).src)
         indexes, arg = [expr.lower if expr.lower is not None else expr.upper], expr.arg
-        while type(arg) is tree.Subscript and not arg.is_slice:
+        while type(arg) is tree.Subscript and not arg.is_slice and arg.type is arg.arg.type:
             indexes.append(arg.lower if arg.lower is not None else arg.upper)
             arg = arg.arg
         listed = "".join(self.value(index).src + ", " for index in reversed(indexes) if index is not None)
-        return Code(self._strict(arg, f"X.array_element({{0}}, ({_braces(listed)}))").src)
+        element = "jsonb_element" if expr.arg.type is JSONB else "array_element"
+        return Code(self._strict(arg, f"X.{element}({{0}}, ({_braces(listed)}))").src)
 
     def _field_select(self, expr: tree.FieldSelect) -> Code:
         return Code(self._strict(expr.arg, f"{{0}}[{expr.index}]").src)

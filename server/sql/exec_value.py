@@ -6,6 +6,7 @@ from typing import Any
 from server.errors import PgError
 from server.sql import types
 from server.sql.context import Context
+from server.sql.fn_json import element_at
 from server.sql.type_array import Array
 
 ABSENT = object()
@@ -49,6 +50,11 @@ def nest_arrays(items: list[Array | None]) -> Array:
     if not dims:
         return Array([])
     return Array(elements, (len(items), *dims), (1, *bounds))
+
+
+def jsonb_element(value: Any, path: Sequence[str | int | None]) -> Any:
+    """What a jsonb holds under keys and indexes; None where it holds nothing."""
+    return element_at(value, [None if step is None else str(step) for step in path])
 
 
 def array_element(value: Array, indexes: Sequence[int | None]) -> Any:

@@ -235,8 +235,13 @@ def json_path_text(text: str, path: Array) -> str | None:
     return piece_text(_json_path(text, path))
 
 
-def _jsonb_path(value: Any, path: Array) -> Any:
-    for step in path.elements:
+def element_at(value: Jsonb, path: Sequence[str | None]) -> Jsonb | None:
+    """jsonb #> text[]"""
+    return _boxed(_jsonb_path(value.value, path))
+
+
+def _jsonb_path(value: Any, path: Sequence[str | None]) -> Any:
+    for step in path:
         if step is None:
             return _MISSING
         if isinstance(value, dict):
@@ -253,11 +258,11 @@ def _jsonb_path(value: Any, path: Array) -> Any:
 
 define(
     "3217 jsonb_extract_path(from_json:jsonb,path_elems:_text) jsonb variadic",
-    lambda value, path: _boxed(_jsonb_path(value.value, path)),
+    lambda value, path: _boxed(_jsonb_path(value.value, path.elements)),
 )
 define(
     "3940 jsonb_extract_path_text(from_json:jsonb,path_elems:_text) text variadic",
-    lambda value, path: _unboxed(_jsonb_path(value.value, path)),
+    lambda value, path: _unboxed(_jsonb_path(value.value, path.elements)),
 )
 
 # --- expansion ------------------------------------------------------------------------------------------

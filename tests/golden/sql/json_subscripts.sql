@@ -1,0 +1,20 @@
+-- Subscripts of jsonb (PostgreSQL 16, 8.14.5).
+select ('[1]'::jsonb)['0'::text], ('[1]'::jsonb)[-1], ('{"a":1}'::jsonb)[1], ('{"1":1}'::jsonb)[1], ('[1]'::jsonb)[null], ('[[5]]'::jsonb)['0']['0'], ('1'::jsonb)[0], ('"x"'::jsonb)['a'], ('[1]'::jsonb)[' 0'], ('[1]'::jsonb)['0x'], ('1'::jsonb)['0'], ('1'::jsonb)[-1], ('1'::jsonb)[1];
+select ('[1,2]'::jsonb)[1.6];
+select ('[1,2]'::jsonb)[1::smallint], ('[1,2]'::jsonb)[1::bigint];
+select ('{"a":2}'::jsonb)['a'::varchar];
+select ('{"a":2}'::jsonb)['a'::name], ('{"a":2}'::jsonb)['a'::"char"];
+select ('[1,2]'::jsonb)[true];
+select ('[1,2]'::jsonb)[0:1];
+select ('[1,2]'::jsonb)[now()];
+select ('{"a":[1,{"b":7}]}'::jsonb)['a'][1]['b'], ('{"a":[1,{"b":7}]}'::jsonb)['a'][null]['b'], (null::jsonb)['a'];
+select ('[1]'::jsonb)[99999999999];
+select (array['{"a":[1,2]}', '{"a":[3]}']::jsonb[])[2]['a'][0], (array['{"a":[1,2]}']::jsonb[])[1]['a'], (array[array['[7]']]::jsonb[])[1][1];
+select s.j['k'][s.i] from (values ('{"k":["x","y"]}'::jsonb, 0), ('{"k":["z"]}', -1), ('{"k":5}', 0), (null, 0), ('{"k":[1]}', null)) s(j, i);
+select s.j[s.k] from (values ('{"k":1}'::jsonb, 'k'), ('[4,5]', '1'), ('[4]', 'x'), ('{}', 'k')) s(j, k);
+select sum((s.j['n'])::int), s.j['g'] from (values ('{"n":1,"g":"a"}'::jsonb), ('{"n":2,"g":"a"}'), ('{"n":4,"g":"b"}')) s(j) where s.j['n'] > '0' group by s.j['g'] order by 2;
+create table subscripted (id int primary key, j jsonb check (j['a'] is not null), k text generated always as (j['a']['b'] ->> 0) stored);
+insert into subscripted (id, j) values (1, '{"a": {"b": "x"}}'), (2, '{"a": 1}') returning *;
+insert into subscripted (id, j) values (3, '{"b": 1}');
+select pg_get_expr(conbin, conrelid) from pg_constraint where conrelid = 'subscripted'::regclass and contype = 'c';
+select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = 'subscripted'::regclass;
