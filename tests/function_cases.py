@@ -158,6 +158,10 @@ VALUES: dict[str, Sequence[str | None]] = {
     "_int2": ("{1,2}",),
     "_int8": ("{1,2}",),
     "_float8": ("{1,2.5}",),
+    "tsvector": ("", "a", "a:1 b:2", "abc:1,3A 'a b':2B x1y22z:4", "hello:1C world:2D foo"),
+    "tsquery": ("", "a", "a & b", "!a | abc:*", "hello <-> world", "a:A <2> abc:b"),
+    "_char": ("{a,b}", "{A,D}", "{}"),
+    "_float4": ("{0.1,0.2,0.4,1}", "{0.1,0.2}"),
     "record": (),
 }
 

@@ -12,7 +12,7 @@ from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS
 from server.catalog.system_text import schema_name
 from server.catalog.system_types import SUPPORT
 from server.errors import PgError
-from server.sql import functions
+from server.sql import functions, ts_config
 from server.sql.keywords import quote_ident
 from server.sql.lexer import END, lex
 from server.sql.parse import Parser
@@ -302,6 +302,30 @@ def _operator_out(env: Any, oid: Oid) -> str:
     return f"{entry.name}({entry.left.display if entry.left is not None else 'NONE'},{entry.right.display})"
 
 
+_TEXT_SEARCH = {
+    "regconfig": ("configuration", {ts_config.NAME: ts_config.CONFIGURATION}),
+    "regdictionary": ("dictionary", {ts_config.NAME: ts_config.DICTIONARY}),
+}
+"""By type what its objects are called, and which there are (dsql-reference §3)."""
+
+
+def _text_search_in(kind: str) -> Callable[[Any, str], Oid]:
+    noun, known = _TEXT_SEARCH[kind]
+
+    def read(env: Any, text: str) -> Oid:
+        names = split_name(text)
+        if names[:-1] not in ((), (SYSTEM_CATALOG,)) or names[-1] not in known:
+            raise PgError("42704", f'text search {noun} "{".".join(names)}" does not exist')
+        return known[names[-1]]
+
+    return read
+
+
+def _text_search_out(kind: str) -> Callable[[Any, Oid], str]:
+    known = {oid: name for name, oid in _TEXT_SEARCH[kind][1].items()}
+    return lambda env, oid: known.get(oid, str(oid))
+
+
 COLLATIONS = {"default": 100, "C": 950, "POSIX": 951}
 
 
@@ -362,6 +386,7 @@ INPUTS: dict[str, Callable[[Any, str], Oid]] = {
     "regcollation": _collation_in,
     "regnamespace": _schema_in,
     "regrole": _role_in,
+    **{kind: _text_search_in(kind) for kind in _TEXT_SEARCH},
 }
 OUTPUTS: dict[str, Callable[[Any, Oid], str]] = {
     "regclass": _relation_out,
@@ -373,6 +398,7 @@ OUTPUTS: dict[str, Callable[[Any, Oid], str]] = {
     "regcollation": _collation_out,
     "regnamespace": _schema_out,
     "regrole": _role_out,
+    **{kind: _text_search_out(kind) for kind in _TEXT_SEARCH},
 }
 
 

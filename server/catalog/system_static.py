@@ -11,8 +11,8 @@ from server.catalog.system_casts import CAST_FUNCTIONS
 from server.catalog.system_casts import FUNCTIONS as CAST_FUNCTIONS_BY_OID
 from server.catalog.system_relation import SCHEMA_OIDS, Values, content, vector
 from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
-from server.catalog.system_types import SUPPORT, functions_of, is_array
-from server.sql import casts, functions, types
+from server.catalog.system_types import SUPPORT, TEXT_SEARCH, functions_of, is_array
+from server.sql import casts, functions, ts_config, ts_states, types
 from server.sql.types import Array, Type
 
 INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
@@ -121,6 +121,9 @@ def _pg_proc(env: Any) -> Iterator[Values]:
         yield _proc(window.oid, window.name, "w", window.args, window.result)
     yield from map(_procedure, procedures.BY_OID.values())
     yield from _type_functions()
+    for oid, (name, given, made) in TEXT_SEARCH.items():
+        args = tuple(types.BY_NAME[each] for each in given.split())
+        yield _proc(oid, name, "f", args, types.BY_NAME[made], proisstrict=True)
     for oid, (name, argument, result) in CAST_FUNCTIONS_BY_OID.items():
         yield _proc(oid, name, "f", (types.BY_OID[argument],), types.BY_OID[result], proisstrict=True)
 
@@ -284,3 +287,55 @@ def _pg_database(env: Any) -> Iterator[Values]:
         "oid": 5, "datname": "postgres", "datdba": ADMIN_OID, "encoding": 6, "datlocprovider": "c",
         "datallowconn": True, "datconnlimit": -1, "dattablespace": 1663, "datcollate": "C", "datctype": "C",
     }  # fmt: skip
+
+
+# --- text search ---
+
+
+_PARSER_FUNCTIONS = {
+    "prsstart": 3717,
+    "prstoken": 3718,
+    "prsend": 3719,
+    "prsheadline": 3720,
+    "prslextype": 3721,
+}
+_TEMPLATE_FUNCTIONS = {"tmplinit": 3725, "tmpllexize": 3726}
+"""oids of functions that SQL can't call."""
+
+
+@content("pg_ts_config", "static")
+def _pg_ts_config(env: Any) -> Iterator[Values]:
+    yield {
+        "oid": ts_config.CONFIGURATION, "cfgname": ts_config.NAME, "cfgnamespace": PG_CATALOG_OID,
+        "cfgowner": ADMIN_OID, "cfgparser": ts_config.PARSER,
+    }  # fmt: skip
+
+
+@content("pg_ts_config_map", "static")
+def _pg_ts_config_map(env: Any) -> Iterator[Values]:
+    for number, _ in enumerate(ts_states.TYPES, 1):
+        if number not in ts_states.IGNORED:
+            yield {
+                "mapcfg": ts_config.CONFIGURATION, "maptokentype": number, "mapseqno": 1,
+                "mapdict": ts_config.DICTIONARY,
+            }  # fmt: skip
+
+
+@content("pg_ts_dict", "static")
+def _pg_ts_dict(env: Any) -> Iterator[Values]:
+    yield {
+        "oid": ts_config.DICTIONARY, "dictname": ts_config.NAME, "dictnamespace": PG_CATALOG_OID,
+        "dictowner": ADMIN_OID, "dicttemplate": ts_config.TEMPLATE,
+    }  # fmt: skip
+
+
+@content("pg_ts_parser", "static")
+def _pg_ts_parser(env: Any) -> Iterator[Values]:
+    place = {"prsname": ts_config.PARSER_NAME, "prsnamespace": PG_CATALOG_OID}
+    yield {"oid": ts_config.PARSER} | place | _PARSER_FUNCTIONS
+
+
+@content("pg_ts_template", "static")
+def _pg_ts_template(env: Any) -> Iterator[Values]:
+    place = {"tmplname": ts_config.NAME, "tmplnamespace": PG_CATALOG_OID}
+    yield {"oid": ts_config.TEMPLATE} | place | _TEMPLATE_FUNCTIONS

@@ -66,6 +66,10 @@ anyenum anyenum_in:3504 anyenum_out:3505 0 0
 jsonb jsonb_in:3806 jsonb_out:3804 jsonb_recv:3805 jsonb_send:3803
 anyrange anyrange_in:3832 anyrange_out:3833 0 0
 jsonpath jsonpath_in:4001 jsonpath_out:4003 jsonpath_recv:4002 jsonpath_send:4004
+tsvector tsvectorin:3610 tsvectorout:3611 tsvectorrecv:3639 tsvectorsend:3638
+tsquery tsqueryin:3612 tsqueryout:3613 tsqueryrecv:3641 tsquerysend:3640
+regconfig regconfigin:3736 regconfigout:3737 regconfigrecv:3738 regconfigsend:3739
+regdictionary regdictionaryin:3771 regdictionaryout:3772 regdictionaryrecv:3773 regdictionarysend:3774
 regnamespace regnamespacein:4084 regnamespaceout:4085 regnamespacerecv:4087 regnamespacesend:4088
 regrole regrolein:4098 regroleout:4092 regrolerecv:4094 regrolesend:4095
 xid8 xid8in:5070 xid8out:5081 xid8recv:5082 xid8send:5083
@@ -84,7 +88,19 @@ _ARRAY_ANALYZE, _ARRAY_SUBSCRIPT = "array_typanalyze:3816", "array_subscript_han
 _RAW_SUBSCRIPT, _JSONB_SUBSCRIPT = "raw_array_subscript_handler:6180", "jsonb_subscript_handler:6098"
 
 SUPPORT: dict[int, str] = {}
-"""Names of the functions that pg_type names, by oid."""
+"""Names of the functions that pg_type names, and those of text search that SQL can't call, by oid."""
+
+TEXT_SEARCH = {
+    3717: ("prsd_start", "internal int4", "internal"),
+    3718: ("prsd_nexttoken", "internal internal internal", "internal"),
+    3719: ("prsd_end", "internal", "void"),
+    3720: ("prsd_headline", "internal internal tsquery", "internal"),
+    3721: ("prsd_lextype", "internal", "internal"),
+    3725: ("dsimple_init", "internal", "internal"),
+    3726: ("dsimple_lexize", "internal internal internal internal", "internal"),
+}
+"""The functions of the parser and of the dictionary's template: name, arguments, result."""
+SUPPORT.update({oid: name for oid, (name, _, _) in TEXT_SEARCH.items()})
 
 
 def _load() -> dict[str, tuple[int, ...]]:

@@ -260,6 +260,7 @@ _SHOWN = (
     Setting("client_min_messages", "notice"),
     Setting("default_table_access_method", "btree_table"),
     Setting("default_tablespace", ""),
+    Setting("default_text_search_config", "pg_catalog.simple"),
     Setting("statement_timeout", "0"),
     Setting("lock_timeout", "0"),
     Setting("idle_in_transaction_session_timeout", "0"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from server.sql import ast, lacking, tree
+from server.sql import ast, tree
 from server.sql.bind_expr import binds, leftmost, located, refuse_schema, transform
 from server.sql.casts import find_cast
 from server.sql.coerce import apply_typmod, cast_expression, coerce_type, settle_unknown
@@ -72,7 +72,6 @@ def func_call(scope: Scope, node: ast.FuncCall) -> tree.Expr:
         window_call,
     )
 
-    lacking.check_configuration(node)
     args = [transform(scope, arg) for arg in node.args]
     refuse_schema(scope, node.names[:-1], node.at)
     names = [name for name in node.arg_names if name is not None]

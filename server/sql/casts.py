@@ -27,7 +27,10 @@ class Cast:
 CASTS: dict[tuple[int, int], Cast] = {}
 """The entries of pg_cast but those from a type to itself (length coercions: `types.apply_typmod`)."""
 
-_REGS = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole")
+_REGS = (
+    *("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"),
+    *("regconfig", "regdictionary"),
+)
 
 # source target context, for the casts that leave the value as it is
 _BINARY = """

@@ -21,6 +21,8 @@ def no_catalog_input(kind: str, text: str) -> int:
         "regprocedure": ("42883", "function"),
         "regnamespace": ("3F000", "schema"),
         "regrole": ("42704", "role"),
+        "regconfig": ("42704", "text search configuration"),
+        "regdictionary": ("42704", "text search dictionary"),
     }
     sqlstate, noun = nouns.get(kind, ("42704", "object"))
     raise PgError(sqlstate, f'{noun} "{text}" does not exist')

@@ -9,6 +9,7 @@ _FACTS = r"""
 !~* - ~* 1227:name,text:1241 1229:text,text:1239 1235:bpchar,text:1657
 !~~ - ~~ 1208:name,text:859 1210:text,text:851 1212:bpchar,text:1632 2017:bytea,bytea:2006
 !~~* - ~~* 1626:name,text:1636 1628:text,text:1634 1630:bpchar,text:1661
+!! - - 3682:,tsquery:3671
 # # - 1876:int2,int2:1894 1882:int4,int4:1900 1888:int8,int8:1906
 #- - - 3287:jsonb,_text:3304
 #> - - 3213:jsonb,_text:3217 3966:json,_text:3951
@@ -16,6 +17,7 @@ _FACTS = r"""
 % - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156 1762:numeric,numeric:1729
 & & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
 && && - 2750:anyarray,anyarray:2747
+&& - - 3680:tsquery,tsquery:3669
 * * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 589:float4,float4:202
   594:float8,float8:216 686:int8,int8:465 690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839
   824:int2,int8:943 1119:float4,float8:279 1129:float8,float4:283 1583:interval,float8:1618
@@ -52,7 +54,9 @@ _FACTS = r"""
   2358:date,timestamptz:2351 2371:timestamp,date:2364 2384:timestamptz,date:2377
   2534:timestamp,timestamptz:2520 2540:timestamptz,timestamp:2527 2974:uuid,uuid:2954 2990:record,record:2983
   3242:jsonb,jsonb:4039
+  3627:tsvector,tsvector:3616 3674:tsquery,tsquery:3662
 << - - 1878:int2,int4:1896 1884:int4,int4:1902 1890:int8,int4:1908
+<-> - - 5005:tsquery,tsquery:5003
 <= >= > 80:int4,int8:856 256:name,text:242 262:text,name:249 414:int8,int8:471 420:int8,int4:478
   522:int2,int2:148 523:int4,int4:149 540:int2,int4:166 541:int4,int2:167 611:oid,oid:717
   624:float4,float4:290 632:char,char:72 647:oidvector,oidvector:678 661:name,name:656 665:text,text:741
@@ -63,6 +67,7 @@ _FACTS = r"""
   2346:date,timestamp:2339 2359:date,timestamptz:2352 2372:timestamp,date:2365 2385:timestamptz,date:2378
   2535:timestamp,timestamptz:2521 2541:timestamptz,timestamp:2528 2976:uuid,uuid:2955 2992:record,record:2985
   3244:jsonb,jsonb:4041
+  3628:tsvector,tsvector:3617 3675:tsquery,tsquery:3663
 <> <> = 36:int4,int8:853 85:bool,bool:84 259:name,text:245 265:text,name:252 411:int8,int8:468
   417:int8,int4:475 518:int4,int4:144 519:int2,int2:145 531:text,text:157 538:int2,int4:164 539:int4,int2:165
   608:oid,oid:185 621:float4,float4:288 630:char,char:70 643:name,name:659 644:oidvector,oidvector:619
@@ -73,7 +78,9 @@ _FACTS = r"""
   2363:date,timestamptz:2356 2376:timestamp,date:2369 2389:timestamptz,date:2382
   2539:timestamp,timestamptz:2525 2545:timestamptz,timestamp:2532 2973:uuid,uuid:2959 2989:record,record:2982
   3241:jsonb,jsonb:4038 3315:xid,xid:3308
+  3630:tsvector,tsvector:3619 3677:tsquery,tsquery:3665
 <@ @> - 2752:anyarray,anyarray:2749 3250:jsonb,jsonb:4050
+  3694:tsquery,tsquery:3692
 = = <> 15:int4,int8:852 91:bool,bool:60 92:char,char:61 93:name,name:62 94:int2,int2:63 96:int4,int4:65
   98:text,text:67 254:name,text:240 260:text,name:247 352:xid,xid:68 410:int8,int8:467 416:int8,int4:474
   532:int2,int4:158 533:int4,int2:159 607:oid,oid:184 620:float4,float4:287 649:oidvector,oidvector:679
@@ -84,6 +91,7 @@ _FACTS = r"""
   2360:date,timestamptz:2353 2373:timestamp,date:2366 2386:timestamptz,date:2379
   2536:timestamp,timestamptz:2522 2542:timestamptz,timestamp:2529 2972:uuid,uuid:2956 2988:record,record:2981
   3240:jsonb,jsonb:4043
+  3629:tsvector,tsvector:3618 3676:tsquery,tsquery:3664
 > < <= 59:bool,bool:57 76:int4,int8:855 258:name,text:244 264:text,name:251 413:int8,int8:470
   419:int8,int4:477 520:int2,int2:146 521:int4,int4:147 536:int2,int4:162 537:int4,int2:163 610:oid,oid:1638
   623:float4,float4:291 633:char,char:73 646:oidvector,oidvector:681 662:name,name:657 666:text,text:742
@@ -94,6 +102,7 @@ _FACTS = r"""
   2362:date,timestamptz:2354 2375:timestamp,date:2367 2388:timestamptz,date:2380
   2538:timestamp,timestamptz:2523 2544:timestamptz,timestamp:2530 2975:uuid,uuid:2958 2991:record,record:2984
   3243:jsonb,jsonb:4040
+  3632:tsvector,tsvector:3621 3679:tsquery,tsquery:3667
 >= <= < 82:int4,int8:857 257:name,text:243 263:text,name:250 415:int8,int8:472 430:int8,int4:479
   524:int2,int2:151 525:int4,int4:150 542:int2,int4:168 543:int4,int2:169 612:oid,oid:1639
   625:float4,float4:292 634:char,char:74 648:oidvector,oidvector:680 663:name,name:658 667:text,text:743
@@ -104,14 +113,18 @@ _FACTS = r"""
   2348:date,timestamp:2342 2361:date,timestamptz:2355 2374:timestamp,date:2368 2387:timestamptz,date:2381
   2537:timestamp,timestamptz:2524 2543:timestamptz,timestamp:2531 2977:uuid,uuid:2957 2993:record,record:2986
   3245:jsonb,jsonb:4042
+  3631:tsvector,tsvector:3620 3678:tsquery,tsquery:3666
 >> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
 ? - - 3247:jsonb,text:4047
 ?& - - 3249:jsonb,_text:4049
 ?| - - 3248:jsonb,_text:4048
 @ - - 473:,int8:1230 590:,float4:207 595:,float8:221 682:,int2:1253 773:,int4:1251 1763:,numeric:1704
 @? - - 4012:jsonb,jsonpath:4010
-@@ - - 4013:jsonb,jsonpath:4011
+@@ - - 4013:jsonb,jsonpath:4011 3762:text,text:3760 3763:text,tsquery:3761
+@@ @@ - 3636:tsvector,tsquery:3634 3637:tsquery,tsvector:3635
+@@@ @@@ - 3660:tsvector,tsquery:3634 3661:tsquery,tsvector:3635
 @> <@ - 2751:anyarray,anyarray:2748 3246:jsonb,jsonb:4046
+  3693:tsquery,tsquery:3691
 ^ - - 965:float8,float8:232 1038:numeric,numeric:1739
 ^@ - - 3877:text,text:3696
 | | - 1875:int2,int2:1893 1881:int4,int4:1899 1887:int8,int8:1905
@@ -119,6 +132,7 @@ _FACTS = r"""
 || - - 349:anycompatiblearray,anycompatible:378 374:anycompatible,anycompatiblearray:379
   375:anycompatiblearray,anycompatiblearray:383 654:text,text:1258 2018:bytea,bytea:2011
   2779:text,anynonarray:2003 2780:anynonarray,text:2004 3284:jsonb,jsonb:3301
+  3633:tsvector,tsvector:3625 3681:tsquery,tsquery:3670
 ||/ - - 597:,float8:231
 ~ - !~ 639:name,text:79 641:text,text:1254 1055:bpchar,text:1658
 ~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907

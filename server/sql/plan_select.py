@@ -20,6 +20,7 @@ from server.sql.plan_scan import KEY_COLUMN, TableScan, filtered, project
 from server.sql.plan_walk import conjuncts, free_rels, is_volatile, rewrite, variables, walk
 from server.sql.plan_window import plan_windows
 from server.sql.tree import Expr
+from server.sql.type_record import record_class
 from server.sql.types import BYTEA
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class SelectPlanner:
             if not calls:
                 return node
             rel = self.planner.new_rel()
-            functions = [set_values(call, node.layout, self.outer) for call in calls]
+            functions = [_rows_of(call, set_values(call, node.layout, self.outer)) for call in calls]
             layout = {**node.layout, **{(rel, i): node.width + i for i in range(len(calls))}}
             node = ProjectSet(node, functions, layout, node.width + len(calls))
 
@@ -267,6 +268,15 @@ class SelectPlanner:
 
 def _var(expr: Any) -> tree.Var:
     return tree.Var(getattr(expr, "type", BYTEA), 0, 0)
+
+
+def _rows_of(call: tree.SetReturning, values: Callable[..., Any]) -> Callable[..., Any]:
+    """As values of a select list, where a function with several columns gives row values."""
+    columns = call.function.out_columns
+    if len(columns) < 2:
+        return values
+    made = record_class(tuple(kind for _, kind in columns), tuple(name for name, _ in columns))
+    return lambda c, row: map(made, values(c, row))
 
 
 def _has_set(call: tree.SetReturning) -> bool:

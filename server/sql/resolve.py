@@ -239,7 +239,7 @@ def _operation(name: str, actual: Sequence[Type]) -> str:
 
 
 def _no_operator(name: str, actual: Sequence[Type]) -> PgError:
-    refused = lacking.operator(name, actual[0].name)
+    refused = lacking.operator(name)
     if refused is not None:
         return refused
     if len(actual) == 1:

@@ -21,10 +21,10 @@ _UNSUPPORTED = {
     name: name
     for name in (
         "money", "xml", "inet", "cidr", "macaddr", "macaddr8", "point", "line", "lseg", "box", "path", "polygon",
-        "circle", "tsvector", "tsquery", "int4range", "int8range", "numrange", "daterange", "tsrange",
+        "circle", "int4range", "int8range", "numrange", "daterange", "tsrange",
         "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
         "tstzmultirange", "bit", "pg_lsn", "txid_snapshot", "pg_snapshot",
-        "regconfig", "regdictionary", "gtsvector",
+        "gtsvector",
     )
 } | {"varbit": "bit varying"}  # fmt: skip
 """PostgreSQL's types that are not here, and how they are shown (dsql-reference §2.3)."""

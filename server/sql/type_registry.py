@@ -9,5 +9,10 @@ from server.sql.type_jsonpath import JSONPATHS
 from server.sql.type_record import RECORDS
 from server.sql.type_scalar import SCALARS
 from server.sql.type_text import TEXTS
+from server.sql.type_tsquery import TSQUERY
+from server.sql.type_tsvector import TSVECTOR
 
-IO: dict[str, Io] = {**SCALARS, **TEXTS, **FLOATS, **NUMERIC, **DATETIMES, **JSONS, **JSONPATHS, **RECORDS}
+TEXT_SEARCH = {"tsvector": TSVECTOR, "tsquery": TSQUERY}
+IO: dict[str, Io] = {
+    **SCALARS, **TEXTS, **FLOATS, **NUMERIC, **DATETIMES, **JSONS, **JSONPATHS, **RECORDS, **TEXT_SEARCH,
+}  # fmt: skip

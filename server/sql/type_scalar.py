@@ -252,6 +252,9 @@ SCALARS: dict[str, Io] = {
     "void": Io(_void_in, _void_out, _void_in, _void_send),
     **{
         kind: reg_io(kind)
-        for kind in ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole")
+        for kind in (
+            *("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"),
+            *("regconfig", "regdictionary"),
+        )
     },
 }

@@ -2,7 +2,8 @@
 
 Values in Python: bool; int for int2/4/8, oid and date (days since 2000-01-01), time (µs), timestamp and
 timestamptz (µs since 2000-01-01, UTC); float; Decimal whose exponent is the display scale; str; bytes (also
-uuid); `Interval`; timetz as (µs, seconds west); `Array`; tuple for record; `Jsonb`; None for NULL.
+uuid); `Interval`; timetz as (µs, seconds west); `Array`; tuple for record; `Jsonb`; `TsVector`; `TsQuery`; None
+for NULL.
 """
 
 from collections.abc import Callable
@@ -104,6 +105,10 @@ _FACTS = """
 2776|anynonarray|anynonarray|0|P|f|4|t|i|p|p|0
 2950|uuid|uuid|2951|U|f|16|f|c|p|b|0
 3500|anyenum|anyenum|0|P|f|4|t|i|p|p|0
+3614|tsvector|tsvector|3643|U|f|-1|f|i|x|b|0
+3615|tsquery|tsquery|3645|U|f|-1|f|i|p|b|0
+3734|regconfig|regconfig|3735|N|f|4|t|i|p|b|0
+3769|regdictionary|regdictionary|3770|N|f|4|t|i|p|b|0
 3802|jsonb|jsonb|3807|U|f|-1|f|i|x|b|0
 3831|anyrange|anyrange|0|P|f|-1|f|d|x|p|0
 4072|jsonpath|jsonpath|4073|U|f|-1|f|i|x|b|0

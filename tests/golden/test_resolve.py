@@ -45,7 +45,7 @@ TYPES = [
     "_varchar",
     "int2vector",
 ]
-ELSEWHERE = frozenset(["@>", "<@", "&&", "|", "&", "#", "~", "<<", ">>", "@", "@@", "?", "?|", "-|-"])
+ELSEWHERE = frozenset(["@>", "<@", "&&", "|", "&", "#", "~", "<<", ">>", "@", "@@", "?", "?|", "-|-", "<->"])
 """Operators that PostgreSQL also has for types we lack (geometry, networks, ranges, text search, bits)."""
 ALSO_ELSEWHERE = frozenset(
     [
