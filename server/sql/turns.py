@@ -1,8 +1,8 @@
 """Turns for others in the middle of a call: subqueries in expressions are run by compiled Python, which can't yield.
 
-A plan with such subqueries runs on a stack of its own (a greenlet). When a subquery has used its budget, that
-stack is left as it stands, and the plan's iterator gives an empty batch, as every other operator that takes
-long does (DESIGN §11).
+A plan with such subqueries, or with functions that take long (`Context.breathe`), runs on a stack of its own (a
+greenlet). When one of them has used its budget, that stack is left as it stands, and the plan's iterator gives an
+empty batch, as every other operator that takes long does (DESIGN §11).
 """
 
 from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ def jsonpath_out(path: JsonPath, env: Env) -> str:
 
 def _recv(data: bytes, typmod: int, env: Env) -> JsonPath:
     if not data:
-        raise PgError("08P01", "no data left in message")
+        raise PgError("08P01", "insufficient data left in message")
     if data[0] != VERSION:
         raise PgError("XX000", f"unsupported jsonpath version number: {data[0]}")
     return parse(decode(data[1:]))

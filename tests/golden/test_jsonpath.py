@@ -1,7 +1,7 @@
 """jsonpath against PostgreSQL: random paths, right and wrong, as text and over random documents.
 
 JSON_PATHS=n takes n times as many. Known to differ: an error that quotes half a character of several bytes, which
-PostgreSQL cuts.
+PostgreSQL cuts; templates with ISO weeks of years in the millions, where PostgreSQL's arithmetic overflows.
 """
 
 import os
