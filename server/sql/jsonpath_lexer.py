@@ -6,7 +6,7 @@ from typing import NamedTuple
 from server.errors import PgError
 from server.sql.sizes import scannable
 
-MAX_PIECES = 1 << 15
+MAX_PIECES = 1 << 14
 """Tokens and escapes of one path: it is read in one go."""
 _SPECIAL = r"?%$.\[\]{}()|&!=<>@#,*:\-+/"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
@@ -35,6 +35,7 @@ _RULES = tuple(
         ("trailing junk after numeric literal", _REAL + _JUNK),
     )
 )
+_MAY_BE_NUMBER = re.compile(r"\.?[0-9]")
 _KEYWORDS = frozenset(
     (
         *("is", "to", "abs", "lax", "flag", "last", "size", "type", "with", "floor", "double", "exists"),
@@ -132,9 +133,10 @@ class Lexer:
             return self._dollar()
         if char == "\\":
             return self._name()
-        number = self._number()
-        if number is not None:
-            return number
+        if _MAY_BE_NUMBER.match(text, at) is not None:
+            number = self._number()
+            if number is not None:
+                return number
         if _IS_SPECIAL.match(char) is None:
             return self._name()
         found = next((op for op in _OPERATORS if text.startswith(op, at)), char)

@@ -121,12 +121,12 @@ def test_paths_are_bounded(path: str, sqlstate: str) -> None:
 
 
 def test_many_steps_are_no_depth() -> None:
-    path = parse("$" + ".a" * 10_000)
-    assert render(path) == "$" + '."a"' * 10_000
+    path = parse("$" + ".a" * 5_000)
+    assert render(path) == "$" + '."a"' * 5_000
     target: Any = "x"
-    for _ in range(10_000):
+    for _ in range(5_000):
         target = {"a": target}
-    assert ask("jsonb_path_query", target, "$" + ".a" * 10_000) == [Jsonb("x")]
+    assert ask("jsonb_path_query", target, "$" + ".a" * 5_000) == [Jsonb("x")]
 
 
 def test_what_evaluation_can_not_follow_is_refused() -> None:
