@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from server.errors import PgError
 from server.sql.functions import define, sql
 from server.sql.ts_rewrite import rewritten
 from server.sql.type_tsquery import (
     AND,
     MAX_DISTANCE,
+    MAX_ITEMS,
     NOT,
     OR,
     PHRASE,
@@ -18,6 +18,7 @@ from server.sql.type_tsquery import (
     TsQuery,
     bad_distance,
     query_text,
+    too_large,
     tsquery_key,
 )
 
@@ -41,16 +42,12 @@ def tsquery_cmp(left: TsQuery, right: TsQuery) -> int:
     return int(one > other) - int(one < other)
 
 
-_MAX_ITEMS = 1 << 19
-"""A query that is read has fewer; more would keep the others waiting."""
-
-
 def _connected(left: TsQuery, right: TsQuery, operator: Operator) -> TsQuery:
     """What is empty adds nothing; 54000."""
     if not left.items or not right.items:
         return left if left.items else right
-    if len(left.items) + len(right.items) >= _MAX_ITEMS:
-        raise PgError("54000", "tsquery is too large")
+    if len(left.items) + len(right.items) >= MAX_ITEMS:
+        raise too_large()
     return TsQuery((*left.items, *right.items, operator))
 
 

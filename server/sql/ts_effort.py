@@ -2,8 +2,8 @@
 
 from server.errors import PgError
 
-STEPS = 2_000_000
-"""Each takes less than a microsecond; a text as long as a column can hold needs about 400,000."""
+STEPS = 1_000_000
+"""Each takes about a microsecond; a usual text as long as a column can hold needs less than 400,000."""
 
 
 class Effort:

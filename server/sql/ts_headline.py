@@ -22,6 +22,8 @@ _NO_WORDS = _COMPOUND | {NUMBER_OF["blank"], _TAG}
 _NO_ENDS = _NO_WORDS | IGNORED | {NUMBER_OF[alias] for alias in ("sfloat", "version", "float", "int", "uint")}
 _MAX_OPTION = 32767
 _LAST = (1 << 31) - 2
+_WORD_STEPS = 2
+"""What a token costs beside its reading."""
 
 
 @dataclass(slots=True)
@@ -216,6 +218,7 @@ class Headline:
                 continue
             made = _Word(word, kind)
             self.words.append(made)
+            self.effort.spend(_WORD_STEPS)
             if kind in IGNORED:
                 continue
             self.place += 1

@@ -7,12 +7,20 @@ from server.sql.ts_effort import Effort
 from server.sql.ts_states import BEYOND, END, NUMBER_OF, STATES, TABLE, Rule
 
 _BASE, _PATH_FIRST = STATES["base"], STATES["path_first"]
-_WORD, _BLANK = NUMBER_OF["asciiword"], NUMBER_OF["blank"]
 _HOST, _PATHS = NUMBER_OF["host"], (NUMBER_OF["url_path"], NUMBER_OF["file"])
 _PLAIN = re.compile(
-    r"([A-Za-z]+)(?![A-Za-z0-9.\-_@:/\x80-\U0010ffff])|[^A-Za-z0-9<\-+&~/.\x80-\U0010ffff][^A-Za-z0-9<\-+&/\x80-\U0010ffff]*"
+    r"""
+    [A-Za-z]+(?:(?P<asciiword>(?![A-Za-z0-9.\-_@:/\x80-\U0010ffff]))
+               |(?P<numword>[0-9][A-Za-z0-9]*(?![A-Za-z0-9.\-_@:/\x80-\U0010ffff]))
+               |(?P<word>[\x80-\U0010ffff][A-Za-z\x80-\U0010ffff]*(?![A-Za-z0-9\-\x80-\U0010ffff])))
+    |(?P<uint>[0-9]+(?![A-Za-z0-9.\-_@/\x80-\U0010ffff]))
+    |(?P<blank>[^A-Za-z0-9<\-+&~/.\x80-\U0010ffff][^A-Za-z0-9<\-+&/\x80-\U0010ffff]*)
+    |(?P<foreign>[\x80-\U0010ffff][A-Za-z\x80-\U0010ffff]*(?![A-Za-z0-9\-\x80-\U0010ffff]))
+    """,
+    re.VERBOSE,
 )
-"""What the rules make one word or blank of, whatever stands around it: nearly all of a usual text."""
+"""What the rules make one token of, whatever stands around it: nearly all of a usual text."""
+_PLAIN_TYPES = {name: NUMBER_OF["word" if name == "foreign" else name] for name in _PLAIN.groupindex}
 
 _Place = tuple[int, int, int, int]
 """Position, length of the token so far, state, and the rule that remembered it."""
@@ -41,7 +49,8 @@ class Tokens:
         if self._state == _BASE and not self._ignoring and (plain := _PLAIN.match(self._text, start)):
             self._position = plain.end()
             self._effort.spend(1)
-            return _WORD if plain[1] else _BLANK, plain[0]
+            assert plain.lastgroup is not None
+            return _PLAIN_TYPES[plain.lastgroup], plain[0]
         rule = self._walk()
         if rule is None:
             return None

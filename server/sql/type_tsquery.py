@@ -18,6 +18,8 @@ MAX_DISTANCE = 16384
 _MAX_PENDING = 32
 """Operators of one pair of parentheses that wait for their operands."""
 _MAX_NESTED = 10_000
+MAX_ITEMS = 1 << 17
+"""PostgreSQL has room for more, and answers interrupts while it reads them."""
 
 
 class Operand(NamedTuple):
@@ -67,11 +69,15 @@ class Builder:
             raise PgError("54000", f'word is too long in tsquery: "{self.text}"')
         if self._size >= MAX_BYTES:
             raise PgError("54000", f'value is too big in tsquery: "{self.text}"')
+        if len(self.items) >= MAX_ITEMS:
+            raise too_large()
         self._size += size + 1
         self.items.append(Operand(word, weights, prefix))
 
     def stop(self) -> None:
-        """An operand without lexemes."""
+        """An operand without lexemes; PgError 54000."""
+        if len(self.items) >= MAX_ITEMS:
+            raise too_large()
         self.has_stops = True
         self.items.append(None)
 
@@ -157,6 +163,11 @@ class _Standard:
         if digits is not None and (len(digits) > 40 or int(digits) > MAX_DISTANCE):
             raise bad_distance()
         return digits or "1"
+
+
+def too_large() -> PgError:
+    """54000"""
+    return PgError("54000", "tsquery is too large")
 
 
 def bad_distance() -> PgError:

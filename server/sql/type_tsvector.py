@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from server.errors import PgError
 from server.sql.env import Env
 from server.sql.sizes import scannable
+from server.sql.ts_effort import Effort
 from server.sql.type_io import Io
 
 MAX_WORD = 2046
@@ -20,6 +21,8 @@ MAX_POSITIONS = 256
 """Of one lexeme."""
 OPERATORS = "!|&()<"
 """What ends a word of a query."""
+_WORD_STEPS = 4
+"""What reading a word costs."""
 WEIGHTS = "DCBA"
 """By the two bits that stand above a position's."""
 
@@ -205,11 +208,12 @@ def unique_positions(positions: list[int]) -> tuple[int, ...]:
 def tsvector_in(text: str, typmod: int, env: Env) -> TsVector:
     """`word 'quoted word':1A,2 ...`; PgError 42601, 54000."""
     scannable(len(text))
-    words = Words(text)
+    words, effort = Words(text), Effort()
     found: dict[str, list[int]] = {}
     total = 0
     while (each := words.next()) is not None:
         word, positions = each
+        effort.spend(_WORD_STEPS + len(positions))
         size = len(word.encode())
         if size > MAX_WORD:
             raise PgError("54000", f"word is too long ({size} bytes, max {MAX_WORD} bytes)")

@@ -515,6 +515,17 @@ def test_usual_texts_need_few_steps() -> None:
     assert sum(kind == NUMBER_OF["asciiword"] for kind, _ in found) == 14_000
 
 
+@pytest.mark.parametrize("text", ["w1 23 ", "é日 ж ", "naïve 4 "])
+def test_words_of_every_kind_need_few_steps(text: str) -> None:
+    assert list(tokens(text * 1_000, Effort(steps=len(text) * 1_000)))
+
+
+def test_a_query_has_a_largest_size() -> None:
+    with pytest.raises(PgError) as told:
+        BY_NAME["tsquery"].input("&".join("a" * 200_000), -1, function_cases.ENV)
+    assert (told.value.sqlstate, told.value.message) == ("54000", "tsquery is too large")
+
+
 def test_a_lexeme_has_at_most_256_positions() -> None:
     value = tsvector_in("a:" + ",".join(map(str, range(1, 400))), -1, function_cases.ENV)
     assert len(value.entries[0][1]) == 256
