@@ -36,9 +36,10 @@ ReadRecords = Callable[[Position, int], Awaitable[list[Entry] | Trimmed]]
 class Capture:
     """Sends what commits did, given in order of time."""
 
-    def __init__(self, replica: Replica, request: ReadJournal, emit: Emit) -> None:
-        """Raises `Refused` for a cluster that is none of the server's."""
+    def __init__(self, replica: Replica, request: ReadJournal, emit: Emit, region: str = "") -> None:
+        """`region`: by whose ids clusters go. Raises `Refused` for a cluster that is none of the server's."""
         self._replica = replica
+        self._region = region
         self._feed = ChangeFeed(replica)
         self._emit = emit
         self._tells_positions = request.positions
@@ -88,12 +89,12 @@ class Capture:
 
     def _id(self, number: int) -> str:
         if number not in self._ids:
-            found = clusters.every(self._replica, self._replica.applied_ts)
+            found = clusters.every(self._replica, self._replica.applied_ts, self._region)
             self._ids |= {cluster.number: cluster_id for cluster_id, cluster in found}
         return self._ids.get(number, str(number))
 
     def _number_of(self, cluster_id: str) -> int:
-        found = clusters.find(self._replica, self._replica.applied_ts, cluster_id)
+        found = clusters.find(self._replica, self._replica.applied_ts, cluster_id, self._region)
         if found is None:
             raise Refused(f"there is no cluster {cluster_id}")
         return found.number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -19,22 +19,30 @@ T = TypeVar("T")
 
 async def answer(host: Host, request: ClusterRequest) -> list[Any]:
     """The lines of the answer. Raises PgError."""
+    region = host.here.region
     if isinstance(request, NewCluster):
-        return [{"id": await _done(clusters.create(host))}]
+        return [_named(await _done(clusters.create(host)), host.here.region)]
     if isinstance(request, DropCluster):
         await _done(clusters.drop(host, request.id))
         return [{"dropped": request.id}]
     return [
-        {
-            "id": cluster_id,
+        _named(each.ids or {region: cluster_id}, region)
+        | {
             "state": "deleting" if each.is_deleting else "active",
             "default": each.number == DEFAULT_CLUSTER,
             "created": datetime.fromtimestamp(each.created // 10**9, UTC).isoformat(),
         }
         for cluster_id, each in sorted(
-            every(host.versions, host.start_ts()), key=lambda found: found[1].number
+            every(host.versions, host.start_ts(), region), key=lambda found: found[1].number
         )
     ]
+
+
+def _named(ids: Mapping[str, str], region: str) -> dict[str, Any]:
+    """The id here, and, of one that has several, those in the other regions."""
+    own = region if region in ids else min(ids)
+    peers = {each: ids[each] for each in sorted(ids) if each != own}
+    return {"id": ids[own]} | ({"region": own, "peers": peers} if peers else {})
 
 
 async def _done(work: Generator[Wait[Any], None, T]) -> T:

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from server.catalog import privileges
+from server.catalog.clusters import Here
 from server.catalog.descriptor import Catalog
 from server.errors import too_many_connections
 from server.runtime.background import Background
@@ -80,13 +81,14 @@ class Shared:
 class SessionHost:
     """What the node and a worker have in common. Used on the event loop's thread."""
 
-    def __init__(self, limits: Limits, index: int = 0) -> None:
+    def __init__(self, limits: Limits, index: int = 0, here: Here | None = None) -> None:
         self.limits = limits
         self.index = index
         self.sessions: dict[int, SqlSession | Entered] = {}
         """By process id; those of other processes are told by `told_entered`."""
         self.shared: Shared | None = None
         self.desk: Desk = NodeDesk(self.sessions)
+        self.here = here or Here()
         self.session_defaults: dict[str, str] = {}
         """What sessions' settings are where it is not DSQL's default."""
         self.begun = 0

@@ -417,16 +417,15 @@ class JobWork:
 
     # --- DROP ---
 
-    def dropped_clusters(self) -> list[tuple[str, int]]:
-        """Those whose rows are still there: id and number."""
-        every = clusters.every(self._node.versions, self._node.start_ts())
-        return [(cluster_id, cluster.number) for cluster_id, cluster in every if cluster.is_deleting]
+    def dropped_clusters(self) -> dict[int, list[str]]:
+        """Those whose rows are still there: by number the ids."""
+        return clusters.dropped(self._node.versions, self._node.start_ts())
 
-    async def remove_cluster(self, cluster_id: str, number: int) -> None:
+    async def remove_cluster(self, number: int, ids: list[str]) -> None:
         """Remove the rows of one that was dropped, and then what says so."""
         await self._remove_below(number.to_bytes(4, "big"))
         start_ts = await self.now()
-        await self._commit(start_ts, clusters.removal(self._node.versions, start_ts, cluster_id), [], [])
+        await self._commit(start_ts, clusters.removal(self._node.versions, start_ts, ids), [], [])
 
     async def _remove(self, cluster: int, oid: int) -> None:
         """Delete everything below a dropped table's or index's prefix."""

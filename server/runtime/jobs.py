@@ -156,9 +156,9 @@ class JobRunner:
         """Of dropped clusters, once their jobs have noticed that they are gone."""
         await self.work.now()
         busy = {cluster for cluster, _task in self._running.values()}
-        for cluster_id, number in self.work.dropped_clusters():
+        for number, ids in self.work.dropped_clusters().items():
             if number not in busy and len(self._running) < CONCURRENT:
-                self._start(cluster_id, number, partial(self.work.remove_cluster, cluster_id, number))
+                self._start(min(ids), number, partial(self.work.remove_cluster, number, ids))
 
     async def _perform(self, cluster: int, job: Job) -> None:
         await self.work.perform(cluster, job)

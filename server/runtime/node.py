@@ -119,7 +119,7 @@ class Node(SessionHost):
 
     async def _found(self) -> None:
         """Make the default cluster; one that is there gets an id, which older releases did not give it."""
-        writes = clusters.founding(clusters.make_id(os.urandom(16)), self._clock())
+        writes = clusters.founding(clusters.make_ids(self.here, os.urandom), self._clock())
         if self._catalogs.load(DEFAULT_CLUSTER, self.versions.applied_ts) is None:
             writes += store.bootstrap(DEFAULT_CLUSTER)
         request = CommitRequest(unique_id(), self.versions.applied_ts, writes, [])
@@ -155,7 +155,7 @@ class Node(SessionHost):
 
     def cluster_named(self, cluster_id: str) -> int:
         """The number of the cluster of that id. PgError FATAL 08006."""
-        return clusters.number_of(self.versions, self.start_ts(), cluster_id)
+        return clusters.number_of(self.versions, self.start_ts(), cluster_id, self.here.region)
 
     def clusters(self) -> list[int]:
         """The clusters whose catalogs are loaded."""

@@ -220,7 +220,7 @@ class WorkerNode(SessionHost):
 
     def cluster_named(self, cluster_id: str) -> int:
         """The number of the cluster of that id. PgError FATAL 08006."""
-        return clusters.number_of(self.versions, self.newest_ts(), cluster_id)
+        return clusters.number_of(self.versions, self.newest_ts(), cluster_id, self.here.region)
 
     def start_ts(self) -> int:
         """The time of the snapshot that the last `catalog` looked at."""

@@ -43,7 +43,8 @@ def call(session: SqlSession, function: ast.FuncCall) -> Generator[Slice | Wait[
         raise PgError("42501", f"permission denied for procedure {name}")
     given = _arguments(session, function)
     if name == "new_cluster":
-        return [((yield from clusters.create(session.node)),)]
+        ids = yield from clusters.create(session.node)
+        return [(ids[session.node.here.region],)]
     if name == "drop_cluster":
         if given["cluster_id"] is None:
             raise PgError("22004", "cluster_id must not be null")

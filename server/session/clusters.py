@@ -20,19 +20,17 @@ TRIES = 20
 """Of a change, when others were first."""
 
 
-def create(host: Host) -> Generator[Wait[Any], None, str]:
-    """A fresh cluster; its id. Raises PgError."""
-    cluster_id = clusters.make_id(os.urandom(16))
+def create(host: Host) -> Generator[Wait[Any], None, dict[str, str]]:
+    """A fresh cluster; its ids by region. Raises PgError."""
+    ids = clusters.make_ids(host.here, os.urandom)
     limit = host.limits.clusters
-    yield from _change(
-        host, lambda ts: clusters.creation(host.versions, ts, cluster_id, time.time_ns(), limit)
-    )
-    return cluster_id
+    yield from _change(host, lambda ts: clusters.creation(host.versions, ts, ids, time.time_ns(), limit))
+    return ids
 
 
 def drop(host: Host, cluster_id: str) -> Generator[Wait[Any], None, None]:
     """The cluster is gone for its clients; its rows are removed in the background. Raises PgError."""
-    yield from _change(host, lambda ts: clusters.deletion(host.versions, ts, cluster_id))
+    yield from _change(host, lambda ts: clusters.deletion(host.versions, ts, cluster_id, host.here.region))
 
 
 def _change(host: Host, writes_at: Callable[[int], list[Write]]) -> Generator[Wait[Any], None, None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from server.catalog import store
+from server.catalog.clusters import Here
 from server.catalog.descriptor import Catalog, Job, Oid, Statistics
 from server.session.transaction import Transaction, Versions
 from server.session.work import Wait
@@ -57,6 +58,7 @@ class Host(Protocol):
     begun: int
     open_transactions: int
     """Sessions count the transactions they begin and those they have open."""
+    here: Here
     session_defaults: dict[str, str]
     """What sessions' settings are where it is not DSQL's default."""
 

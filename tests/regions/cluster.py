@@ -119,9 +119,9 @@ class RegionCluster:
         done = opendsql(*arguments, "--data", str(self.data))
         assert done.returncode == 0, done.stderr
 
-    def ask(self, request: msgspec.Struct) -> list[Any]:
-        """What the command line would send."""
-        connected = cli_connect.connect(self.data)
+    def ask(self, request: msgspec.Struct, region: str | None = None) -> list[Any]:
+        """What the command line would send, with the cluster's directory or with that of a region's node."""
+        connected = cli_connect.connect(self.data if region is None else self.data / region / "node")
         if connected is None:
             raise Refused("nobody listens")
         answers: list[Any] = []

@@ -7,6 +7,7 @@ import signal
 import asyncpg
 import pytest
 
+from server.runtime.requests import ListClusters
 from tests.regions.cluster import EAST, HANG_S, REGIONS, WEST, RegionCluster
 
 pytestmark = pytest.mark.slow
@@ -22,11 +23,11 @@ def cluster(tmp_path_factory):
         yield running
 
 
-async def connect(cluster, region, index):
+async def connect(cluster, region, index, settings=None):
     """The kernel chooses the process, so it takes a few tries; and a killed one must be back first."""
     async with asyncio.timeout(HANG_S):
         while True:
-            connection = await asyncpg.connect(cluster.dsn(region))
+            connection = await asyncpg.connect(cluster.dsn(region), server_settings=settings)
             if connection.get_server_pid() >> 24 == index:
                 return connection
             await connection.close()
@@ -87,6 +88,30 @@ def test_workers_of_two_regions_conflict(cluster):
         assert len(losers) == 1 and isinstance(losers[0], asyncpg.SerializationError)
         assert "OC000" in str(losers[0])
         assert await connections[WEST, 0].fetchval("select n from hot where id = 1") == 1
+
+    with_all(cluster, use)
+
+
+def test_each_region_has_its_own_id_of_a_cluster_in_every_process(cluster):
+    async def use(connections):
+        ids = {EAST: await connections[EAST, 1].fetchval("call opendsql.new_cluster()")}
+        async with asyncio.timeout(HANG_S):
+            while len(lines := cluster.ask(ListClusters(), WEST)) < 2:
+                await asyncio.sleep(0.01)
+        line = lines[1]
+        assert line["peers"] == ids
+        ids[WEST] = line["id"]
+        for number, (region, index) in enumerate(PROCESSES):
+            (foreign,) = [each for name, each in ids.items() if name != region]
+            with pytest.raises(asyncpg.PostgresConnectionError, match="access denied"):
+                await connect(cluster, region, index, {"amzn-cluster-id": foreign})
+            connection = await connect(cluster, region, index, {"amzn-cluster-id": ids[region]})
+            if number == 0:
+                await connection.execute("create table own (id int primary key)")
+            assert await connection.fetchval("select count(*) from own") == number
+            await connection.execute("insert into own values ($1)", number)
+            await connection.close()
+        await connections[WEST, 1].execute(f"call opendsql.drop_cluster('{ids[WEST]}')")
 
     with_all(cluster, use)
 

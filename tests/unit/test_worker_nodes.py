@@ -6,6 +6,7 @@ import pytest
 
 from journal.record import Write
 from server.catalog import store
+from server.catalog.clusters import Here
 from server.errors import PgError
 from server.runtime import worker
 from server.runtime.clocks.choice import ClockChoice
@@ -113,7 +114,7 @@ def test_in_a_region_a_dropped_cluster_ends_when_its_time_has_come(main, tmp_pat
     """Until then transactions begin before the drop, and see the catalog of their time."""
 
     async def work():
-        regional = encode(Regional(EAST, ClockChoice("constant", bound_ms=1.0), ""))
+        regional = encode(Regional(Here(EAST, (EAST,)), ClockChoice("constant", bound_ms=1.0), ""))
         edges = Edges(Late(), EAST, lambda _error: None)
         node = RegionWorkerNode(configured(tmp_path, regional), main.page, Link(Frames()), edges, ended)
         main.page.complete = DROPPED - 1

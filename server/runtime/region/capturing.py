@@ -4,8 +4,9 @@
                               begins behind a time: per journal at its first record later than that
                               full: it reads no further until the reader has taken what is there
 
-What one region prints is what any other prints, as far as both have come. A commit is printed when its time has passed
-and storage here has it, since what was there before is read from storage. A region that may not serve prints nothing.
+What one region prints is what any other prints, as far as both have come, but for the cluster's id, which is its own.
+A commit is printed when its time has passed and storage here has it, since what was there before is read from storage.
+A region that may not serve prints nothing.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ async def capture(
     """To what has been committed by now, or as long as it is followed. Raises `Refused`."""
     if request.start is not None:
         raise Refused("records are counted per journal: --position or --since says where the changes begin")
-    sent = Capture(node.versions, request, emit)
+    sent = Capture(node.versions, request, emit, node.here.region)
     until = node.start_ts()
     try:
         anchors = {journal: await carrier.anchor() for journal, carrier in sorted(carriers.items())}

@@ -98,7 +98,7 @@ class RegionNode(SessionHost):
     ) -> None:
         """`post(node, message)` sends to another node, perhaps in vain; the clock's edges are in ns, and `no_time`
         says why they are not to be relied on."""
-        super().__init__(limits or Limits())
+        super().__init__(limits or Limits(), here=clusters.Here(place.region, place.regions))
         self.place = place
         self.data = data
         self.rebase = rebase
@@ -272,7 +272,7 @@ class RegionNode(SessionHost):
 
     async def _found(self) -> None:
         """Make the default cluster; one that is there gets an id, which older releases did not give it."""
-        writes = clusters.founding(clusters.make_id(os.urandom(16)), self._earliest())
+        writes = clusters.founding(clusters.make_ids(self.here, os.urandom), self._earliest())
         if self.catalogs.load(DEFAULT_CLUSTER, self.start_ts()) is None:
             writes += store.bootstrap(DEFAULT_CLUSTER)
         request = CommitRequest(unique_id(), self.start_ts(), writes, [])
@@ -328,8 +328,9 @@ class RegionNode(SessionHost):
         return self._granted
 
     def cluster_named(self, cluster_id: str) -> int:
-        """The number of the cluster of that id. PgError FATAL 08006."""
-        return clusters.number_of(self.versions, self.start_ts(), cluster_id)
+        """The number of the cluster of that id, also of one that has just been made. PgError FATAL 08006."""
+        self._grant(self._passed())
+        return clusters.number_of(self.versions, self.start_ts(), cluster_id, self.here.region)
 
     def catalog(self, cluster: int) -> Catalog:
         """The catalog in force at `start_ts`."""
@@ -386,6 +387,10 @@ class RegionNode(SessionHost):
         self._catalog_commits += store.catalog_commits(commits)
         self.jobs.work.activity.note(commits)
 
+    def _passed(self) -> Timestamp:
+        """Everything up to it is applied, and it has passed on every clock."""
+        return min(self.following.complete, self._earliest())
+
     def _grant(self, ts: Timestamp) -> None:
         """Transactions may begin at `ts`, to which storage is complete."""
         self._granted = max(self._granted, ts)
@@ -398,7 +403,7 @@ class RegionNode(SessionHost):
             self._feeding.progressed()
         if self.shared is not None:
             self.shared.page.complete = self.following.complete
-        passed = min(self.following.complete, self._earliest())
+        passed = self._passed()
         self._grant(passed)
         if not self._waiting:
             return

@@ -46,7 +46,7 @@ LOOK_S = 0.001
 class Regional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker is told of its region, as `Configure.regional`."""
 
-    region: str
+    here: clusters.Here
     clock: ClockChoice
     reason: str
     """Why no transaction may begin at the moment; empty: it may."""
@@ -67,7 +67,7 @@ def decode(data: bytes) -> Regional:
 def edges_of(data: bytes, lost: Callable[[NoTime], None]) -> Edges:
     """The clock of a worker. Raises OSError, ValueError."""
     regional = decode(data)
-    return Edges(choice.make(regional.clock), regional.region, lost)
+    return Edges(choice.make(regional.clock), regional.here.region, lost)
 
 
 def _path(kind: type, value: Any) -> Path:
@@ -88,12 +88,12 @@ class RegionWorkerNode(WorkerNode):
     ) -> None:
         """`broken`: what the connections to storage nodes tell. Raises OSError, ValueError for bad certificates."""
         regional = decode(config.regional)
-        self._region = regional.region
         self._edges = edges
         self._waiting: list[tuple[Timestamp, Wait[None]]] = []
         self.reason = regional.reason
         """Why the node lets no transaction begin; empty: it does."""
         super().__init__(config, page, link)
+        self.here = regional.here
         self.kinds = KINDS
         self.remote: RegionReads | None = None
         if regional.node is not None:
@@ -198,5 +198,5 @@ class RegionWorkerNode(WorkerNode):
             self._waiting = [each for each in self._waiting if each[1] is not wait]
             self.refused += 1
             behind_s = (self._edges.latest() - self._page.complete) / 1e9
-            reason = self.reason or f"region {self._region} is {behind_s:.1f} s behind"
+            reason = self.reason or f"region {self.here.region} is {behind_s:.1f} s behind"
             wait.fail(PgError("57P03", reason))

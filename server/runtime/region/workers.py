@@ -18,7 +18,7 @@ class RegionBackend(Backend):
     def __init__(self, node: RegionNode, count: int, config: NodeConfig) -> None:
         super().__init__(node, node.data, count, node.cancel)
         self._config = config if config.shards else None
-        self._region = node.place.region
+        self._here = node.here
         self._clock = config.clock
         self._reason = node.refusal() or ""
         self._page.complete = node.following.complete
@@ -30,7 +30,7 @@ class RegionBackend(Backend):
             self.tell(frames.Serving(self._reason))
 
     def _configuration(self, index: int) -> frames.Configure:
-        regional = worker.Regional(self._region, self._clock, self._reason, self._config)
+        regional = worker.Regional(self._here, self._clock, self._reason, self._config)
         return msgspec.structs.replace(super()._configuration(index), regional=worker.encode(regional))
 
 
