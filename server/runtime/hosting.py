@@ -114,6 +114,10 @@ class SessionHost:
         assert isinstance(self.desk, NodeDesk)
         return self.desk
 
+    def fresh(self) -> Wait[None] | None:
+        """Nothing to wait for: whatever was acknowledged is applied."""
+        return None
+
     def plans(self, key: object) -> Plans:
         """The statement cache that sessions with equal settings share."""
         found = self._plans.get(key)

@@ -142,9 +142,6 @@ class Node(SessionHost):
 
     # --- what sessions ask ---
 
-    def fresh(self) -> None:
-        """Nothing to wait for: whatever was acknowledged is applied."""
-
     def start_ts(self) -> int:
         """The newest time up to which durable records are applied (DESIGN §4)."""
         return self.versions.applied_ts

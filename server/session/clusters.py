@@ -39,7 +39,18 @@ def _change(host: Host, writes_at: Callable[[int], list[Write]]) -> Generator[Wa
         host.catalog(host.default_cluster)  # in a worker: of the newest snapshot
         ts = host.start_ts()
         if (yield from _commit(host, ts, writes_at(ts), attempt)):
+            yield from _until_seen(host)
             return
+
+
+def _until_seen(host: Host) -> Generator[Wait[Any], None, None]:
+    """From here on whoever comes to this region meets the change; one that is cut off meets nobody."""
+    try:
+        wait = host.fresh()
+    except PgError:
+        return
+    if wait is not None:
+        yield wait
 
 
 def _commit(host: Host, ts: int, writes: list[Write], attempt: int) -> Generator[Wait[Any], None, bool]:

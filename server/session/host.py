@@ -93,6 +93,10 @@ class Host(Protocol):
         """The number of the cluster of that id. PgError FATAL 08006."""
         ...
 
+    def fresh(self) -> Wait[None] | None:
+        """None, or what to wait for until all that was acknowledged is seen. Raises PgError 57P03 in a region."""
+        ...
+
     def start_ts(self) -> int:
         """The newest time up to which durable records are applied (DESIGN §4): that of the last `catalog`."""
         ...

@@ -1,5 +1,6 @@
 """Of two regions each has an id of its own for every cluster, and knows no other."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from server.catalog.descriptor import DEFAULT_CLUSTER
 from server.runtime.cluster_requests import answer
 from server.runtime.requests import DropCluster, ListClusters, NewCluster, Refused
 from server.session import regional
+from server.session.work import Wait
 from tests import sessions
 from tests.region_nodes import EAST, WEST, Nodes
 from tests.unit.test_clusters import DENIED, left
@@ -79,6 +81,22 @@ def test_a_client_reaches_what_was_made_before_it_came(tmp_path):
         await listed(west, 2)
         west._granted = before  # as if nothing had come since, closed times included
         assert at(west, made["id"]).greeting == ["R", "K"]
+
+    run(tmp_path, work)
+
+
+def test_it_is_told_of_once_its_region_has_it(tmp_path):
+    async def work(nodes: Nodes) -> None:
+        west, seen = nodes.nodes[WEST], Wait[None]()
+        west.fresh = lambda: seen
+        commits = west.coordinating.commits
+        making = asyncio.ensure_future(answer(west, NewCluster()))
+        await until(lambda: west.coordinating.commits > commits)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not making.done()
+        seen.finish(None)
+        assert len(await making) == 1
 
     run(tmp_path, work)
 
