@@ -1,6 +1,7 @@
 """The witness, a region, a link, any single process is lost under loads through both endpoints."""
 
 import asyncio
+import contextlib
 import os
 
 import pytest
@@ -21,14 +22,23 @@ def loaded(cluster):
     return Loaded(cluster)
 
 
+@contextlib.asynccontextmanager
+async def lost(loaded, action, region, *options):
+    """The region is cut or killed, and healed in any case: the next test begins with a whole cluster."""
+    await loaded.command("region", action, region, *options)
+    try:
+        yield
+    finally:
+        await loaded.command("region", "heal", region)
+
+
 @pytest.mark.parametrize("action", ["cut", "kill"])
 def test_without_the_witness_both_regions_go_on(loaded, action):
     async def work():
         async with loaded.load() as running:
-            await loaded.command("region", action, WITNESS)
-            for region in REGIONS:
-                await running.commits(region)
-            await loaded.command("region", "heal", WITNESS)
+            async with lost(loaded, action, WITNESS):
+                for region in REGIONS:
+                    await running.commits(region)
             await loaded.whole(running)
         await loaded.check()
 
@@ -36,15 +46,14 @@ def test_without_the_witness_both_regions_go_on(loaded, action):
 
 
 @pytest.mark.parametrize("action", ["cut", "kill"])
-@pytest.mark.parametrize("lost, other", [(EAST, WEST), (WEST, EAST)])
-def test_without_one_region_the_other_one_goes_on(loaded, lost, other, action):
+@pytest.mark.parametrize("away, other", [(EAST, WEST), (WEST, EAST)])
+def test_without_one_region_the_other_one_goes_on(loaded, away, other, action):
     async def work():
         async with loaded.load() as running:
-            await loaded.command("region", action, lost)
-            if action == "cut":
-                assert f"region {lost} " in await running.refusal(lost)
-            await running.commits(other)
-            await loaded.command("region", "heal", lost)
+            async with lost(loaded, action, away):
+                if action == "cut":
+                    assert f"region {away} " in await running.refusal(away)
+                await running.commits(other)
             await loaded.whole(running)
         await loaded.check()
 
@@ -53,24 +62,33 @@ def test_without_one_region_the_other_one_goes_on(loaded, lost, other, action):
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_without_their_link_one_of_two_regions_goes_on(loaded, rounds):
+    """Both may be out of service for a moment, until one of them has made itself the only one."""
+
     async def work():
         async with loaded.load() as running:
-            await loaded.command("region", "cut", EAST, "--from", WEST)
-            going_on = [asyncio.ensure_future(out_of_service(running, each)) for each in REGIONS]
-            done, others = await asyncio.wait(going_on, return_when=asyncio.FIRST_COMPLETED)
-            for each in others:
-                each.cancel()
-            lost = next(iter(done)).result()
-            await running.commits(next(each for each in REGIONS if each != lost))
-            await loaded.command("region", "heal", EAST)
+            async with lost(loaded, "cut", EAST, "--from", WEST):
+                await first(running.refusal(region) for region in REGIONS)
+                going_on = await first(commits(running, region) for region in REGIONS)
+                (other,) = set(REGIONS) - {going_on}
+                assert f"region {other} " in await running.refusal(other)
+                await running.commits(going_on)
             await loaded.whole(running)
         await loaded.check()
 
     asyncio.run(work())
 
 
-async def out_of_service(running, region):
-    assert f"region {region} " in await running.refusal(region)
+async def first(attempts):
+    """What the first of them gives."""
+    tasks = [asyncio.ensure_future(each) for each in attempts]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for each in others:
+        each.cancel()
+    return next(iter(done)).result()
+
+
+async def commits(running, region):
+    await running.commits(region)
     return region
 
 
