@@ -204,9 +204,7 @@ def _load() -> tuple[dict[str, int], list[list[tuple[Rule, ...]]]]:
             made = _rule(place, test, action, numbers)
             chars = frozenset(map(ord, test[1:-1].replace("\\\\", "\\"))) if test[0] == "[" else _ALL
             for column in _CLASSES.get(test, chars):
-                held = columns[column]
-                if not held or held[-1].test or held[-1].act == "+":
-                    held.append(made)
+                columns[column].append(made)
         table.append([tuple(rules) for rules in columns])
     return numbers, table
 

@@ -86,7 +86,7 @@ class Tokens:
             if act == "+":
                 self._places.append((self._position, self._length, self._state, rule.place))
             elif act == "*":
-                self._state = self._places.pop()[2]
+                _, _, self._state, after = self._places.pop()
             if rule.forget:
                 self._forget(rule)
             if rule.target >= 0:

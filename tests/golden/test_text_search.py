@@ -216,6 +216,9 @@ def random_text(draw: random.Random) -> str:
 def test_texts_fall_into_the_same_tokens(connection: "psycopg.Connection[Any]") -> None:
     draw = random.Random(1)
     texts = [random_text(draw) for _ in range(TEXTS)]
+    texts += [
+        "<a '" + "".join(draw.choice("\\\\\\'\"x> ") for _ in range(draw.randrange(9))) for _ in range(300)
+    ]
     query = (
         "SELECT (SELECT json_agg(json_build_array(tokid, token)) FROM ts_parse('default', t))"
         " FROM unnest(%s::text[]) WITH ORDINALITY u (t, n) ORDER BY n"
