@@ -57,7 +57,10 @@ def ask_postgres(connection: "psycopg.Connection[object]", questions: Sequence[Q
 
 def _send(found: types.Type) -> str:
     special = {"date": "date_send", "time": "time_send", "timestamp": "timestamp_send", "json": "json_send"}
-    under = {"timestamptz", "timetz", "interval", "numeric", "jsonb", "jsonpath", "uuid", "bool"}
+    under = {
+        "timestamptz", "timetz", "interval", "numeric", "jsonb", "jsonpath", "uuid", "bool", "inet", "cidr", "macaddr",
+        "macaddr8",
+    }  # fmt: skip
     if found.category == "A" and found.name.startswith("_"):
         return "array_send"
     if found.name in special:

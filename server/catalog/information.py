@@ -423,7 +423,7 @@ define("315 pg_jit_available() bool v", lambda: False)
 define("2561 pg_blocking_pids(int4) _int4 v", lambda pid: Array([]))
 define("3035 pg_listening_channels() text s set", lambda: ())
 define("3778 pg_tablespace_location(oid) text s", lambda oid: "")
-define("2196 inet_client_addr() text s\n2198 inet_server_addr() text s", _nothing)
+define("2196 inet_client_addr() inet s\n2198 inet_server_addr() inet s", _nothing)
 define("2197 inet_client_port() int4 s\n2199 inet_server_port() int4 s", _nothing)
 
 

@@ -27,7 +27,9 @@ timestamptz:date:date:1178 timestamptz:time:time:2019 timestamptz:timestamp:time
 timestamptz:timetz:timetz:1388 time:interval:interval:1370 time:timetz:timetz:2047 timetz:time:time:2046
 interval:time:time:1419 jsonb:bool:bool:3556 jsonb:numeric:numeric:3449 jsonb:int2:int2:3450
 jsonb:int4:int4:3451 jsonb:int8:int8:3452 jsonb:float4:float4:3453 jsonb:float8:float8:2580
-xid8:xid:xid:5071
+xid8:xid:xid:5071 inet:cidr:cidr:1715 inet:text:text:730 inet:varchar:text:730 inet:bpchar:text:730
+cidr:text:text:730 cidr:varchar:text:730 cidr:bpchar:text:730
+macaddr:macaddr8:macaddr8:4123 macaddr8:macaddr:macaddr:4124
 """
 
 

@@ -110,7 +110,7 @@ def _empty(kind: Type) -> Any:
 
 
 def kind_of(name: str) -> tuple[Type, int]:
-    """A column's type and typmod from the facts; a type that is not here yet (inet, pg_lsn) reads as text."""
+    """A column's type and typmod from the facts; a type that is not here yet (pg_lsn) reads as text."""
     if name == "yes_or_no":
         return types.VARCHAR, 7
     if name.endswith("[]"):

@@ -31,9 +31,13 @@ cid cidin:52 cidout:53 cidrecv:2442 cidsend:2443
 oidvector oidvectorin:54 oidvectorout:55 oidvectorrecv:2420 oidvectorsend:2421
 json json_in:321 json_out:322 json_recv:323 json_send:324
 pg_node_tree pg_node_tree_in:195 pg_node_tree_out:196 pg_node_tree_recv:197 pg_node_tree_send:198
+cidr cidr_in:1267 cidr_out:1427 cidr_recv:2498 cidr_send:2499
 float4 float4in:200 float4out:201 float4recv:2424 float4send:2425
 float8 float8in:214 float8out:215 float8recv:2426 float8send:2427
 unknown unknownin:109 unknownout:110 unknownrecv:2416 unknownsend:2417
+macaddr macaddr_in:436 macaddr_out:437 macaddr_recv:2494 macaddr_send:2495
+macaddr8 macaddr8_in:4110 macaddr8_out:4111 macaddr8_recv:3446 macaddr8_send:3447
+inet inet_in:910 inet_out:911 inet_recv:2496 inet_send:2497
 bpchar bpcharin:1044 bpcharout:1045 bpcharrecv:2430 bpcharsend:2431 bpchartypmodin:2913 bpchartypmodout:2914
 varchar varcharin:1046 varcharout:1047 varcharrecv:2432 varcharsend:2433
   varchartypmodin:2915 varchartypmodout:2916

@@ -161,6 +161,7 @@ _MAX = """
     2129 max(text) text
     2130 max(numeric) numeric
     2244 max(bpchar) bpchar
+    3564 max(inet) inet
     """
 _MIN = """
     2131 min(int8) int8
@@ -178,6 +179,7 @@ _MIN = """
     2145 min(text) text
     2146 min(numeric) numeric
     2245 min(bpchar) bpchar
+    3565 min(inet) inet
     """
 
 

@@ -21,6 +21,8 @@ from server.sql.env import Env
 from server.sql.interval import Interval
 from server.sql.type_float import float4_in, float8_in, to_single
 from server.sql.type_json import Jsonb
+from server.sql.type_mac import narrowed, widened
+from server.sql.type_network import Inet, full_text, network_of
 from server.sql.type_table import Type
 from server.sql.type_text import truncate_name
 
@@ -334,3 +336,23 @@ def through_text(source: Type, target: Type) -> Callable[[Any, Env], Any]:
         return read(write(value, env), -1, env)
 
     return convert
+
+
+def inet_to_cidr(value: Inet, env: Env) -> Inet:
+    """Without the bits of the host."""
+    return network_of(value, value.bits)
+
+
+def inet_to_text(value: Inet, env: Env) -> str:
+    """Always with the width of the network, unlike output."""
+    return full_text(value)
+
+
+def macaddr_to_macaddr8(value: bytes, env: Env) -> bytes:
+    """ff:fe in the middle."""
+    return widened(value)
+
+
+def macaddr8_to_macaddr(value: bytes, env: Env) -> bytes:
+    """Without ff:fe in the middle; 22003."""
+    return narrowed(value)

@@ -35,7 +35,7 @@ _REGS = (
 # source target context, for the casts that leave the value as it is
 _BINARY = """
 text varchar i, varchar text i, text bpchar i, varchar bpchar i, regproc regprocedure i,
-regprocedure regproc i, pg_node_tree text i
+regprocedure regproc i, pg_node_tree text i, cidr inet i
 """
 # source target context, for the casts that pg_cast does with a function and Python need not
 _SAME = """
@@ -87,6 +87,14 @@ _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
     ("interval", "time", "a", f.interval_to_time),
     *(("jsonb", name, "e", f.jsonb_to(name)) for name in f.JSON_TARGETS),
     ("xid8", "xid", "e", f.int_to_oid),
+    ("inet", "cidr", "a", f.inet_to_cidr),
+    ("macaddr", "macaddr8", "i", f.macaddr_to_macaddr8),
+    ("macaddr8", "macaddr", "i", f.macaddr8_to_macaddr),
+    *(
+        (kind, name, "a", f.inet_to_text)
+        for kind in ("inet", "cidr")
+        for name in ("text", "varchar", "bpchar")
+    ),
 ]
 
 
@@ -151,3 +159,11 @@ def find_cast(source: Type, target: Type, context: str) -> Cast | None:
     if key not in _by_io:
         _by_io[key] = Cast(source, target, key[2], "io", f.through_text(source, target))
     return _by_io[key]
+
+
+def as_text(kind: Type, value: Any, env: Env) -> str:
+    """What the cast to text makes of a value: of some types, such as bool and inet, not what their output does."""
+    cast = find_cast(kind, BY_NAME["text"], "a")
+    func = cast.func if cast is not None else None
+    text: str = value if func is None else func(value, env)
+    return text

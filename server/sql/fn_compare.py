@@ -32,6 +32,9 @@ int8 int8 467:int8eq 468:int8ne 469:int8lt 471:int8le 470:int8gt 472:int8ge
 int8 int4 474:int84eq 475:int84ne 476:int84lt 478:int84le 477:int84gt 479:int84ge
 oidvector oidvector 679:oidvectoreq 619:oidvectorne 677:oidvectorlt 678:oidvectorle 681:oidvectorgt 680:oidvectorge
 int4 int8 852:int48eq 853:int48ne 854:int48lt 856:int48le 855:int48gt 857:int48ge
+macaddr macaddr 830:macaddr_eq 835:macaddr_ne 831:macaddr_lt 832:macaddr_le 833:macaddr_gt 834:macaddr_ge
+macaddr8 macaddr8 4113:macaddr8_eq 4118:macaddr8_ne 4114:macaddr8_lt 4115:macaddr8_le 4116:macaddr8_gt 4117:macaddr8_ge
+inet inet 920:network_eq 925:network_ne 921:network_lt 922:network_le 923:network_gt 924:network_ge
 bpchar bpchar 1048:bpchareq 1053:bpcharne 1049:bpcharlt 1050:bpcharle 1051:bpchargt 1052:bpcharge
 date date 1086:date_eq 1091:date_ne 1087:date_lt 1088:date_le 1089:date_gt 1090:date_ge
 time time 1145:time_eq 1106:time_ne 1102:time_lt 1103:time_le 1104:time_gt 1105:time_ge

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.errors import PgError
+from server.sql.casts import as_text
 from server.sql.functions import define, sql
 from server.sql.keywords import quote_ident as quoted_identifier
 from server.sql.sizes import MAX_LENGTH, text_joined, too_long
@@ -48,13 +49,13 @@ def quote_nullable(value: str | None) -> str:
 @sql("1285 quote_literal(anyelement) text s", env=True, types=True)
 def quote_any(env: Any, types: Types, value: Any) -> str:
     """The value's text as a string constant."""
-    return quote_literal(types[0].output(value, env))
+    return quote_literal(as_text(types[0], value, env))
 
 
 @sql("1290 quote_nullable(anyelement) text s called", env=True, types=True)
 def quote_any_nullable(env: Any, types: Types, value: Any) -> str:
     """quote_literal, or NULL."""
-    return "NULL" if value is None else quote_literal(types[0].output(value, env))
+    return "NULL" if value is None else quote_literal(as_text(types[0], value, env))
 
 
 _SPECIFIER = re.compile(r"%(?:(\d+)\$)?(-*)(?:(\d+)|(\*)(?:(\d+)\$)?)?(.?)", re.DOTALL)

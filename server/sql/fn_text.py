@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.errors import PgError
+from server.sql.casts import as_text
 from server.sql.functions import define, sql
 from server.sql.sizes import MAX_LENGTH, elements_fit, text_fits, too_long
 from server.sql.type_array import Array
@@ -66,16 +67,14 @@ define("1258 textcat(text,text) text", lambda left, right: text_fits(left + righ
 
 @sql("2003 textanycat(text,anynonarray) text s", env=True, types=True)
 def text_any_concatenated(env: Any, types: Any, left: str, right: Any) -> str:
-    """text || anything, by its output."""
-    text: str = types[1].output(right, env)
-    return text_fits(left + text)
+    """text || anything, cast to text."""
+    return text_fits(left + as_text(types[1], right, env))
 
 
 @sql("2004 anytextcat(anynonarray,text) text s", env=True, types=True)
 def any_text_concatenated(env: Any, types: Any, left: Any, right: str) -> str:
     """anything || text."""
-    text: str = types[0].output(left, env)
-    return text_fits(text + right)
+    return text_fits(as_text(types[0], left, env) + right)
 
 
 def slice_bounds(start: int, length: int | None) -> tuple[int, int | None]:

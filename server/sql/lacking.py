@@ -10,7 +10,7 @@ from server.errors import PgError
 from server.sql import refusals
 
 TEXT_SEARCH, RANGES, XML = "text search", "ranges", "XML"
-MAC_ADDRESSES, BIT_STRINGS = "MAC addresses", "bit strings"
+BIT_STRINGS = "bit strings"
 
 _FUNCTIONS = {
     TEXT_SEARCH: """
@@ -28,7 +28,6 @@ _FUNCTIONS = {
         xml_is_well_formed_content xml_is_well_formed_document xmlagg xmlcomment xmlconcat xmlelement xmlexists
         xmlforest xmlparse xmlpi xmlroot xmlserialize xmltable xmlvalidate xpath xpath_exists
     """,
-    MAC_ADDRESSES: "macaddr macaddr8 macaddr8_set7bit",
     BIT_STRINGS: "bit varbit",
 }
 FUNCTIONS = {name: family for family, names in _FUNCTIONS.items() for name in names.split()}

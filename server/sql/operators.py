@@ -16,7 +16,9 @@ _FACTS = r"""
 #>> - - 3206:jsonb,_text:3940 3967:json,_text:3953
 % - - 439:int8,int8:945 529:int2,int2:155 530:int4,int4:156 1762:numeric,numeric:1729
 & & - 1874:int2,int2:1892 1880:int4,int4:1898 1886:int8,int8:1904
+& - - 2635:inet,inet:2628 3148:macaddr,macaddr:3145 3369:macaddr8,macaddr8:4121
 && && - 2750:anyarray,anyarray:2747
+  3552:inet,inet:3551
 && - - 3680:tsquery,tsquery:3669
 * * - 514:int4,int4:141 526:int2,int2:152 544:int2,int4:170 545:int4,int2:171 589:float4,float4:202
   594:float8,float8:216 686:int8,int8:465 690:int8,int4:1276 694:int4,int8:1280 820:int8,int2:839
@@ -29,6 +31,7 @@ _FACTS = r"""
   1363:time,date:1296 1366:timetz,date:1298 1758:numeric,numeric:1724 1800:time,interval:1747
   1802:timetz,interval:1749 1849:interval,time:1848 2066:timestamp,interval:2032 2551:interval,date:2546
   2552:interval,timetz:2547 2553:interval,timestamp:2548 2554:interval,timestamptz:2549 2555:int4,date:2550
+  2637:inet,int8:2630 2638:int8,inet:2631
 + - - 1916:,int8:1910 1917:,int2:1911 1918:,int4:1912 1919:,float4:1913 1920:,float8:1914 1921:,numeric:1915
 - - - 484:,int8:462 554:int2,int2:180 555:int4,int4:181 556:int2,int4:182 557:int4,int2:183 558:,int4:212
   559:,int2:213 584:,float4:206 585:,float8:220 587:float4,float4:205 592:float8,float8:219 685:int8,int8:464
@@ -38,6 +41,7 @@ _FACTS = r"""
   1338:interval,interval:1170 1399:time,time:1690 1751:,numeric:1771 1759:numeric,numeric:1725
   1801:time,interval:1748 1803:timetz,interval:1750 2067:timestamp,timestamp:2031 2068:timestamp,interval:2033
   3285:jsonb,text:3302 3286:jsonb,int4:3303 3398:jsonb,_text:3343
+  2639:inet,int8:2632 2640:inet,inet:2633
 -> - - 3211:jsonb,text:3478 3212:jsonb,int4:3215 3962:json,text:3947 3964:json,int4:3949
 ->> - - 3477:jsonb,text:3214 3481:jsonb,int4:3216 3963:json,text:3948 3965:json,int4:3950
 / - - 527:int2,int2:153 528:int4,int4:154 546:int2,int4:172 547:int4,int2:173 588:float4,float4:203
@@ -55,8 +59,11 @@ _FACTS = r"""
   2534:timestamp,timestamptz:2520 2540:timestamptz,timestamp:2527 2974:uuid,uuid:2954 2990:record,record:2983
   3242:jsonb,jsonb:4039
   3627:tsvector,tsvector:3616 3674:tsquery,tsquery:3662
+  1203:inet,inet:921 1222:macaddr,macaddr:831 3364:macaddr8,macaddr8:4114
 << - - 1878:int2,int4:1896 1884:int4,int4:1902 1890:int8,int4:1908
 <-> - - 5005:tsquery,tsquery:5003
+<< >> - 931:inet,inet:927
+<<= >>= - 932:inet,inet:928
 <= >= > 80:int4,int8:856 256:name,text:242 262:text,name:249 414:int8,int8:471 420:int8,int4:478
   522:int2,int2:148 523:int4,int4:149 540:int2,int4:166 541:int4,int2:167 611:oid,oid:717
   624:float4,float4:290 632:char,char:72 647:oidvector,oidvector:678 661:name,name:656 665:text,text:741
@@ -68,6 +75,7 @@ _FACTS = r"""
   2535:timestamp,timestamptz:2521 2541:timestamptz,timestamp:2528 2976:uuid,uuid:2955 2992:record,record:2985
   3244:jsonb,jsonb:4041
   3628:tsvector,tsvector:3617 3675:tsquery,tsquery:3663
+  1204:inet,inet:922 1223:macaddr,macaddr:832 3365:macaddr8,macaddr8:4115
 <> <> = 36:int4,int8:853 85:bool,bool:84 259:name,text:245 265:text,name:252 411:int8,int8:468
   417:int8,int4:475 518:int4,int4:144 519:int2,int2:145 531:text,text:157 538:int2,int4:164 539:int4,int2:165
   608:oid,oid:185 621:float4,float4:288 630:char,char:70 643:name,name:659 644:oidvector,oidvector:619
@@ -79,6 +87,7 @@ _FACTS = r"""
   2539:timestamp,timestamptz:2525 2545:timestamptz,timestamp:2532 2973:uuid,uuid:2959 2989:record,record:2982
   3241:jsonb,jsonb:4038 3315:xid,xid:3308
   3630:tsvector,tsvector:3619 3677:tsquery,tsquery:3665
+  1202:inet,inet:925 1221:macaddr,macaddr:835 3363:macaddr8,macaddr8:4118
 <@ @> - 2752:anyarray,anyarray:2749 3250:jsonb,jsonb:4050
   3694:tsquery,tsquery:3692
 = = <> 15:int4,int8:852 91:bool,bool:60 92:char,char:61 93:name,name:62 94:int2,int2:63 96:int4,int4:65
@@ -92,6 +101,7 @@ _FACTS = r"""
   2536:timestamp,timestamptz:2522 2542:timestamptz,timestamp:2529 2972:uuid,uuid:2956 2988:record,record:2981
   3240:jsonb,jsonb:4043
   3629:tsvector,tsvector:3618 3676:tsquery,tsquery:3664
+  1201:inet,inet:920 1220:macaddr,macaddr:830 3362:macaddr8,macaddr8:4113
 > < <= 59:bool,bool:57 76:int4,int8:855 258:name,text:244 264:text,name:251 413:int8,int8:470
   419:int8,int4:477 520:int2,int2:146 521:int4,int4:147 536:int2,int4:162 537:int4,int2:163 610:oid,oid:1638
   623:float4,float4:291 633:char,char:73 646:oidvector,oidvector:681 662:name,name:657 666:text,text:742
@@ -103,6 +113,7 @@ _FACTS = r"""
   2538:timestamp,timestamptz:2523 2544:timestamptz,timestamp:2530 2975:uuid,uuid:2958 2991:record,record:2984
   3243:jsonb,jsonb:4040
   3632:tsvector,tsvector:3621 3679:tsquery,tsquery:3667
+  1205:inet,inet:923 1224:macaddr,macaddr:833 3366:macaddr8,macaddr8:4116
 >= <= < 82:int4,int8:857 257:name,text:243 263:text,name:250 415:int8,int8:472 430:int8,int4:479
   524:int2,int2:151 525:int4,int4:150 542:int2,int4:168 543:int4,int2:169 612:oid,oid:1639
   625:float4,float4:292 634:char,char:74 648:oidvector,oidvector:680 663:name,name:658 667:text,text:743
@@ -114,7 +125,10 @@ _FACTS = r"""
   2537:timestamp,timestamptz:2524 2543:timestamptz,timestamp:2531 2977:uuid,uuid:2957 2993:record,record:2986
   3245:jsonb,jsonb:4042
   3631:tsvector,tsvector:3620 3678:tsquery,tsquery:3666
+  1206:inet,inet:924 1225:macaddr,macaddr:834 3367:macaddr8,macaddr8:4117
 >> - - 1879:int2,int4:1897 1885:int4,int4:1903 1891:int8,int4:1909
+>> << - 933:inet,inet:929
+>>= <<= - 934:inet,inet:930
 ? - - 3247:jsonb,text:4047
 ?& - - 3249:jsonb,_text:4049
 ?| - - 3248:jsonb,_text:4048
@@ -128,6 +142,7 @@ _FACTS = r"""
 ^ - - 965:float8,float8:232 1038:numeric,numeric:1739
 ^@ - - 3877:text,text:3696
 | | - 1875:int2,int2:1893 1881:int4,int4:1899 1887:int8,int8:1905
+| - - 2636:inet,inet:2629 3149:macaddr,macaddr:3146 3370:macaddr8,macaddr8:4122
 |/ - - 596:,float8:230
 || - - 349:anycompatiblearray,anycompatible:378 374:anycompatible,anycompatiblearray:379
   375:anycompatiblearray,anycompatiblearray:383 654:text,text:1258 2018:bytea,bytea:2011
@@ -136,6 +151,7 @@ _FACTS = r"""
 ||/ - - 597:,float8:231
 ~ - !~ 639:name,text:79 641:text,text:1254 1055:bpchar,text:1658
 ~ - - 1877:,int2:1895 1883:,int4:1901 1889:,int8:1907
+  2634:,inet:2627 3147:,macaddr:3144 3368:,macaddr8:4120
 ~* - !~* 1226:name,text:1240 1228:text,text:1238 1234:bpchar,text:1656
 ~<=~ ~>=~ ~>~ 2315:text,text:2161
 ~<~ ~>~ ~>=~ 2314:text,text:2160

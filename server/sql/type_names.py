@@ -20,7 +20,7 @@ _ALIASES = {
 _UNSUPPORTED = {
     name: name
     for name in (
-        "money", "xml", "inet", "cidr", "macaddr", "macaddr8", "point", "line", "lseg", "box", "path", "polygon",
+        "money", "xml", "point", "line", "lseg", "box", "path", "polygon",
         "circle", "int4range", "int8range", "numrange", "daterange", "tsrange",
         "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
         "tstzmultirange", "bit", "pg_lsn", "txid_snapshot", "pg_snapshot",

@@ -2,8 +2,8 @@
 
 Values in Python: bool; int for int2/4/8, oid and date (days since 2000-01-01), time (µs), timestamp and
 timestamptz (µs since 2000-01-01, UTC); float; Decimal whose exponent is the display scale; str; bytes (also
-uuid); `Interval`; timetz as (µs, seconds west); `Array`; tuple for record; `Jsonb`; `TsVector`; `TsQuery`; None
-for NULL.
+uuid, macaddr, macaddr8); `Interval`; timetz as (µs, seconds west); `Inet` (also cidr); `Array`; tuple for record;
+`Jsonb`; `TsVector`; `TsQuery`; None for NULL.
 """
 
 from collections.abc import Callable
@@ -79,9 +79,13 @@ _FACTS = """
 29|cid|cid|1012|U|f|4|t|i|p|b|0
 114|json|json|199|U|f|-1|f|i|x|b|0
 194|pg_node_tree|pg_node_tree|0|Z|f|-1|f|i|x|b|100
+650|cidr|cidr|651|I|f|-1|f|i|m|b|0
 700|float4|real|1021|N|f|4|t|i|p|b|0
 701|float8|double precision|1022|N|t|8|t|d|p|b|0
 705|unknown|unknown|0|X|f|-2|f|c|p|p|0
+774|macaddr8|macaddr8|775|U|f|8|f|i|p|b|0
+829|macaddr|macaddr|1040|U|f|6|f|i|p|b|0
+869|inet|inet|1041|I|t|-1|f|i|m|b|0
 1042|bpchar|character|1014|S|f|-1|f|i|x|b|100
 1043|varchar|character varying|1015|S|f|-1|f|i|x|b|100
 1082|date|date|1182|D|f|4|t|i|p|b|0

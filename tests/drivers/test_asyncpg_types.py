@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import ipaddress
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -101,6 +102,35 @@ def test_arrays_and_rows(server: Server, postgres: Postgres) -> None:
 
     ours = asyncio.run(ask(server.port, "admin"))
     assert repr(ours) == repr(asyncio.run(ask(postgres.port, postgres.user)))
+
+
+QUERIED: dict[str, list[Any]] = {
+    "inet": [
+        ipaddress.ip_address("127.0.0.1"), ipaddress.ip_interface("10.1.2.3/8"), ipaddress.ip_interface("fe80::1/64"),
+    ],
+    "cidr": [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::/0"), ipaddress.ip_network("::1/128")],
+    "macaddr": ["08:00:2b:01:02:03", "ff:ff:ff:ff:ff:ff"],
+    "macaddr8": ["08:00:2b:01:02:03:04:05", "08:00:2b:ff:fe:01:02:03"],
+}  # fmt: skip
+"""Of types that no column has."""
+
+
+@pytest.mark.parametrize("kind", QUERIED)
+def test_types_of_queries_only(kind: str, server: Server, postgres: Postgres) -> None:
+    async def ask(port: int, user: str) -> list[Any]:
+        connection = await connect(port, user)
+        values = QUERIED[kind]
+        try:
+            same = [await connection.fetchval(f"SELECT $1::{kind}", value) for value in values]
+            listed = await connection.fetchval(f"SELECT $1::{kind}[]", [*values, None])
+            query = f"SELECT v FROM unnest($1::{kind}[]) v WHERE v > $2 ORDER BY v DESC"
+            return [same, listed, await connection.fetch(query, values, values[0])]
+        finally:
+            await connection.close()
+
+    ours = asyncio.run(ask(server.port, "admin"))
+    assert repr(ours) == repr(asyncio.run(ask(postgres.port, postgres.user)))
+    assert ours[0] == QUERIED[kind]
 
 
 INFERRED = [

@@ -1066,3 +1066,14 @@ SELECT uuid(b) FROM t
 SELECT int4(b) FROM t
 SELECT date('2020-01-01'), date(b) FROM t
 SELECT '{}'::json[] AS x ORDER BY x
+-- networks
+SELECT $1::inet, $2::cidr, host($3), inet '1.2.3.4' << $4, network($5) = $6, $7 + inet '1.2.3.4', inet '1.2.3.4' - $8
+SELECT inet '1.2.3.4' = ANY ($1), $1::inet[] || cidr '10/8', abbrev($2), set_masklen($3, $4)
+SELECT inet '1.2.3.4' + $1::int, max($2::cidr), min($3::inet), family($3)
+SELECT $1 << $2
+SELECT $1 & $2
+SELECT ~ $1
+SELECT inet('1.2.3.4'), cidr('10/8'), text($1::inet), $2::inet::text, $3::cidr::inet
+SELECT inet '1.2.3.4', cidr('10/8'), host(inet '1.2.3.4'), ARRAY[inet '::1'], inet '1.2.3.4' || 'x'
+SELECT $1::macaddr, $2::macaddr8, trunc($3::macaddr), macaddr '08002b010203' & $4, macaddr8 '08002b010203' = $5, macaddr8_set7bit($6)
+SELECT macaddr '08002b010203' = macaddr8 '08002b010203', trunc($1)

@@ -18,7 +18,7 @@ from tests.sessions import Client, run
 
 _TYPES = [
     *("tsvector", "tsquery", "regconfig", "regdictionary", "anyrange", "anymultirange", "anycompatiblerange"),
-    *("anycompatiblemultirange", "xml", "macaddr", "macaddr8", "bit", "varbit"),
+    *("anycompatiblemultirange", "xml", "bit", "varbit"),
 ]
 _FACTS = """
 SELECT DISTINCT proname FROM pg_proc p

@@ -13,7 +13,7 @@ from tests.postgres import Postgres
 pytestmark = pytest.mark.slow
 
 MISSING_TYPES = {
-    "inet", "pg_lsn", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "_pg_statistic",
+    "pg_lsn", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "_pg_statistic",
 }  # fmt: skip
 """Types that we do not have: their columns, never filled, are text."""
 
