@@ -192,10 +192,13 @@ def _equality(
 
 @binds(ast.DistinctTest)
 def distinct_test(scope: Scope, node: ast.DistinctTest) -> tree.Expr:
+    """A comparison in which NULL is a value; with the word NULL also where the type has no = (PostgreSQL, 9.2).
+
+    A row of NULLs is a value too: unlike IS NOT NULL, IS DISTINCT FROM NULL does not look at the fields.
+    """
     for this, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(this, ast.Literal) and this.kind == "null":
-            arg = transform(scope, other)
-            return tree.NullTest(BOOL, arg, not node.negated, row=is_row(arg.type))
+            return tree.NullTest(BOOL, transform(scope, other), not node.negated)
     left, right = transform(scope, node.left), transform(scope, node.right)
     if isinstance(left, tree.RowExpr) and isinstance(right, tree.RowExpr):
         if len(left.items) != len(right.items):

@@ -9,7 +9,7 @@ from server.catalog.system_casts import CAST_FUNCTIONS
 from server.sql import json_construct, tree
 from server.sql.env import Env
 from server.sql.keywords import quote_ident
-from server.sql.types import BOOL, INT4, NUMERIC, UNKNOWN, Type, format_type
+from server.sql.types import BOOL, INT4, NUMERIC, UNKNOWN, Type, format_type, is_row
 
 _VALUE_FUNCTIONS = frozenset(
     {
@@ -35,6 +35,13 @@ def deparse(expr: tree.Expr, table: Table | None, pretty: bool = False, env: Env
     `pretty` leaves out the brackets that precedence makes unnecessary, as psql's \\d shows it.
     """
     return _BEFORE_LINE.sub("\n", _Printer(table, pretty, env or Env()).expr(expr, False))
+
+
+def null_words(test: tree.NullTest) -> str:
+    """What stands behind its argument: IS NULL of a row would ask for its fields."""
+    if is_row(test.arg.type) and not test.row:
+        return f"IS {'' if test.negated else 'NOT '}DISTINCT FROM NULL"
+    return f"IS {'NOT ' if test.negated else ''}NULL"
 
 
 def deparse_lasting(expr: tree.Expr, table: Table | None) -> str:
@@ -100,8 +107,8 @@ class _Printer:
 
     def _test(self, node: tree.Expr) -> str:
         match node:
-            case tree.NullTest(arg=arg, negated=negated):
-                return self._wrapped(f"{self.expr(arg, True, node)} IS {'NOT ' if negated else ''}NULL")
+            case tree.NullTest(arg=arg):
+                return self._wrapped(f"{self.expr(arg, True, node)} {null_words(node)}")
             case tree.BooleanTest(arg=arg, value=value, negated=negated):
                 shown = f"{self.expr(arg, False, node)} IS {'NOT ' if negated else ''}{value.upper()}"
                 return self._wrapped(shown)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.sql import tree
+from server.sql.deparse import null_words
 from server.sql.env import Env
 from server.sql.tree import Expr
 
@@ -58,7 +59,7 @@ def _array_op(expr: tree.ArrayOp) -> str:
 
 
 def _null_test(expr: tree.NullTest) -> str:
-    return f"({expr_text(expr.arg)} IS {'NOT ' if expr.negated else ''}NULL)"
+    return f"({expr_text(expr.arg)} {null_words(expr)})"
 
 
 def _aggregate(expr: tree.AggregateCall) -> str:

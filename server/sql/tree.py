@@ -156,7 +156,7 @@ class BoolExpr:
 
 @dataclass(frozen=True, slots=True)
 class NullTest:
-    """IS [NOT] NULL; for a row value `row` is True (all fields null / none null)."""
+    """IS [NOT] NULL; for a row value `row` is True (all fields null / none null), or it is IS DISTINCT FROM NULL."""
 
     type: Type
     arg: Expr

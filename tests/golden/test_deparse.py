@@ -17,6 +17,8 @@ from tests.postgres import Postgres
 CHECKS = [
     "a > 0",
     "a > 0 AND b <> 'x'",
+    "ROW(a, b) IS NOT NULL OR ROW(a, b) IS NULL OR a IS DISTINCT FROM NULL",
+    "ROW(a, b) IS DISTINCT FROM NULL AND NULL IS NOT DISTINCT FROM ROW(a, b)",
     "a > 0 AND (b <> 'x' OR f) AND NOT f",
     "(a > 0 OR a < -5) AND a IS NOT NULL",
     "NOT (a > 0 AND f)",
