@@ -12,6 +12,7 @@ import msgspec
 from server.catalog.descriptor import Catalog, Check, Column, Table
 from server.errors import PgError
 from server.sql import ast, types
+from server.sql.ast_walk import walk
 from server.sql.bind_scalar import bind_scalar, generated_places
 from server.sql.deparse import deparse, deparse_lasting
 from server.sql.env import Env, WatchedEnv
@@ -31,7 +32,13 @@ def bind_to_store(
     """
     watched = WatchedEnv(env)
     bound = bind_scalar(expr, table, watched, catalog, target, purpose)
-    return bound, lasting_text(bound, catalog, table, target, purpose) if watched.is_of_the_settings else None
+    may_change = watched.is_of_the_settings or _names_schema(expr)
+    return bound, lasting_text(bound, catalog, table, target, purpose) if may_change else None
+
+
+def _names_schema(expr: ast.Expr) -> bool:
+    """Whether it says which table a column is of with the schema, which may be renamed, or be another one."""
+    return any(isinstance(node, ast.ColumnRef) and len(node.names) > 2 for node in walk(expr))
 
 
 def lasting_text(bound: Expr, catalog: Catalog, table: Table | None, target: _Target, purpose: str) -> str:

@@ -289,11 +289,18 @@ def check_lateral(level: Scope, item: NsItem, at: int) -> None:
         )
 
 
+def _being_made(scope: Scope, schema: str, name: str) -> int:
+    """The oid of a table that CREATE TABLE binds a CHECK of, and that the catalog does not have yet; 0: none."""
+    made_in = scope.state.catalog.schema_names.get(schema)
+    tables = (item.table for item in scope.namespace if item.table is not None)
+    return next((each.oid for each in tables if (each.schema_oid, each.name) == (made_in, name)), 0)
+
+
 def find_item(scope: Scope, schema: str | None, name: str, at: int) -> tuple[Scope, NsItem] | None:
     """A FROM item by its (qualified) name, in this level or an outer one."""
     relation = 0
     if schema is not None:
-        relation = relation_oid(scope, (schema, name))
+        relation = relation_oid(scope, (schema, name)) or _being_made(scope, schema, name)
         if relation == 0:
             return None
     for level in scope.chain():

@@ -130,3 +130,25 @@ COPY whole FROM STDIN;
 3	\N
 \.
 SELECT * FROM whole;
+-- a table's CHECK may say which table it means, with the schema too, though it is made in this very statement
+CREATE SCHEMA s5;
+CREATE TABLE s5.q (id int PRIMARY KEY, n int, CHECK (s5.q.n > q.id AND n IS DISTINCT FROM s5.q.id));
+INSERT INTO s5.q VALUES (1, 2);
+INSERT INTO s5.q VALUES (2, 2);
+CREATE TABLE s5.r (id int PRIMARY KEY, CHECK (public.r.id > 0));
+CREATE TABLE s5.r (id int PRIMARY KEY, CHECK (s5.q.id > 0));
+CREATE TABLE s5.r (id int PRIMARY KEY, n int GENERATED ALWAYS AS (s5.r.id + 1) STORED);
+INSERT INTO s5.r VALUES (1) RETURNING n;
+DROP SCHEMA s5 CASCADE;
+CREATE SCHEMA s5;
+CREATE SCHEMA s6;
+CREATE TABLE s5.q (id int PRIMARY KEY, n int, CHECK (s5.q.n > id), g int GENERATED ALWAYS AS (s5.q.n + 1) STORED);
+ALTER TABLE s5.q ADD CONSTRAINT c CHECK (s5.q.n < 9) NOT VALID;
+ALTER TABLE s5.q SET SCHEMA s6;
+ALTER SCHEMA s6 RENAME TO s7;
+ALTER TABLE s7.q RENAME COLUMN n TO m;
+INSERT INTO s7.q (id, m) VALUES (1, 2) RETURNING *;
+INSERT INTO s7.q (id, m) VALUES (1, 1);
+INSERT INTO s7.q (id, m) VALUES (1, 10);
+DROP SCHEMA s7 CASCADE;
+DROP SCHEMA s5;
