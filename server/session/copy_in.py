@@ -11,7 +11,7 @@ from server.catalog.ddl_index import attnum
 from server.catalog.descriptor import Table
 from server.errors import PgError
 from server.pgwire import codec
-from server.session import foreign
+from server.session import foreign, injecting
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Work
 from server.sql import ast, types
@@ -321,12 +321,14 @@ class _BinaryIn(CopyIn):
         return values
 
 
-def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> None:
+def start(session: SqlSession, statement: ast.CopyStmt, txn: Transaction, options: Options) -> Work:
     """CopyInResponse; the data comes to `session.copy`. Raises PgError."""
     if statement.relation is None:
         raise PgError("42601", "COPY query FROM is not supported")
     session.meet(txn.catalog, ast.ParsedStatement(ast.SelectStmt(from_=(statement.relation,)), ""))
     table = ddl.find_table(txn.catalog, session.env, statement.relation)
+    if session.node.desk.armed:
+        yield from injecting.at_statement(session, [table.oid], writes=True)
     condition = _bound_where(session, statement, txn, table)
     places = columns_of(table, statement.columns)
     into_columns = Access(table.oid, "a", inserted=frozenset(place + 1 for place in places))

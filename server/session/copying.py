@@ -31,7 +31,7 @@ def start(session: SqlSession, parsed: ast.ParsedStatement, txn: Transaction) ->
     assert isinstance(statement, ast.CopyStmt)
     options = read_options(statement.options, statement.from_)
     if statement.from_:
-        copy_in.start(session, statement, txn, options)
+        yield from copy_in.start(session, statement, txn, options)
     else:
         yield from _copy_out(session, parsed, statement, txn, options)
 

@@ -6,12 +6,12 @@ real thing.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adjudicator.messages import Aborted, Reason
-from server.catalog.descriptor import Catalog
+from server.catalog.descriptor import Catalog, Oid
 from server.errors import ConnectionDropped, conflict, schema_changed
 from server.session.reasons import Refusal, explain
 from server.session.transaction import size_error
@@ -50,14 +50,13 @@ def at_commit(session: SqlSession, txn: Transaction) -> Work:
     raise refusal
 
 
-def at_statement(session: SqlSession, prepared: Prepared) -> Work:
-    """Before a query or a change of rows begins."""
+def at_statement(session: SqlSession, used: Sequence[Oid], *, writes: bool) -> Work:
+    """Before a query or a change of rows, which uses these tables, begins."""
     if not session.node.desk.armed & Point.STATEMENT:
         return
     txn = session.txn
     assert txn is not None
-    tables = _names(prepared.used, txn.catalog)
-    fault = yield from _asked(session, Point.STATEMENT, tables, writes=prepared.modifies)
+    fault = yield from _asked(session, Point.STATEMENT, _names(used, txn.catalog), writes=writes)
     if fault is None:
         return
     if fault.kind == "row_limit":
@@ -71,14 +70,19 @@ def at_statement(session: SqlSession, prepared: Prepared) -> Work:
 
 
 def delayed(
-    session: SqlSession, prepared: Prepared, params: list[Any], formats: tuple[int, ...], txn: Transaction
+    session: SqlSession,
+    prepared: Prepared,
+    params: list[Any],
+    formats: tuple[int, ...],
+    txn: Transaction,
+    description: bytes | None,
 ) -> Work:
     """A statement that is one call, after what is to be done before it."""
     from server.session import observing
     from server.session.portal import run_at_once
 
     yield from observing.before(session, prepared)
-    work = run_at_once(session, prepared, params, formats, txn, is_delayed=True)
+    work = run_at_once(session, prepared, params, formats, txn, description, is_delayed=True)
     if work is not None:
         yield from work
 
@@ -93,7 +97,7 @@ def _asked(
     return fault
 
 
-def _names(oids: set[int] | tuple[int, ...], catalog: Catalog) -> tuple[str, ...]:
+def _names(oids: Iterable[Oid], catalog: Catalog) -> tuple[str, ...]:
     """The tables among these oids of tables and indexes, as schema.name."""
     found: dict[str, None] = {}
     for oid in oids:

@@ -21,7 +21,7 @@ def before(session: SqlSession, prepared: Prepared) -> Work:
     if prepared.observes:
         yield from observe(session)
     elif session.node.desk.armed:
-        yield from injecting.at_statement(session, prepared)
+        yield from injecting.at_statement(session, prepared.used, writes=prepared.modifies)
 
 
 def observe(session: SqlSession) -> Work:

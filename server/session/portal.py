@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from server.errors import PgError
+from server.pgwire import codec
 from server.session import injecting, observing
-from server.session.prepared import Prepared
+from server.session.prepared import Prepared, expand_formats
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Work
 from server.sql.context import Context
@@ -21,10 +23,20 @@ LONGEST_SLEEP_S = 60.0
 """A timer lives no longer, also that of a pg_sleep which was cancelled."""
 
 
+class Given(NamedTuple):
+    """What a Bind message says."""
+
+    portal: str
+    statement: str
+    formats: Sequence[int]
+    values: Sequence[bytes | None]
+    result_formats: Sequence[int]
+
+
 class Portal:
     """A bound statement, and where its execution stands."""
 
-    __slots__ = ("ctx", "done", "formats", "params", "prepared", "rest", "rows")
+    __slots__ = ("ctx", "description", "done", "formats", "params", "prepared", "rest", "rows")
 
     def __init__(self, prepared: Prepared, params: list[Any], formats: tuple[int, ...]) -> None:
         self.prepared = prepared
@@ -35,7 +47,34 @@ class Portal:
         """Batches of result rows, once it runs."""
         self.rest: list[Any] = []
         """Rows of the last batch that the row limit held back."""
+        self.description: bytes | None = None
+        """Of a simple query: the RowDescription that goes before its rows."""
         self.done = False
+
+    def die(self) -> None:
+        """Its transaction is aborted: nothing is left of it but its name, until ROLLBACK (AtAbort_Portals)."""
+        self.ctx, self.rows, self.rest, self.done = None, iter(()), [], True
+
+
+def refuse_bind(
+    session: SqlSession, portal: str, statement: str, formats: Sequence[int], values: Sequence[bytes | None]
+) -> None:
+    """What speaks against a Bind, in PostgreSQL's order (exec_bind_message). Raises PgError 08P01, 25P02, 42P03."""
+    prepared = session.statement(statement)
+    prepared.check_count(statement, formats, values)
+    if session.status == b"E":
+        session.refuse_aborted(prepared.statement)
+    if portal and portal in session.portals:
+        raise PgError("42P03", f'cursor "{portal}" already exists')
+
+
+def bind_portal(session: SqlSession, prepared: Prepared, given: Given) -> None:
+    """Make the portal. Raises PgError 08P01, and what the values' types raise."""
+    params = prepared.decode(given.statement, given.formats, given.values, session.env)
+    columns = prepared.columns
+    shape = expand_formats(given.result_formats, len(columns)) if columns or given.result_formats else ()
+    session.portals[given.portal] = Portal(prepared, params, shape)
+    session.out.append(codec.BIND_COMPLETE)
 
 
 def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
@@ -52,8 +91,10 @@ def run_portal(session: SqlSession, portal: Portal, max_rows: int) -> Work:
             txn.view() if max_rows else txn, portal.params, portal.prepared.accesses
         )
         portal.rows = prepared.plan.run(portal.ctx)
-        if max_rows and prepared.modifies:
+        if prepared.modifies and (max_rows or prepared.returns_rows):
             yield from _run_to_end(session, portal, txn)
+        if portal.description is not None:
+            session.out.append(portal.description)
     session.ctx = ctx = portal.ctx
     encode = prepared.encoder(portal.formats, session.env)
     sent = 0
@@ -109,18 +150,24 @@ def run_at_once(
     params: list[Any],
     formats: tuple[int, ...],
     txn: Transaction,
+    description: bytes | None = None,
     is_delayed: bool = False,
 ) -> Work | None:
-    """A statement that is one call, with all its rows. `is_delayed`: what comes before it is done."""
+    """A statement that is one call, with all its rows. `description`: see Portal; `is_delayed`: what comes before
+    it is done."""
     if (prepared.asks or session.node.desk.armed) and not is_delayed:
-        return injecting.delayed(session, prepared, params, formats, txn)
+        return injecting.delayed(session, prepared, params, formats, txn, description)
     ctx = session.new_context(txn, params, prepared.accesses)
     if session.user != "admin":
         session.check_privileges(prepared)
     session.count_statement(prepared, txn)
+    out = session.out
+    if description is not None and not prepared.modifies:
+        out.append(description)
     rows = prepared.plan.point(ctx)  # type: ignore[union-attr,misc]
+    if description is not None and prepared.modifies:
+        out.append(description)
     if rows:
-        out = session.out
         encode = prepared.encoder(formats, session.env)
         for row in rows:
             out.append(encode(row))
@@ -161,8 +208,8 @@ def retract(out: list[bytes], message: bytes) -> None:
 
 
 def tag_of(prepared: Prepared, ctx: Context | None, rows: int) -> str:
-    """The command tag: what was modified, or how many rows were sent."""
+    """The command tag: what was modified, or how many rows were sent, by this Execute (PortalRun)."""
     if prepared.tag == "SELECT":
         return f"SELECT {rows}"
-    affected = ctx.affected if ctx is not None else 0
+    affected = rows if prepared.returns_rows else ctx.affected if ctx is not None else 0
     return f"INSERT 0 {affected}" if prepared.tag == "INSERT" else f"{prepared.tag} {affected}"

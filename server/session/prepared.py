@@ -15,6 +15,7 @@ from server.sql.env import Env
 from server.sql.exec_node import Node
 from server.sql.foreign_keys import tables_behind
 from server.sql.tree import Access, OutputColumn
+from server.sql.type_io import LEFTOVER
 from server.sql.types import Type
 
 Encoder = Callable[[Sequence[Any]], bytes]
@@ -172,15 +173,30 @@ class Prepared:
             )
         return found
 
-    def decode(self, formats: Sequence[int], values: Sequence[bytes | None], env: Env) -> list[Any]:
-        """The client's parameters as Python values; raises PgError, 08P01 for a wrong number of them."""
+    @property
+    def statement(self) -> ast.Statement | None:
+        """Its parse tree; None: the empty statement."""
+        return self.parsed.statement if self.parsed is not None else None
+
+    def check_count(self, name: str, formats: Sequence[int], values: Sequence[bytes | None]) -> None:
+        """PgError 08P01 for values, or formats of these, that are more or fewer than the parameters."""
+        count = len(values)
+        message = ""
+        if len(formats) > 1 and len(formats) != count:
+            message = f"bind message has {len(formats)} parameter formats but {count} parameters"
+        elif count != self._client:
+            message = f'bind message supplies {count} parameters, but prepared statement "{name}" '
+            message += f"requires {self._client}"
+        if message:
+            raise PgError("08P01", message)
+
+    def decode(
+        self, name: str, formats: Sequence[int], values: Sequence[bytes | None], env: Env
+    ) -> list[Any]:
+        """The client's parameters as Python values; `name`: the statement's, for the error. Raises PgError."""
         client = self._client
-        if len(values) != client:
-            raise PgError(
-                "08P01",
-                f"bind message supplies {len(values)} parameters, but prepared statement "
-                f'"" requires {client}',
-            )
+        if len(values) != client or len(formats) > 1:
+            self.check_count(name, formats, values)
         if not client:
             return []
         key = tuple(formats)
@@ -189,7 +205,10 @@ class Prepared:
             decoders = self._make_decoders(key, client, env)
             if not self._reads_moment or 0 not in expand_formats(key, client):
                 self._decoders[key] = decoders
-        return [None if raw is None else decoder(raw) for decoder, raw in zip(decoders, values)]
+        try:
+            return [None if raw is None else decoder(raw) for decoder, raw in zip(decoders, values)]
+        except PgError as error:
+            raise _named(error, values, decoders) from None
 
     def _make_decoders(self, formats: tuple[int, ...], count: int, env: Env) -> list[Decoder]:
         spread = expand_formats(formats, count)
@@ -197,6 +216,18 @@ class Prepared:
             types.binary_decoder(each, -1, env) if binary else types.text_decoder(each, -1, env)
             for each, binary in zip(self.param_types, spread)
         ]
+
+
+def _named(error: PgError, values: Sequence[bytes | None], decoders: Sequence[Decoder]) -> PgError:
+    """The error of a parameter's decoder; of bytes left over it is said which parameter has them."""
+    if error.message != LEFTOVER:
+        return error
+    for number, (raw, decoder) in enumerate(zip(values, decoders), 1):
+        try:
+            _ = None if raw is None else decoder(raw)
+        except PgError:
+            return PgError("22P03", f"{LEFTOVER} in bind parameter {number}")
+    return error
 
 
 NOWHERE = Catalog(0, 0, 0, {}, {}, {}, {}, {}, {}, {})

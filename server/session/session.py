@@ -19,8 +19,17 @@ from server.session import planning, preparing, reasons, rebase
 from server.session.committing import adjudicate
 from server.session.environment import SessionEnv, cluster_of
 from server.session.planning import LONG_SHAPE, aside
-from server.session.portal import SLICE_S, Portal, retract, run_at_once, run_portal
-from server.session.prepared import Prepared, expand_formats
+from server.session.portal import (
+    SLICE_S,
+    Given,
+    Portal,
+    bind_portal,
+    refuse_bind,
+    retract,
+    run_at_once,
+    run_portal,
+)  # fmt: skip
+from server.session.prepared import Prepared
 from server.session.settings import ALL, Settings
 from server.session.transaction import Transaction
 from server.session.work import SLICE, Slice, Wait, Work
@@ -81,6 +90,7 @@ class SqlSession:
         """CommandComplete of the implicit transaction's last statement, retracted if its commit fails."""
         self.state = "idle"
         self.observed = NOTHING  # what the views of schema opendsql show
+        self.several = False  # the simple query at hand has several statements
         self.query_text = ""
 
     # --- connection's calls: identity and ends ---
@@ -118,7 +128,8 @@ class SqlSession:
         else:
             self.txn = Transaction(txn.versions, txn.catalog, txn.start_ts, txn.limits)
             self.status = b"E"
-            self.portals.clear()
+            for portal in self.portals.values():
+                portal.die()
 
     # --- simple query ---
 
@@ -168,9 +179,8 @@ class SqlSession:
         """A statement that is one call: no portal, and no generator unless there is something to wait for."""
         txn = self.txn or self.begin(implicit=True)
         formats = (0,) * len(prepared.columns)
-        if prepared.returns_rows:
-            self.out.append(prepared.row_description(formats))
-        work = run_at_once(self, prepared, params, formats, txn)
+        description = prepared.row_description(formats) if prepared.returns_rows else None
+        work = run_at_once(self, prepared, params, formats, txn, description)
         return self.sync() if work is None else self._finish_later(work)
 
     def _finish_later(self, work: Work) -> Work:
@@ -197,6 +207,7 @@ class SqlSession:
         self, statements: list[ast.ParsedStatement], text: str | None, lifted: scanner.Lifted | None
     ) -> Work:
         until = time.monotonic() + SLICE_S
+        self.several = text is None
         for place, parsed in enumerate(statements, 1):
             if time.monotonic() > until:
                 yield SLICE
@@ -225,6 +236,7 @@ class SqlSession:
         yield from self._run_whole(prepared, params)
 
     def _query_work(self, prepared: Prepared, params: list[Any]) -> Work:
+        self.several = False
         if prepared.plan is None:
             yield from self._utility(prepared.parsed)  # type: ignore[arg-type]
         else:
@@ -240,7 +252,7 @@ class SqlSession:
         """RowDescription, all rows, CommandComplete: a statement of a simple query."""
         portal = Portal(prepared, params, (0,) * len(prepared.columns))
         if prepared.returns_rows:
-            self.out.append(prepared.row_description(portal.formats))
+            portal.description = prepared.row_description(portal.formats)
         yield from run_portal(self, portal, 0)
 
     # --- extended protocol ---
@@ -248,8 +260,8 @@ class SqlSession:
     def parse(self, name: str, sql: str, oids: Sequence[int]) -> Work | None:
         """Make a prepared statement."""
         self.query_text = sql
-        if name and name in self.statements:
-            raise PgError("42P05", f'prepared statement "{name}" already exists')
+        if not name:
+            self.statements.pop("", None)
         if len(self.statements) >= MAX_STATEMENTS:
             raise PgError("54000", "too many prepared statements")
         key = sql if not oids else f"{sql}\0{','.join(map(str, oids))}"
@@ -266,6 +278,8 @@ class SqlSession:
         self._parsed(name, prepared)
 
     def _parsed(self, name: str, prepared: Prepared) -> None:
+        if name and name in self.statements:
+            raise PgError("42P05", f'prepared statement "{name}" already exists')
         self.statements[name] = prepared
         self.out.append(codec.PARSE_COMPLETE)
 
@@ -288,48 +302,26 @@ class SqlSession:
     ) -> Work | None:
         """Make a portal."""
         prepared = self.statements.get(statement) or self.statement(statement)
-        if portal and portal in self.portals:
-            raise PgError("42P03", f'cursor "{portal}" already exists')
-        if prepared.parsed is not None:
-            if self.status == b"E":
-                self.refuse_aborted(prepared.parsed.statement)
-            if prepared.plan is not None or prepared.param_types:
-                txn = self.txn or self.begin(implicit=True)
-                if prepared.catalog is not txn.catalog:
-                    return self._bind_again(portal, statement, formats, values, result_formats)
-        self._bound(portal, prepared, formats, values, result_formats)
+        if self.status == b"E" or portal in self.portals:
+            refuse_bind(self, portal, statement, formats, values)
+        given = Given(portal, statement, formats, values, result_formats)
+        if prepared.parsed is not None and (prepared.plan is not None or prepared.param_types):
+            txn = self.txn or self.begin(implicit=True)
+            if prepared.catalog is not txn.catalog:
+                return self._bind_again(given, txn.catalog)
+        bind_portal(self, prepared, given)
         return None
 
-    def _bind_again(
-        self,
-        portal: str,
-        statement: str,
-        formats: Sequence[int],
-        values: Sequence[bytes | None],
-        result_formats: Sequence[int],
-    ) -> Work:
-        assert self.txn is not None
-        prepared = yield from planning.prepare_again(self, self.statement(statement), self.txn.catalog)
-        self.statements[statement] = prepared
-        self._bound(portal, prepared, formats, values, result_formats)
-
-    def _bound(
-        self,
-        portal: str,
-        prepared: Prepared,
-        formats: Sequence[int],
-        values: Sequence[bytes | None],
-        result_formats: Sequence[int],
-    ) -> None:
-        params = prepared.decode(formats, values, self.env)
-        columns = prepared.columns
-        shape = expand_formats(result_formats, len(columns)) if columns or result_formats else ()
-        self.portals[portal] = Portal(prepared, params, shape)
-        self.out.append(codec.BIND_COMPLETE)
+    def _bind_again(self, given: Given, catalog: Catalog) -> Work:
+        prepared = yield from planning.prepare_again(self, self.statement(given.statement), catalog)
+        self.statements[given.statement] = prepared
+        bind_portal(self, prepared, given)
 
     def describe_statement(self, name: str) -> Work | None:
         """ParameterDescription and RowDescription or NoData."""
         prepared = self.statement(name)
+        if self.status == b"E" and prepared.returns_rows:
+            self.refuse_aborted(prepared.statement)
         self.out.append(prepared.parameter_description)
         self.out.append(prepared.row_description((0,) * len(prepared.columns)))
         return None
@@ -337,6 +329,8 @@ class SqlSession:
     def describe_portal(self, name: str) -> Work | None:
         """RowDescription or NoData."""
         portal = self.portals.get(name) or self._portal(name)
+        if self.status == b"E" and portal.prepared.returns_rows:
+            self.refuse_aborted(portal.prepared.statement)
         self.out.append(portal.prepared.row_description(portal.formats))
         return None
 
@@ -355,7 +349,7 @@ class SqlSession:
             return None
         if self.status == b"E":
             self.refuse_aborted(prepared.parsed.statement)
-        if found.done and not prepared.is_query:
+        if found.done and (prepared.plan is None or not prepared.returns_rows):
             raise PgError("55000", f'portal "{portal}" cannot be run')
         if self.txn is not None:
             self.env.start_statement()
@@ -382,6 +376,8 @@ class SqlSession:
         txn = self.txn
         if txn is None or not txn.implicit:
             self._complete = None
+            if txn is None and self.portals:
+                self.portals.clear()
             return None
         if not txn.writes and not txn.locks and txn.catalog is self.node.catalog(self.cluster):
             self._end(committed=True)
@@ -486,13 +482,10 @@ class SqlSession:
         self.settings.begin()
         return txn
 
-    def begin_block(self, read_only: bool | None) -> None:
-        """BEGIN: open a block, or turn the implicit transaction into one; None: as the session's others."""
-        if self.txn is None:
-            self.begin(implicit=False)
-        assert self.txn is not None
-        self.txn.implicit = False
-        self.txn.read_only = self.env.read_only if read_only is None else read_only
+    def begin_block(self) -> None:
+        """BEGIN: open a block, or turn the implicit transaction into one."""
+        txn = self.txn or self.begin(implicit=False)
+        txn.implicit = False
         self.status = b"T"
 
     def commit(self) -> Work:
@@ -576,7 +569,7 @@ class SqlSession:
             if prepared.parsed is not None and prepared.plan is not None:
                 self.statements[name] = prepared.stale()
 
-    def refuse_aborted(self, statement: ast.Statement) -> None:
+    def refuse_aborted(self, statement: ast.Statement | None) -> None:
         if self.status == b"E" and not (
             isinstance(statement, ast.TransactionStmt) and statement.kind in ("commit", "rollback")
         ):

@@ -45,7 +45,6 @@ from server.session.session import SqlSession
 from server.session.settings import Saved
 from server.session.transaction import Transaction
 from server.sql import ast
-from server.sql.context import Context
 from server.sql.foreign_writer import new_checks
 from server.sql.parse import parse
 from server.sql.row_type import ROW_OIDS, RowType, array_of, row_type
@@ -53,7 +52,7 @@ from server.sql.tree import OutputColumn
 from server.sql.types import BY_OID, Type
 from server.testing.desk import Running
 
-VERSION = 1
+VERSION = 2
 STATE_LIMIT = 16 << 20
 """Bytes of one suspended session: a transaction at its size limit, and what else a session has."""
 LOST = "the transaction was lost with the process that ran it, please retry"
@@ -105,7 +104,6 @@ class _Portal(msgspec.Struct, frozen=True, array_like=True):
     statement: _Statement
     formats: tuple[int, ...]
     is_done: bool
-    affected: int
 
 
 class _Transaction(msgspec.Struct, frozen=True, array_like=True):
@@ -279,7 +277,7 @@ class Bereft(SqlSession):
 
     is_told = False
 
-    def refuse_aborted(self, statement: ast.Statement) -> None:
+    def refuse_aborted(self, statement: ast.Statement | None) -> None:
         """The first statement fails with 40001, whatever it is, but for ROLLBACK; after COMMIT no block is left."""
         ended = statement.kind if isinstance(statement, ast.TransactionStmt) else ""
         if self.status == b"E" and not self.is_told:
@@ -341,9 +339,9 @@ def resume(
     session.env.now = state.now
     session.statements = {name: _prepared(each) for name, each in state.statements.items()}
     for each in state.portals:
-        session.portals[each.name] = _at_its_end(session, each)
+        session.portals[each.name] = _at_its_end(each)
     if is_bereft:
-        session.begin_block(False)
+        session.begin_block()
         session.status = b"E"
     return session
 
@@ -391,18 +389,14 @@ def long_texts(session: SqlSession) -> Callable[[], None] | None:
 
 
 def _portal(name: str, portal: Portal) -> _Portal:
-    affected = portal.ctx.affected if portal.ctx is not None else 0
-    return _Portal(name, _statement(portal.prepared), portal.formats, portal.done, affected)
+    return _Portal(name, _statement(portal.prepared), portal.formats, portal.done)
 
 
-def _at_its_end(session: SqlSession, saved: _Portal) -> Portal:
+def _at_its_end(saved: _Portal) -> Portal:
     portal = Portal(_prepared(saved.statement), [], saved.formats)
     portal.done = saved.is_done
-    if not saved.is_done and session.txn is not None:
-        txn = session.txn
+    if not saved.is_done:
         portal.rows = iter(())
-        portal.ctx = Context(txn, (), session.env, txn.catalog, txn.limits.query_memory_bytes)
-        portal.ctx.affected = saved.affected
     return portal
 
 

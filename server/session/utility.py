@@ -86,14 +86,22 @@ def _transaction(session: SqlSession, statement: ast.TransactionStmt, portal: Po
     else:
         _rollback(session)
         session.complete("ROLLBACK")
+    if session.txn is None:
+        session.portals.clear()
 
 
 def _begin(session: SqlSession, options: dict[str, object]) -> None:
+    """Its options hold also where a block is open already (standard_ProcessUtility). Raises PgError 25001."""
     if session.status == b"T":
         warn(session, PgError("25001", "there is already a transaction in progress"))
-        return
-    read_only = options.get("read only")
-    session.begin_block(None if read_only is None else bool(read_only))
+    else:
+        session.begin_block()
+    txn, read_only = session.txn, options.get("read only")
+    assert txn is not None
+    if read_only is not None:
+        if not read_only and txn.read_only and txn.queries:
+            raise PgError("25001", "transaction read-write mode must be set before any query")
+        txn.read_only = bool(read_only)
 
 
 def _commit(session: SqlSession) -> Work:
@@ -115,11 +123,17 @@ def _rollback(session: SqlSession) -> None:
         session.rollback()
 
 
+def _warn_outside(session: SqlSession, portal: Portal | None, command: str) -> None:
+    """25P01 unless the command is in a block, of BEGIN or of a query with several statements; a pipeline is none
+    (CheckTransactionBlock)."""
+    if session.status == b"I" and not (session.several and portal is None):
+        warn(session, PgError("25P01", f"{command} can only be used in transaction blocks"))
+
+
 def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, portal: Portal | None) -> Work:
-    if session.status == b"I":
-        warn(session, PgError("25P01", "SET CONSTRAINTS can only be used in transaction blocks"))
-    elif session.txn is not None:
-        yield from foreign.set_constraints(session, session.txn, statement)
+    _warn_outside(session, portal, "SET CONSTRAINTS")
+    txn = session.txn or session.begin(implicit=True)
+    yield from foreign.set_constraints(session, txn, statement)
     session.complete("SET CONSTRAINTS")
 
 
@@ -128,8 +142,8 @@ def _set_constraints(session: SqlSession, statement: ast.ConstraintsSetStmt, por
 
 def _set(session: SqlSession, statement: ast.VariableSetStmt, portal: Portal | None) -> Work:
     kind, name = statement.kind, statement.name
-    if statement.local and (session.txn is None or (portal is not None and session.txn.implicit)):
-        warn(session, PgError("25P01", "SET LOCAL can only be used in transaction blocks"))
+    if statement.local:
+        _warn_outside(session, portal, "SET LOCAL")
     if session.txn is None:
         session.begin(implicit=True)
     if kind == "reset all":
@@ -262,7 +276,8 @@ def _ddl(session: SqlSession, statement: Any, portal: Portal | None) -> Work:
 
 
 def _deallocate(session: SqlSession, statement: ast.DeallocateStmt, portal: Portal | None) -> Work:
-    session.statements.clear()
+    """All that have a name (DropAllPreparedStatements)."""
+    session.statements = {name: each for name, each in session.statements.items() if not name}
     session.complete("DEALLOCATE ALL")
     return
     yield

@@ -6,7 +6,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_UP, Context, Decima
 
 from server.errors import PgError
 from server.sql.env import Env
-from server.sql.type_io import SPACES, Io, bad_syntax
+from server.sql.type_io import LEFTOVER, SPACES, Io, bad_syntax
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_HALF_UP, traps=[])
 """Arithmetic that never rounds; results with endless fractions are the caller's to avoid."""
@@ -184,7 +184,7 @@ def numeric_recv(data: bytes, typmod: int, env: Env) -> Decimal:
     if len(data) < _HEAD.size + 2 * count:
         raise PgError("08P01", "insufficient data left in message")
     if len(data) > _HEAD.size + 2 * count:
-        raise PgError("22P03", "incorrect binary data format")
+        raise PgError("22P03", LEFTOVER)
     digits = struct.unpack_from(f"!{count}h", data, _HEAD.size)
     if any(not 0 <= digit < 10_000 for digit in digits):
         raise PgError("22P03", 'invalid digit in external "numeric" value')

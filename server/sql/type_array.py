@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from server.errors import PgError
 from server.sql.env import Env
 from server.sql.sizes import MAX_ELEMENTS, elements_fit, scannable, text_fits
-from server.sql.type_io import SPACES, Io
+from server.sql.type_io import LEFTOVER, SPACES, Io, in_part
 
 if TYPE_CHECKING:
     from server.sql.types import Type
@@ -323,10 +323,13 @@ def array_io(element: "Type") -> Io:
                 continue
             if size < 0 or at + size > len(data):
                 raise PgError("22P03", "insufficient data left in message")
-            elements.append(element.receive(data[at : at + size], typmod, env))
+            try:
+                elements.append(element.receive(data[at : at + size], typmod, env))
+            except PgError as error:
+                raise in_part(error, f"array element {len(elements) + 1}") from None
             at += size
         if at != len(data):
-            raise PgError("22P03", "incorrect binary data format")
+            raise PgError("22P03", LEFTOVER)
         return Array(elements, dims, lowers)
 
     def array_send(value: Array, env: Env) -> bytes:

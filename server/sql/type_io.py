@@ -26,8 +26,15 @@ class Io(NamedTuple):
     unpack: Callable[[Any], Any] | None = None
 
 
+LEFTOVER = "incorrect binary data format"
+"""The message, 22P03, for a binary form with more bytes than the value has: who holds the value says where."""
 SPACES = " \t\n\r\v\f"
 """What C's isspace accepts in the C locale."""
+
+
+def in_part(error: PgError, part: str) -> PgError:
+    """The error of a part's receive function, as the whole's reports it (ReadArrayBinary, record_recv)."""
+    return PgError("22P03", f"improper binary format in {part}") if error.message == LEFTOVER else error
 
 
 def bad_syntax(name: str, text: str) -> PgError:
@@ -48,7 +55,7 @@ def fixed(
             return unpack(data)
         if len(data) < size:
             raise PgError("08P01", short)
-        raise PgError("22P03", "incorrect binary data format")
+        raise PgError("22P03", LEFTOVER)
 
     return read
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql.env import Env
-from server.sql.type_io import SPACES, Io
+from server.sql.type_io import LEFTOVER, SPACES, Io, in_part
 
 _SPECIAL = frozenset('(),"\\ \t\n\r\v\f')
 
@@ -135,10 +135,13 @@ def _receive(made: type[Record], typmods: Sequence[int], data: bytes, env: Env) 
             raise PgError("42804", message)
         if size < -1 or place + size > len(data):
             raise PgError("08P01", "insufficient data left in message")
-        items.append(None if size == -1 else field.receive(data[place : place + size], typmod, env))
+        try:
+            items.append(None if size == -1 else field.receive(data[place : place + size], typmod, env))
+        except PgError as error:
+            raise in_part(error, f"record column {number}") from None
         place += max(size, 0)
     if place != len(data):
-        raise PgError("22P03", "incorrect binary data format")
+        raise PgError("22P03", LEFTOVER)
     return made(items)
 
 

@@ -291,7 +291,6 @@ PARTS: Sequence[tuple[type[msgspec.Struct], str, Any, str]] = [
     (suspending._Statement, "tables", (), "prepared"),
     (suspending._Portal, "formats", (0, 0), "portals"),
     (suspending._Portal, "is_done", False, "portals"),
-    (suspending._Portal, "affected", 0, "row limits"),
     (suspending._Column, "name", "x", "prepared"),
     (suspending._Column, "kind", suspending._Kind(16), "prepared"),
     (suspending._Column, "typmod", 9, "prepared"),
