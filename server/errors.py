@@ -50,6 +50,12 @@ def connection_rate() -> PgError:
     return PgError("53400", "Unable to accept connection, rate exceeded.", severity="FATAL")
 
 
+def waking_up() -> PgError:
+    """The cluster was inactive (dsql-reference §7); SQLSTATE as of the other refusals that begin so."""
+    text = "unable to accept connection, waking up cluster, please retry later"
+    return PgError("08006", text, severity="FATAL")
+
+
 def conflict() -> PgError:
     """Another transaction committed a conflicting change first (dsql-reference §5.1)."""
     return PgError("40001", "change conflicts with another transaction (OC000)")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from server.errors import PgError, connection_rate, too_many_connections
+from server.errors import PgError, connection_rate, too_many_connections, waking_up
 from server.pgwire import sigv4
 from server.pgwire.connection import Admit
 from server.pgwire.startup import CLUSTER_OPTION
@@ -16,6 +16,11 @@ from server.testing.injections import Event, Fault, Point
 
 EXPIRED_S = 900
 """How long the token had been valid that is said to have expired: DSQL's default."""
+_REFUSALS: dict[str, Callable[[], PgError]] = {
+    "too_many_connections": too_many_connections,
+    "connection_rate": connection_rate,
+    "waking_up": waking_up,
+}
 
 
 class Node(Protocol):
@@ -52,9 +57,7 @@ def _asked(desk: Desk, cluster: int, user: str) -> Work:
 
 
 def _error(kind: str) -> PgError:
-    if kind == "too_many_connections":
-        return too_many_connections()
-    if kind == "connection_rate":
-        return connection_rate()
+    if kind in _REFUSALS:
+        return _REFUSALS[kind]()
     now = datetime.datetime.now(datetime.UTC)
     return sigv4.expired(now - datetime.timedelta(seconds=EXPIRED_S + 1), now, EXPIRED_S)

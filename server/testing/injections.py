@@ -61,6 +61,7 @@ KINDS = {
         Kind("token_expired", _CONNECT, "a login fails with an expired token", False, False),
         Kind("too_many_connections", _CONNECT, "a login fails with 53300", False, False),
         Kind("connection_rate", _CONNECT, "a login fails with 53400", False, False),
+        Kind("waking_up", _CONNECT, "a login fails as while an inactive cluster wakes up", False, False),
         Kind("index_job_fails", _JOB, "an index becomes invalid instead of valid", by_session=False),
     )
 }

@@ -140,6 +140,7 @@ def test_a_dropped_connection_has_said_nothing(served: Server, admin: psycopg.Co
         ("token_expired", "unable to accept connection, access denied"),
         ("too_many_connections", "Unable to accept connection, too many open connections."),
         ("connection_rate", "Unable to accept connection, rate exceeded."),
+        ("waking_up", "unable to accept connection, waking up cluster, please retry later"),
     ],
 )
 def test_the_next_logins_fail(served: Server, admin: psycopg.Connection[Any], kind: str, text: str) -> None:
