@@ -6,8 +6,8 @@ from collections.abc import Mapping
 class PgError(Exception):
     """An error with a SQLSTATE: the client's fault, a conflict, or a state of the world that the client must know.
 
-    `position` is 1-based, in characters of the statement's text. `severity` is ERROR, or FATAL when the
-    connection ends with it.
+    `position` is 1-based, in characters of the statement's text; 0: it points nowhere; None: nobody has said yet where.
+    `severity` is ERROR, or FATAL when the connection ends with it.
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from server.errors import PgError
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.functions import Function, Operator
+from server.sql.polymorphic import bind
+from server.sql.resolve import common_or_none
 from server.sql.types import BY_NAME, Type
 
 MAX_ROWS = 50
@@ -187,6 +189,16 @@ VALUES: dict[str, Sequence[str | None]] = {
     "tsquery": ("", "a", "a & b", "!a | abc:*", "hello <-> world", "a:A <2> abc:b"),
     "_char": ("{a,b}", "{A,D}", "{}"),
     "_float4": ("{0.1,0.2,0.4,1}", "{0.1,0.2}"),
+    "_numeric": ("{1,2.50}", "{NaN}"),
+    "int4range": ("empty", "[1,3)", "(,5)", "[3,)", "(,)", "[2,8)", "[8,2147483647)"),
+    "int8range": ("empty", "[1,3)"),
+    "numrange": ("empty", "[1.0,2.50]", "(2.50,3)", "(,1.0]", "[2,NaN]", "[1.00,2.5]", "(,)"),
+    "daterange": ("empty", "[2024-01-01,infinity]"),
+    "tsrange": ("empty", "[2024-01-01 00:00,infinity)"),
+    "tstzrange": ("empty", "[2024-01-01 00:00+00,)"),
+    "_int4range": ('{"[1,3)","[3,5)"}', "{}", '{"[1,3)",NULL}', '{{"[1,3)"},{empty}}'),
+    "int4multirange": ("{}", "{[1,3)}", "{(,2),[5,7)}", "{[1,3),[5,8)}", "{[5,)}", "{(,)}", "{[3,5),[8,9)}"),
+    "nummultirange": ("{}", "{[1.0,2.50]}", "{(,1.0),(2.5,NaN]}", "{(2.50,3)}", "{[1.00,2.5]}"),
     "record": (),
 }
 
@@ -338,9 +350,15 @@ def name(kind: Type) -> str:
 
 
 BINDINGS = (
-    {"element": "int4", "array": "_int4", "any": "int4"},
+    {
+        "element": "int4", "array": "_int4", "any": "int4", "range": "int4range", "multirange": "int4multirange",
+    },
     {"element": "text", "array": "_text", "any": "text"},
-)
+    {
+        "element": "numeric", "array": "_numeric", "any": "numeric", "range": "numrange",
+        "multirange": "nummultirange",
+    },
+)  # fmt: skip
 _POLYMORPHIC = {
     "anyelement": "element",
     "anynonarray": "element",
@@ -348,6 +366,8 @@ _POLYMORPHIC = {
     "anycompatible": "element",
     "anycompatiblearray": "array",
     "anycompatiblenonarray": "element",
+    "anyrange": "range",
+    "anymultirange": "multirange",
     "any": "any",
 }
 
@@ -358,6 +378,8 @@ def argument_types(entry: Function) -> list[tuple[Type, ...]]:
         return [entry.args]
     found = []
     for binding in BINDINGS:
+        if any(kind.name in _POLYMORPHIC and _POLYMORPHIC[kind.name] not in binding for kind in entry.args):
+            continue
         kinds = [binding[_POLYMORPHIC[k.name]] if k.name in _POLYMORPHIC else k.name for k in entry.args]
         found.append(tuple(BY_NAME[kind] for kind in kinds))
     return found
@@ -404,15 +426,7 @@ def render(kind: Type, value: Any) -> str | None:
 
 def result_type(call: Call) -> Type:
     """The result's type after polymorphism."""
-    wanted = _POLYMORPHIC.get(call.entry.result.name)
-    if wanted is None:
-        return call.entry.result
-    for declared, actual in zip(call.entry.args, call.types):
-        kind = _POLYMORPHIC.get(declared.name)
-        if kind in ("element", "array"):
-            element = actual.name if kind == "element" else actual.name[1:]
-            return BY_NAME[element if wanted == "element" else "_" + element]
-    raise LookupError(call.entry.name)
+    return bind(call.entry.args, call.types, call.entry.result, common_or_none)[1]
 
 
 def ours(call: Call) -> Any:

@@ -63,6 +63,8 @@ def _send(found: types.Type) -> str:
     }  # fmt: skip
     if found.category == "A" and found.name.startswith("_"):
         return "array_send"
+    if found.kind in "rm":
+        return "range_send" if found.kind == "r" else "multirange_send"
     if found.name in special:
         return special[found.name]
     return found.name + ("_send" if found.name in under - {"bool"} else "send")

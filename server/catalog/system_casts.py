@@ -30,6 +30,9 @@ jsonb:int4:int4:3451 jsonb:int8:int8:3452 jsonb:float4:float4:3453 jsonb:float8:
 xid8:xid:xid:5071 inet:cidr:cidr:1715 inet:text:text:730 inet:varchar:text:730 inet:bpchar:text:730
 cidr:text:text:730 cidr:varchar:text:730 cidr:bpchar:text:730
 macaddr:macaddr8:macaddr8:4123 macaddr8:macaddr:macaddr:4124
+int4range:int4multirange:int4multirange:4281 numrange:nummultirange:nummultirange:4284
+tsrange:tsmultirange:tsmultirange:4287 tstzrange:tstzmultirange:tstzmultirange:4290
+daterange:datemultirange:datemultirange:4293 int8range:int8multirange:int8multirange:4296
 """
 
 

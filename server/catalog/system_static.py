@@ -12,7 +12,7 @@ from server.catalog.system_casts import FUNCTIONS as CAST_FUNCTIONS_BY_OID
 from server.catalog.system_relation import SCHEMA_OIDS, Values, content, vector
 from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
 from server.catalog.system_types import SUPPORT, TEXT_SEARCH, functions_of, is_array
-from server.sql import casts, functions, ts_config, ts_states, types
+from server.sql import casts, fn_range, functions, polymorphic, ts_config, ts_states, types
 from server.sql.types import Array, Type
 
 INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
@@ -69,13 +69,8 @@ def _proc(oid: int, name: str, kind: str, args: Sequence[Type], result: Type, **
 def variadic_oid(args: Sequence[Type]) -> int:
     """pg_proc.provariadic: what the last argument collects."""
     last = args[-1]
-    if last is types.ANY:
-        return last.oid
-    if last is types.ANYARRAY:
-        return types.ANYELEMENT.oid
-    if last is types.ANYCOMPATIBLEARRAY:
-        return types.ANYCOMPATIBLE.oid
-    return last.element.oid if last.element is not None else 0
+    element = polymorphic.VARIADIC.get(last, last.element)
+    return last.oid if last is types.ANY else element.oid if element is not None else 0
 
 
 def _function(entry: functions.Function) -> Values:
@@ -125,7 +120,12 @@ def _pg_proc(env: Any) -> Iterator[Values]:
         args = tuple(types.BY_NAME[each] for each in given.split())
         yield _proc(oid, name, "f", args, types.BY_NAME[made], proisstrict=True)
     for oid, (name, argument, result) in CAST_FUNCTIONS_BY_OID.items():
-        yield _proc(oid, name, "f", (types.BY_OID[argument],), types.BY_OID[result], proisstrict=True)
+        if oid not in functions.FUNCTION_BY_OID:
+            yield _proc(oid, name, "f", (types.BY_OID[argument],), types.BY_OID[result], proisstrict=True)
+
+
+_OF_RANGES = {"r": types.ANYRANGE, "m": types.ANYMULTIRANGE}
+"""What the functions that read and write ranges are declared with, by typtype."""
 
 
 def _type_functions() -> Iterator[Values]:
@@ -133,8 +133,9 @@ def _type_functions() -> Iterator[Values]:
     seen = set(functions.FUNCTION_BY_OID)
     for kind in types.BY_OID.values():
         found = functions_of(kind)
-        own = types.ANYARRAY if is_array(kind) else kind
-        with_modifier = (types.OID, types.INT4) if is_array(kind) or found[4] or kind is types.RECORD else ()
+        own = types.ANYARRAY if is_array(kind) else _OF_RANGES.get(kind.kind, kind)
+        of_a_type = own is not kind or kind is types.RECORD or kind.name.endswith("range")
+        with_modifier = (types.OID, types.INT4) if of_a_type or found[4] else ()
         shapes: tuple[tuple[tuple[Type, ...], Type], ...] = (
             ((types.CSTRING, *with_modifier), own), ((own,), types.CSTRING),
             ((types.INTERNAL, *with_modifier), own), ((own,), types.BYTEA),
@@ -186,6 +187,18 @@ def _pg_cast(env: Any) -> Iterator[Values]:
             "oid": 10100 + number, "castsource": cast.source.oid, "casttarget": cast.target.oid,
             "castfunc": CAST_FUNCTIONS.get((cast.source.oid, cast.target.oid), 0), "castcontext": cast.context,
             "castmethod": _METHODS[cast.method],
+        }  # fmt: skip
+
+
+@content("pg_range", "static")
+def _pg_range(env: Any) -> Iterator[Values]:
+    for kind, several in types.MULTIRANGE_OF.items():
+        assert kind.subtype is not None
+        of = kind.subtype.name
+        yield {
+            "rngtypid": kind.oid, "rngsubtype": kind.subtype.oid, "rngmultitypid": several.oid,
+            "rngcollation": kind.subtype.collation, "rngsubopc": OPCLASS_OF[of],
+            "rngcanonical": fn_range.CANONICAL.get(of, 0), "rngsubdiff": fn_range.DIFFERENCE[of],
         }  # fmt: skip
 
 

@@ -82,12 +82,19 @@ anycompatiblearray anycompatiblearray_in:5088 anycompatiblearray_out:5089 anycom
   anycompatiblearray_send:5091
 anycompatiblenonarray anycompatiblenonarray_in:5092 anycompatiblenonarray_out:5093 0 0
 anycompatiblerange anycompatiblerange_in:5094 anycompatiblerange_out:5095 0 0
+anymultirange anymultirange_in:4229 anymultirange_out:4230 0 0
+anycompatiblemultirange anycompatiblemultirange_in:4226 anycompatiblemultirange_out:4227 0 0
 aclitem aclitemin:1031 aclitemout:1032 0 0
 regoper regoperin:2214 regoperout:2215 regoperrecv:2448 regopersend:2449
 regoperator regoperatorin:2216 regoperatorout:2217 regoperatorrecv:2450 regoperatorsend:2451
 regcollation regcollationin:4193 regcollationout:4194 regcollationrecv:4196 regcollationsend:4197
 """
 _ARRAY = "array_in:750 array_out:751 array_recv:2400 array_send:2401"
+_RANGE = "range_in:3834 range_out:3835 range_recv:3836 range_send:3837 0 0 range_typanalyze:3916 0"
+_MULTIRANGE = (
+    "multirange_in:4231 multirange_out:4232 multirange_recv:4233 multirange_send:4234 0 0"
+    " multirange_typanalyze:4242 0"
+)
 _ARRAY_ANALYZE, _ARRAY_SUBSCRIPT = "array_typanalyze:3816", "array_subscript_handler:6179"
 _RAW_SUBSCRIPT, _JSONB_SUBSCRIPT = "raw_array_subscript_handler:6180", "jsonb_subscript_handler:6098"
 
@@ -126,6 +133,7 @@ def _function(word: str) -> int:
 
 _OF_TYPE = _load()
 _OF_ARRAYS = tuple(map(_function, _ARRAY.split()))
+_OF_RANGES = {"r": tuple(map(_function, _RANGE.split())), "m": tuple(map(_function, _MULTIRANGE.split()))}
 _ANALYZE, _SUBSCRIPT = _function(_ARRAY_ANALYZE), _function(_ARRAY_SUBSCRIPT)
 _OTHERS = {"name": _function(_RAW_SUBSCRIPT), "jsonb": _function(_JSONB_SUBSCRIPT)} | dict.fromkeys(
     ("int2vector", "oidvector"), _SUBSCRIPT
@@ -138,6 +146,8 @@ def functions_of(kind: Type) -> tuple[int, ...]:
         assert kind.element is not None
         modifiers = _OF_TYPE.get(kind.element.name, (0,) * 6)[4:]
         return (*_OF_ARRAYS, *modifiers, _ANALYZE, _SUBSCRIPT)
+    if kind.kind in _OF_RANGES:
+        return _OF_RANGES[kind.kind]
     return (*_OF_TYPE.get(kind.name, (0,) * 6), 0, _OTHERS.get(kind.name, 0))
 
 

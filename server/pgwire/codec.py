@@ -277,7 +277,7 @@ def _fields(severity: str, error: PgError) -> dict[str, str]:
     optional: Mapping[str, str | None] = {
         "D": error.detail,
         "H": error.hint,
-        "P": None if error.position is None else str(error.position),
+        "P": str(error.position) if error.position else None,
         **error.fields,
     }
     fields.update((code, value) for code, value in optional.items() if value is not None)

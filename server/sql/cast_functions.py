@@ -23,6 +23,7 @@ from server.sql.type_float import float4_in, float8_in, to_single
 from server.sql.type_json import Jsonb
 from server.sql.type_mac import narrowed, widened
 from server.sql.type_network import Inet, full_text, network_of
+from server.sql.type_range import Multirange, Range
 from server.sql.type_table import Type
 from server.sql.type_text import truncate_name
 
@@ -356,3 +357,8 @@ def macaddr_to_macaddr8(value: bytes, env: Env) -> bytes:
 def macaddr8_to_macaddr(value: bytes, env: Env) -> bytes:
     """Without ff:fe in the middle; 22003."""
     return narrowed(value)
+
+
+def to_multirange(value: Range, env: Env) -> Multirange:
+    """The multirange with one range, or none if that is empty."""
+    return value.kind.multirange([value])

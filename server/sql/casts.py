@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from server.sql import cast_functions as f
 from server.sql.env import Env
-from server.sql.type_table import BY_NAME, Type
+from server.sql.type_table import BY_NAME, MULTIRANGE_OF, Type
 
 CastFunction: TypeAlias = Callable[[Any, Env], Any]
 
@@ -95,6 +95,7 @@ _FUNCTIONS: list[tuple[str, str, str, CastFunction]] = [
         for kind in ("inet", "cidr")
         for name in ("text", "varchar", "bpchar")
     ),
+    *((made.name, several.name, "e", f.to_multirange) for made, several in MULTIRANGE_OF.items()),
 ]
 
 

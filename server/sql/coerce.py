@@ -8,9 +8,15 @@ from server.errors import PgError
 from server.sql import tree
 from server.sql.casts import find_cast
 from server.sql.grammar_base import NotLiftable
+from server.sql.polymorphic import POLYMORPHIC
 from server.sql.resolve import can_coerce, select_common_type
 from server.sql.scope import Scope, error
 from server.sql.types import (
+    ANY,
+    ANYCOMPATIBLE,
+    ANYCOMPATIBLENONARRAY,
+    ANYELEMENT,
+    ANYNONARRAY,
     BOOL,
     INTERVAL,
     RECORD,
@@ -22,6 +28,8 @@ from server.sql.types import (
     is_row,
 )
 
+_AS_GIVEN = frozenset({ANY, ANYELEMENT, ANYNONARRAY, ANYCOMPATIBLE, ANYCOMPATIBLENONARRAY})
+"""Types under which every value stays what it is, an untyped one too."""
 IMPLICIT, ASSIGNMENT, EXPLICIT = "i", "a", "e"
 MODIFIED = frozenset(
     {"varchar", "bpchar", "numeric", "timestamp", "timestamptz", "time", "timetz", "interval"}
@@ -81,23 +89,15 @@ def coerce_type(
 ) -> tree.Expr:
     """The expression under type `target`; the caller knows that the coercion exists (`can_coerce`)."""
     source = expr.type
-    if source is target or target.name in (
-        "any",
-        "anyelement",
-        "anynonarray",
-        "anycompatible",
-        "anycompatiblenonarray",
-    ):
+    if source is target or target in _AS_GIVEN:
         return expr
     if source is UNKNOWN:
-        if target.kind == "p" and target.name.startswith("any"):
-            return expr
         if isinstance(expr, tree.Const):
             return literal_value(scope, expr, target, typmod if target is INTERVAL else -1)
         if isinstance(expr, tree.Param):
             return settle_param(scope, expr, target)
         return tree.CoerceIO(target, expr, explicit=context == EXPLICIT)
-    if target.name in ("anyarray", "anycompatiblearray") or (target is RECORD and is_row(source)):
+    if target in POLYMORPHIC or (target is RECORD and is_row(source)):
         return expr
     if isinstance(target, RowType) and source is RECORD:
         return _as_row(scope, expr, target)

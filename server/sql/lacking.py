@@ -1,4 +1,4 @@
-"""PostgreSQL's functions and operators of types that are not here: they get a refusal that says so, not 42883.
+"""PostgreSQL's functions of types that are not here: they get a refusal that says so, not 42883.
 
 DSQL has them in queries (dsql-reference §2.2, §3). Beside what serves types, operators, casts and aggregates alone,
 every function with an argument or a result of such a type is named here (tests/golden/test_lacking.py).
@@ -9,17 +9,12 @@ from collections.abc import Sequence
 from server.errors import PgError
 from server.sql import refusals
 
-TEXT_SEARCH, RANGES, XML = "text search", "ranges", "XML"
+TEXT_SEARCH, XML = "text search", "XML"
 BIT_STRINGS = "bit strings"
 
 _FUNCTIONS = {
     TEXT_SEARCH: """
         ts_stat
-    """,
-    RANGES: """
-        datemultirange daterange int4multirange int4range int8multirange int8range isempty lower_inc lower_inf
-        multirange nummultirange numrange range_agg range_intersect_agg range_merge tsmultirange tsrange
-        tstzmultirange tstzrange upper_inc upper_inf
     """,
     XML: """
         cursor_to_xml cursor_to_xmlschema database_to_xml database_to_xml_and_xmlschema database_to_xmlschema
@@ -32,16 +27,9 @@ _FUNCTIONS = {
 }
 FUNCTIONS = {name: family for family, names in _FUNCTIONS.items() for name in names.split()}
 """By name, what it belongs to."""
-_OPERATORS = {"-|-": RANGES}
 
 
 def function(names: Sequence[str]) -> PgError | None:
     """The refusal of a function of that name, alone or in pg_catalog, which was not found."""
     family = FUNCTIONS.get(names[-1]) if tuple(names[:-1]) in ((), ("pg_catalog",)) else None
-    return refusals.LACKING.error(family) if family is not None else None
-
-
-def operator(name: str) -> PgError | None:
-    """The refusal of an operator, which was not found for its operands."""
-    family = _OPERATORS.get(name)
     return refusals.LACKING.error(family) if family is not None else None

@@ -161,9 +161,39 @@ _FACTS = r"""
 ~~* - !~~* 1625:name,text:1635 1627:text,text:1633 1629:bpchar,text:1660
 """
 
+_OF_RANGES = """
+&& && - 2866:anyrange,anymultirange:4246 2867:anymultirange,anyrange:4247
+  2868:anymultirange,anymultirange:4248 3888:anyrange,anyrange:3857
+&< - - 2875:anyrange,anymultirange:4264 2876:anymultirange,anyrange:4265
+  2877:anymultirange,anymultirange:4266 3895:anyrange,anyrange:3865
+&> - - 3585:anyrange,anymultirange:4267 3896:anyrange,anyrange:3866 4035:anymultirange,anyrange:4268
+  4142:anymultirange,anymultirange:4269
+* * - 3900:anyrange,anyrange:3868 4394:anymultirange,anymultirange:4272
++ + - 3898:anyrange,anyrange:3867 4392:anymultirange,anymultirange:4270
+- - - 3899:anyrange,anyrange:3869 4393:anymultirange,anymultirange:4271
+-|- -|- - 3897:anyrange,anyrange:3862 4179:anyrange,anymultirange:4255 4180:anymultirange,anyrange:4257
+  4198:anymultirange,anymultirange:4256
+< > >= 2862:anymultirange,anymultirange:4274 3884:anyrange,anyrange:3871
+<< >> - 3893:anyrange,anyrange:3863 4395:anyrange,anymultirange:4258 4396:anymultirange,anyrange:4259
+  4397:anymultirange,anymultirange:4260
+<= >= > 2863:anymultirange,anymultirange:4275 3885:anyrange,anyrange:3872
+<> <> = 2861:anymultirange,anymultirange:4245 3883:anyrange,anyrange:3856
+<@ @> - 2872:anyelement,anymultirange:4252 2873:anyrange,anymultirange:4253
+  2874:anymultirange,anymultirange:4254 3891:anyelement,anyrange:3860 3892:anyrange,anyrange:3861
+  4540:anymultirange,anyrange:4542
+= = <> 2860:anymultirange,anymultirange:4244 3882:anyrange,anyrange:3855
+> < <= 2865:anymultirange,anymultirange:4277 3887:anyrange,anyrange:3874
+>= <= < 2864:anymultirange,anymultirange:4276 3886:anyrange,anyrange:3873
+>> << - 3894:anyrange,anyrange:3864 4398:anyrange,anymultirange:4261 4399:anymultirange,anyrange:4262
+  4400:anymultirange,anymultirange:4263
+@> <@ - 2869:anymultirange,anyelement:4249 2870:anymultirange,anyrange:4250
+  2871:anymultirange,anymultirange:4251 3889:anyrange,anyelement:3858 3890:anyrange,anyrange:3859
+  4539:anyrange,anymultirange:4541
+"""
 
-def _load() -> None:
-    for line in _FACTS.strip().replace("\n  ", " ").splitlines():
+
+def _load(facts: str) -> None:
+    for line in facts.strip().replace("\n  ", " ").splitlines():
         name, commutator, negator, *entries = line.split()
         for entry in entries:
             oid, types, function = entry.rsplit(":", 2)
@@ -183,4 +213,5 @@ def _load() -> None:
             )
 
 
-_load()
+_load(_FACTS)
+_load(_OF_RANGES)

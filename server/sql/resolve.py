@@ -239,9 +239,6 @@ def _operation(name: str, actual: Sequence[Type]) -> str:
 
 
 def _no_operator(name: str, actual: Sequence[Type]) -> PgError:
-    refused = lacking.operator(name)
-    if refused is not None:
-        return refused
     if len(actual) == 1:
         hint = "No operator matches the given name and argument type. " + _CAST_ONE
     else:
@@ -329,12 +326,9 @@ def _positional(entry: Entry, actual: Sequence[Type], variadic: bool) -> _Candid
 
 
 def _variadic_element(array: Type) -> Type:
-    if array.name == "anyarray":
-        return BY_NAME["anyelement"]
-    if array.name == "anycompatiblearray":
-        return BY_NAME["anycompatible"]
-    assert array.element is not None
-    return array.element
+    element = polymorphic.VARIADIC.get(array, array.element)
+    assert element is not None
+    return element
 
 
 def _named(entry: Entry, actual: Sequence[Type], arg_names: Sequence[str]) -> _Candidate | None:

@@ -39,7 +39,7 @@ def _row_type(oid: int, name: str, columns: tuple[Column, ...]) -> RowType:
     functions = named_record_io(made, [column.typmod for column in columns])
     return RowType(
         oid=oid + ROW_OIDS, name=f"row {name}", display=name, array_oid=oid + 2 * ROW_OIDS, element=None, category="C",
-        preferred=False, length=-1, by_value=False, align="d", storage="x", kind="c", collation=0,
+        subtype=None, preferred=False, length=-1, by_value=False, align="d", storage="x", kind="c", collation=0,
         columns=columns, made=made, **functions._asdict(),
     )  # fmt: skip
 

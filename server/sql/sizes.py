@@ -19,6 +19,8 @@ MAX_TEMPLATE = 2_000
 """Characters of a formatting template (to_char and its like)."""
 MAX_ELEMENTS = 1 << 20
 """Elements of an array."""
+MAX_RANGES = 1 << 15
+"""Ranges of a multirange: they are read, sorted and merged in one call."""
 
 
 def too_long() -> PgError:
@@ -80,3 +82,9 @@ def elements_fit(count: int) -> None:
     """54000 beyond MAX_ELEMENTS."""
     if count > MAX_ELEMENTS:
         raise PgError("54000", f"array size exceeds the maximum allowed ({MAX_ELEMENTS})")
+
+
+def ranges_fit(count: int) -> None:
+    """54000 beyond MAX_RANGES."""
+    if count > MAX_RANGES:
+        raise PgError("54000", f"multirange size exceeds the maximum allowed ({MAX_RANGES})")

@@ -20,11 +20,8 @@ _ALIASES = {
 _UNSUPPORTED = {
     name: name
     for name in (
-        "money", "xml", "point", "line", "lseg", "box", "path", "polygon",
-        "circle", "int4range", "int8range", "numrange", "daterange", "tsrange",
-        "tstzrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
-        "tstzmultirange", "bit", "pg_lsn", "txid_snapshot", "pg_snapshot",
-        "gtsvector",
+        "money", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "bit", "pg_lsn", "txid_snapshot",
+        "pg_snapshot", "gtsvector",
     )
 } | {"varbit": "bit varying"}  # fmt: skip
 """PostgreSQL's types that are not here, and how they are shown (dsql-reference §2.3)."""

@@ -2,8 +2,8 @@
 
 Values in Python: bool; int for int2/4/8, oid and date (days since 2000-01-01), time (µs), timestamp and
 timestamptz (µs since 2000-01-01, UTC); float; Decimal whose exponent is the display scale; str; bytes (also
-uuid, macaddr, macaddr8); `Interval`; timetz as (µs, seconds west); `Inet` (also cidr); `Array`; tuple for record;
-`Jsonb`; `TsVector`; `TsQuery`; None for NULL.
+uuid, macaddr, macaddr8); `Interval`; timetz as (µs, seconds west); `Inet` (also cidr); `Array`; `Range`; `Multirange`;
+tuple for record; `Jsonb`; `TsVector`; `TsQuery`; None for NULL.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import Any
 
 from server.sql.type_array import array_io, vector_io
 from server.sql.type_io import Input, Io, Output, Receive, Send, pseudo
+from server.sql.type_range import AFTER, RangeKind, multirange_io, range_io
 from server.sql.type_registry import IO
 
 
@@ -51,8 +52,10 @@ class Type:
     align: str
     storage: str
     kind: str
-    """pg_type.typtype: b base, p pseudo."""
+    """pg_type.typtype: b base, p pseudo, r range, m multirange."""
     collation: int
+    subtype: "Type | None"
+    """What a range's bounds are, and of a multirange its ranges (pg_range)."""
 
     def __repr__(self) -> str:
         return f"<Type {self.name}>"
@@ -116,6 +119,8 @@ _FACTS = """
 3802|jsonb|jsonb|3807|U|f|-1|f|i|x|b|0
 3831|anyrange|anyrange|0|P|f|-1|f|d|x|p|0
 4072|jsonpath|jsonpath|4073|U|f|-1|f|i|x|b|0
+4537|anymultirange|anymultirange|0|P|f|-1|f|d|x|p|0
+4538|anycompatiblemultirange|anycompatiblemultirange|0|P|f|-1|f|d|x|p|0
 4089|regnamespace|regnamespace|4090|N|f|4|t|i|p|b|0
 4096|regrole|regrole|4097|N|f|4|t|i|p|b|0
 5069|xid8|xid8|271|U|f|8|t|d|p|b|0
@@ -131,12 +136,27 @@ _VECTORS = """
 30|oidvector|1013|oid
 """
 
+# oid|typname|array oid|multirange's oid|typname|array oid|subtype|align
+_RANGES = """
+3904|int4range|3905|4451|int4multirange|6150|int4|i
+3906|numrange|3907|4532|nummultirange|6151|numeric|i
+3908|tsrange|3909|4533|tsmultirange|6152|timestamp|d
+3910|tstzrange|3911|4534|tstzmultirange|6153|timestamptz|d
+3912|daterange|3913|4535|datemultirange|6155|date|i
+3926|int8range|3927|4536|int8multirange|6157|int8|d
+"""
+
+MULTIRANGE_OF: dict[Type, Type] = {}
+"""By range type."""
+RANGE_KINDS: dict[Type, RangeKind] = {}
+"""What values of a range type and of its multirange type are made by."""
+
 
 def make_type(io: Io, oid: int, name: str, display: str, array_oid: int, category: str, **facts: Any) -> Type:
     """A type from its functions and facts; it is not registered."""
     rest: dict[str, Any] = {
         "preferred": False, "length": -1, "by_value": False, "align": "i", "storage": "x",
-        "kind": "b", "collation": 0, "element": None,
+        "kind": "b", "collation": 0, "element": None, "subtype": None,
     } | facts  # fmt: skip
     return Type(
         oid=oid, name=name, display=display, array_oid=array_oid, category=category, **io._asdict(), **rest
@@ -176,9 +196,27 @@ def _load() -> None:
         oid, name, array, element = line.split("|")
         held = BY_NAME[element]
         register(make_type(vector_io(held), int(oid), name, name, int(array), "A", storage="p", element=held))
+    for line in _RANGES.strip().splitlines():
+        _load_range(*line.split("|"))
     for scalar in list(BY_OID.values()):
         if scalar.array_oid:
             register(make_array(scalar))
+
+
+def _load_range(
+    oid: str, name: str, array: str, multi_oid: str, multi: str, multi_array: str, of: str, align: str
+) -> None:
+    """A range type and its multirange type."""
+    subtype = BY_NAME[of]
+    kind = RangeKind(name, subtype, AFTER.get(of))
+    io = range_io(kind)
+    made = make_type(io, int(oid), name, name, int(array), "R", kind="r", align=align, subtype=subtype)
+    several = make_type(
+        multirange_io(kind, io), int(multi_oid), multi, multi, int(multi_array), "R",
+        kind="m", align=align, subtype=made,
+    )  # fmt: skip
+    MULTIRANGE_OF[register(made)] = register(several)
+    RANGE_KINDS[made] = RANGE_KINDS[several] = kind
 
 
 _load()
@@ -198,4 +236,5 @@ ANY, ANYELEMENT, ANYARRAY = BY_NAME["any"], BY_NAME["anyelement"], BY_NAME["anya
 ANYNONARRAY, ANYENUM, ANYRANGE = BY_NAME["anynonarray"], BY_NAME["anyenum"], BY_NAME["anyrange"]
 ANYCOMPATIBLE, ANYCOMPATIBLEARRAY = BY_NAME["anycompatible"], BY_NAME["anycompatiblearray"]
 ANYCOMPATIBLENONARRAY, ANYCOMPATIBLERANGE = BY_NAME["anycompatiblenonarray"], BY_NAME["anycompatiblerange"]
+ANYMULTIRANGE, ANYCOMPATIBLEMULTIRANGE = BY_NAME["anymultirange"], BY_NAME["anycompatiblemultirange"]
 INTERNAL, TRIGGER = BY_NAME["internal"], BY_NAME["trigger"]

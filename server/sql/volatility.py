@@ -52,5 +52,5 @@ def _functions(value: object) -> tuple[Function, ...]:
 
 
 def _depends(kind: Type, stable: frozenset[str]) -> bool:
-    """Arrays, rows and names of objects are read and shown by functions that are stable."""
-    return kind.name in stable or kind.category == "A" or kind.kind in "cp" or kind.name.startswith("reg")
+    """Arrays, ranges, rows and names of objects are read and shown by functions that are stable."""
+    return kind.name in stable or kind.category == "A" or kind.kind in "cmpr" or kind.name.startswith("reg")

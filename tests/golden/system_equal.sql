@@ -104,6 +104,38 @@ SELECT oid, typname, typnamespace, typlen, typbyval, typtype, typcategory, typis
     'numeric', 'text', 'varchar', 'bpchar', 'bytea', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'interval',
     'json', 'jsonb', 'name', 'oid', 'char', 'regclass', 'int2vector', '_int4', '_text', 'aclitem', '_aclitem')
 
+-- range types
+SELECT oid, typname, typlen, typbyval, typtype, typcategory, typispreferred, typdelim, typelem, typarray, typinput,
+    typoutput, typreceive, typsend, typmodin, typanalyze, typsubscript, typalign, typstorage, typcollation,
+    format_type(oid, NULL) FROM pg_type WHERE typname ~ 'range' AND typtype <> 'c' AND typname <> '_pg_range'
+
+-- ranges
+SELECT rngtypid::regtype, rngsubtype::regtype, rngmultitypid::regtype, rngcollation, rngsubopc, rngcanonical, rngsubdiff
+    FROM pg_range
+
+-- functions of ranges
+SELECT oid::regprocedure, prokind, proisstrict, proretset, provolatile, provariadic::regtype, prorettype::regtype
+    FROM pg_proc p WHERE proname !~ '_gist_|^hash_|_transfn$|_finalfn$|_in$|_out$|_recv$|_send$' AND EXISTS (
+    SELECT FROM pg_type t WHERE t.oid = ANY (p.proargtypes::oid[] || p.prorettype) AND typname ~ 'range')
+    AND prokind = 'f'
+
+-- aggregates of ranges
+SELECT oid::regprocedure, prorettype::regtype, aggkind FROM pg_proc JOIN pg_aggregate ON aggfnoid = pg_proc.oid
+    WHERE proname ~ '^range_'
+
+-- functions that read and write ranges
+SELECT oid, proname, prorettype::regtype, proargtypes, proisstrict FROM pg_proc
+    WHERE oid IN (3832, 3833, 3834, 3835, 3836, 3837, 3916, 4226, 4227, 4229, 4230, 4231, 4232, 4233, 4234, 4242)
+
+-- operators of ranges
+SELECT oid::regoperator, oprkind, oprresult::regtype, oprcode, oprcom, oprnegate, oprcanhash,
+    oprcanmerge FROM pg_operator WHERE EXISTS (
+    SELECT FROM pg_type t WHERE t.oid IN (oprleft, oprright) AND typname ~ 'range')
+
+-- casts of ranges
+SELECT castsource::regtype, casttarget::regtype, castfunc::regprocedure, castcontext, castmethod
+    FROM pg_cast JOIN pg_type t ON t.oid = castsource WHERE typtype IN ('r', 'm')
+
 -- functions
 SELECT oid, proname, pronamespace, prokind, proisstrict, proretset, provolatile, pronargs,
     prorettype, proargtypes, pg_get_function_arguments(oid), pg_get_function_result(oid), oid::regprocedure

@@ -48,9 +48,14 @@ TYPES = [
     "_text",
     "_varchar",
     "int2vector",
+    "int4range",
+    "numrange",
+    "int4multirange",
 ]
-ELSEWHERE = frozenset(["@>", "<@", "&&", "|", "&", "#", "~", "<<", ">>", "@", "@@", "?", "?|", "-|-", "<->"])
-"""Operators that PostgreSQL also has for types we lack (geometry, networks, ranges, text search, bits)."""
+ELSEWHERE = frozenset(
+    ["@>", "<@", "&&", "|", "&", "#", "~", "<<", ">>", "@", "@@", "?", "?|", "&<", "&>", "<->"]
+)
+"""Operators that PostgreSQL also has for types we lack (geometry, networks, bits)."""
 ALSO_ELSEWHERE = frozenset(
     [
         "age",
@@ -63,9 +68,6 @@ ALSO_ELSEWHERE = frozenset(
         "abs",
         "area",
         "center",
-        "lower",
-        "upper",
-        "isempty",
         "overlay",
         "bit_and",
         "bit_or",

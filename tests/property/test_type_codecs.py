@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -100,6 +101,23 @@ def test_text_arrays_round_trip(items: list[str | None], rows: int, low: int) ->
     text = array_type.output(value, Env())
     assert array_type.input(text, -1, Env()) == value
     assert array_type.receive(array_type.send(value, Env()), -1, Env()) == value
+
+
+_bounds = st.none() | st.integers(-(2**31), 2**31 - 2)
+
+
+@given(st.lists(st.tuples(_bounds, _bounds, st.booleans(), st.booleans()), max_size=6))
+def test_multiranges_round_trip_and_are_canonical(
+    bounds: list[tuple[int | None, int | None, bool, bool]],
+) -> None:
+    several = types.MULTIRANGE_OF[types.BY_NAME["int4range"]]
+    kind = types.RANGE_KINDS[several]
+    ordered = [each for each in bounds if each[0] is None or each[1] is None or each[0] <= each[1]]
+    value = kind.multirange([kind.range(*each) for each in ordered])
+    assert several.input(several.output(value, Env()), -1, Env()) == value
+    assert several.receive(several.send(value, Env()), -1, Env()) == value
+    assert all(one.high < other.low for one, other in pairwise(value.ranges))
+    assert kind.multirange(reversed(value.ranges)) == value
 
 
 @given(st.integers(MIN_DATE, 2_000_000_000))
