@@ -12,10 +12,11 @@ from server.catalog.system_relation import RELATIONS, SCHEMA_OIDS
 from server.catalog.system_text import schema_name
 from server.catalog.system_types import SUPPORT
 from server.errors import PgError
-from server.sql import functions, ts_config
+from server.sql import functions
 from server.sql.keywords import quote_ident
 from server.sql.lexer import END, lex
 from server.sql.parse import Parser
+from server.sql.text_search import config
 from server.sql.type_names import format_type, lookup_type_name
 from server.sql.types import BY_OID, ROW_OIDS, Type, array_of
 
@@ -303,8 +304,8 @@ def _operator_out(env: Any, oid: Oid) -> str:
 
 
 _TEXT_SEARCH = {
-    "regconfig": ("configuration", {ts_config.NAME: ts_config.CONFIGURATION}),
-    "regdictionary": ("dictionary", {ts_config.NAME: ts_config.DICTIONARY}),
+    "regconfig": ("configuration", {config.NAME: config.CONFIGURATION}),
+    "regdictionary": ("dictionary", {config.NAME: config.DICTIONARY}),
 }
 """By type what its objects are called, and which there are (dsql-reference §3)."""
 

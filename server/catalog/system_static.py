@@ -12,7 +12,8 @@ from server.catalog.system_casts import FUNCTIONS as CAST_FUNCTIONS_BY_OID
 from server.catalog.system_relation import SCHEMA_OIDS, Values, content, vector
 from server.catalog.system_tables import INDEX_METHOD_OID, OPCLASS_OF, TABLE_METHOD_OID
 from server.catalog.system_types import SUPPORT, TEXT_SEARCH, functions_of, is_array
-from server.sql import casts, fn_range, functions, polymorphic, ts_config, ts_states, types
+from server.sql import casts, fn_range, functions, polymorphic, types
+from server.sql.text_search import config, states
 from server.sql.types import Array, Type
 
 INTERNAL_LANGUAGE, SQL_LANGUAGE = 12, 14
@@ -319,36 +320,36 @@ _TEMPLATE_FUNCTIONS = {"tmplinit": 3725, "tmpllexize": 3726}
 @content("pg_ts_config", "static")
 def _pg_ts_config(env: Any) -> Iterator[Values]:
     yield {
-        "oid": ts_config.CONFIGURATION, "cfgname": ts_config.NAME, "cfgnamespace": PG_CATALOG_OID,
-        "cfgowner": ADMIN_OID, "cfgparser": ts_config.PARSER,
+        "oid": config.CONFIGURATION, "cfgname": config.NAME, "cfgnamespace": PG_CATALOG_OID,
+        "cfgowner": ADMIN_OID, "cfgparser": config.PARSER,
     }  # fmt: skip
 
 
 @content("pg_ts_config_map", "static")
 def _pg_ts_config_map(env: Any) -> Iterator[Values]:
-    for number, _ in enumerate(ts_states.TYPES, 1):
-        if number not in ts_states.IGNORED:
+    for number, _ in enumerate(states.TYPES, 1):
+        if number not in states.IGNORED:
             yield {
-                "mapcfg": ts_config.CONFIGURATION, "maptokentype": number, "mapseqno": 1,
-                "mapdict": ts_config.DICTIONARY,
+                "mapcfg": config.CONFIGURATION, "maptokentype": number, "mapseqno": 1,
+                "mapdict": config.DICTIONARY,
             }  # fmt: skip
 
 
 @content("pg_ts_dict", "static")
 def _pg_ts_dict(env: Any) -> Iterator[Values]:
     yield {
-        "oid": ts_config.DICTIONARY, "dictname": ts_config.NAME, "dictnamespace": PG_CATALOG_OID,
-        "dictowner": ADMIN_OID, "dicttemplate": ts_config.TEMPLATE,
+        "oid": config.DICTIONARY, "dictname": config.NAME, "dictnamespace": PG_CATALOG_OID,
+        "dictowner": ADMIN_OID, "dicttemplate": config.TEMPLATE,
     }  # fmt: skip
 
 
 @content("pg_ts_parser", "static")
 def _pg_ts_parser(env: Any) -> Iterator[Values]:
-    place = {"prsname": ts_config.PARSER_NAME, "prsnamespace": PG_CATALOG_OID}
-    yield {"oid": ts_config.PARSER} | place | _PARSER_FUNCTIONS
+    place = {"prsname": config.PARSER_NAME, "prsnamespace": PG_CATALOG_OID}
+    yield {"oid": config.PARSER} | place | _PARSER_FUNCTIONS
 
 
 @content("pg_ts_template", "static")
 def _pg_ts_template(env: Any) -> Iterator[Values]:
-    place = {"tmplname": ts_config.NAME, "tmplnamespace": PG_CATALOG_OID}
-    yield {"oid": ts_config.TEMPLATE} | place | _TEMPLATE_FUNCTIONS
+    place = {"tmplname": config.NAME, "tmplnamespace": PG_CATALOG_OID}
+    yield {"oid": config.TEMPLATE} | place | _TEMPLATE_FUNCTIONS

@@ -6,9 +6,9 @@ from typing import Any
 from server.errors import PgError
 from server.sql.context import Context
 from server.sql.functions import define
-from server.sql.jsonpath_datetime import Datetime
-from server.sql.jsonpath_run import Evaluation
-from server.sql.jsonpath_tree import JsonPath
+from server.sql.jsonpath.datetime import Datetime
+from server.sql.jsonpath.run import Evaluation
+from server.sql.jsonpath.tree import JsonPath
 from server.sql.sizes import MAX_LENGTH, too_long
 from server.sql.type_json import Jsonb
 

@@ -11,7 +11,7 @@ from server.errors import PgError
 from server.sql.fn_json import Piece, pieces
 from server.sql.functions import define, sql
 from server.sql.sizes import scannable, text_joined
-from server.sql.ts_config import (
+from server.sql.text_search.config import (
     CONFIGURATION,
     DICTIONARY,
     PARSER,
@@ -23,12 +23,12 @@ from server.sql.ts_config import (
     plain,
     vector_of,
 )
-from server.sql.ts_effort import Effort
-from server.sql.ts_headline import Headline, pairs_of
-from server.sql.ts_match import matches
-from server.sql.ts_rank import DEFAULT_WEIGHTS, Weights, rank, rank_of_covers
-from server.sql.ts_states import IGNORED, TYPES
-from server.sql.ts_tokens import tokens
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.headline import Headline, pairs_of
+from server.sql.text_search.match import matches
+from server.sql.text_search.rank import DEFAULT_WEIGHTS, Weights, rank, rank_of_covers
+from server.sql.text_search.states import IGNORED, TYPES
+from server.sql.text_search.tokens import tokens
 from server.sql.type_array import Array
 from server.sql.type_json import Jsonb, quote, render
 from server.sql.type_tsquery import PHRASE, TsQuery, parsed

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.sql.functions import define, sql
-from server.sql.ts_rewrite import rewritten
+from server.sql.text_search.rewrite import rewritten
 from server.sql.type_tsquery import (
     AND,
     MAX_DISTANCE,

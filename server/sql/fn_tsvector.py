@@ -5,7 +5,7 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql.functions import define, sql
-from server.sql.ts_match import matches
+from server.sql.text_search.match import matches
 from server.sql.type_array import Array
 from server.sql.type_tsquery import TsQuery
 from server.sql.type_tsvector import (

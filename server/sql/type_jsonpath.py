@@ -1,10 +1,10 @@
 """jsonpath: input and output (PostgreSQL, chapter 8.14.7)."""
 
 from server.errors import PgError
-from server.sql import jsonpath_tree
 from server.sql.env import Env
-from server.sql.jsonpath_parse import parse
-from server.sql.jsonpath_tree import JsonPath
+from server.sql.jsonpath import tree
+from server.sql.jsonpath.parse import parse
+from server.sql.jsonpath.tree import JsonPath
 from server.sql.type_io import Io
 from server.sql.type_text import decode
 
@@ -20,7 +20,7 @@ def jsonpath_in(text: str, typmod: int, env: Env) -> JsonPath:
 def jsonpath_out(path: JsonPath, env: Env) -> str:
     """The canonical text; 54001."""
     try:
-        return jsonpath_tree.render(path)
+        return tree.render(path)
     except RecursionError:
         raise PgError("54001", "stack depth limit exceeded") from None
 

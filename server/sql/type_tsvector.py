@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from server.errors import PgError
 from server.sql.env import Env
 from server.sql.sizes import scannable
-from server.sql.ts_effort import Effort
+from server.sql.text_search.effort import Effort
 from server.sql.type_io import Io
 
 MAX_WORD = 2046

@@ -14,9 +14,9 @@ from server.catalog.names import INPUTS, OUTPUTS
 from server.errors import PgError
 from server.runtime.node import Node
 from server.sql.functions import FUNCTIONS, Function
-from server.sql.ts_effort import Effort
-from server.sql.ts_states import NUMBER_OF, TYPES
-from server.sql.ts_tokens import tokens
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.states import NUMBER_OF, TYPES
+from server.sql.text_search.tokens import tokens
 from server.sql.type_tsvector import tsvector_in
 from server.sql.types import BY_NAME
 from tests import function_cases

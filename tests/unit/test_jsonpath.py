@@ -13,9 +13,9 @@ from server.session.work import SLICE
 from server.sql.context import Context
 from server.sql.env import Env
 from server.sql.functions import FUNCTIONS
-from server.sql.jsonpath_lexer import MAX_PIECES
-from server.sql.jsonpath_parse import parse
-from server.sql.jsonpath_tree import render
+from server.sql.jsonpath.lexer import MAX_PIECES
+from server.sql.jsonpath.parse import parse
+from server.sql.jsonpath.tree import render
 from server.sql.type_json import Jsonb
 from server.sql.types import BY_NAME
 from tests.sessions import Client, run

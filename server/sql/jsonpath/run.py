@@ -11,12 +11,13 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from server.errors import PgError
-from server.sql import fn_numeric, jsonpath_methods
+from server.sql import fn_numeric
 from server.sql.context import Context
-from server.sql.jsonpath_datetime import Datetime, compared
-from server.sql.jsonpath_keyvalue import Places, unshared
-from server.sql.jsonpath_parse import regex_options
-from server.sql.jsonpath_tree import LAST_LEVEL, Item, JsonPath, Steps
+from server.sql.jsonpath import methods
+from server.sql.jsonpath.datetime import Datetime, compared
+from server.sql.jsonpath.keyvalue import Places, unshared
+from server.sql.jsonpath.parse import regex_options
+from server.sql.jsonpath.tree import LAST_LEVEL, Item, JsonPath, Steps
 from server.sql.regex import compiled
 from server.sql.sizes import elements_fit
 from server.sql.type_json import Jsonb
@@ -486,5 +487,5 @@ _STEPS: dict[str, Callable[[Evaluation, Steps, int, Any, Found, bool], bool]] = 
     "current": _current,
     "last": _last,
     "variable": _variable,
-    **jsonpath_methods.STEPS,
+    **methods.STEPS,
 }

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from server.errors import PgError
-from server.sql.ts_effort import Effort
-from server.sql.ts_match import NOWHERE, Found, entries_of, holds
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.match import NOWHERE, Found, entries_of, holds
 from server.sql.type_float import to_single
 from server.sql.type_tsquery import AND, PHRASE, Operand, TsQuery
 from server.sql.type_tsvector import TsVector, position, weight

@@ -12,14 +12,14 @@ from server.sql import fn_numeric, numeric
 from server.sql.cast_functions import float8_to_numeric
 from server.sql.env import Env
 from server.sql.fn_json import kind_of
-from server.sql.jsonpath_datetime import Datetime, read
-from server.sql.jsonpath_keyvalue import unshared
-from server.sql.jsonpath_template import template
-from server.sql.jsonpath_tree import Steps
+from server.sql.jsonpath.datetime import Datetime, read
+from server.sql.jsonpath.keyvalue import unshared
+from server.sql.jsonpath.template import template
+from server.sql.jsonpath.tree import Steps
 from server.sql.type_float import float8_in
 
 if TYPE_CHECKING:
-    from server.sql.jsonpath_run import Evaluation, Found
+    from server.sql.jsonpath.run import Evaluation, Found
 
 _env = Env()
 

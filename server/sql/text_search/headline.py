@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from server.errors import PgError
 from server.sql.env import Env
-from server.sql.ts_config import fits, lexeme
-from server.sql.ts_effort import Effort
-from server.sql.ts_match import NOWHERE, Found, holds, locations
-from server.sql.ts_states import IGNORED, NUMBER_OF
-from server.sql.ts_tokens import tokens
+from server.sql.text_search.config import fits, lexeme
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.match import NOWHERE, Found, holds, locations
+from server.sql.text_search.states import IGNORED, NUMBER_OF
+from server.sql.text_search.tokens import tokens
 from server.sql.type_scalar import int_input
 from server.sql.type_tsquery import Operand, TsQuery
 from server.sql.type_tsvector import MAX_POSITION

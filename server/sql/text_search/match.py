@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from server.sql.ts_effort import Effort
+from server.sql.text_search.effort import Effort
 from server.sql.type_tsquery import AND, NOT, OR, PHRASE, Item, Operand, TsQuery
 from server.sql.type_tsvector import Entry, TsVector, position, weight
 

@@ -1,9 +1,9 @@
 """The one text search configuration, `simple` (dsql-reference §3): texts to lexemes (PostgreSQL, chapter 12.6.2)."""
 
 from server.sql.sizes import scannable
-from server.sql.ts_effort import Effort
-from server.sql.ts_states import IGNORED
-from server.sql.ts_tokens import tokens
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.states import IGNORED
+from server.sql.text_search.tokens import tokens
 from server.sql.type_tsquery import AND, PHRASE, Builder, Operator, Push, TsQuery, finished
 from server.sql.type_tsvector import MAX_POSITION, MAX_POSITIONS, MAX_WORD, TsVector, made
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 from server.errors import PgError
 from server.sql import numeric
 from server.sql.env import Env
-from server.sql.jsonpath_lexer import Lexer, Token, syntax_error
-from server.sql.jsonpath_tree import COMPARISONS, LAST_LEVEL, METHODS, Item, JsonPath, Steps
+from server.sql.jsonpath.lexer import Lexer, Token, syntax_error
+from server.sql.jsonpath.tree import COMPARISONS, LAST_LEVEL, METHODS, Item, JsonPath, Steps
 from server.sql.regex import compiled
 from server.sql.type_io import bad_syntax
 from server.sql.type_scalar import int_input

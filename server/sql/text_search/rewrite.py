@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cmp_to_key
 
 from server.errors import PgError
-from server.sql.ts_effort import Effort
+from server.sql.text_search.effort import Effort
 from server.sql.type_tsquery import AND, NOT, OR, Item, Operand, TsQuery, checksum
 
 MAX_DEPTH = 400

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from server.sql.ts_effort import Effort
-from server.sql.ts_states import BEYOND, END, NUMBER_OF, STATES, TABLE, Rule
+from server.sql.text_search.effort import Effort
+from server.sql.text_search.states import BEYOND, END, NUMBER_OF, STATES, TABLE, Rule
 
 _BASE, _PATH_FIRST = STATES["base"], STATES["path_first"]
 _HOST, _PATHS = NUMBER_OF["host"], (NUMBER_OF["url_path"], NUMBER_OF["file"])

@@ -22,7 +22,7 @@ from server.sql.datetime_calendar import (
 from server.sql.datetime_encode import clock_text, date_out, datetime_text, offset_text
 from server.sql.env import Env
 from server.sql.fn_datetime_parts import iso_week_start
-from server.sql.jsonpath_template import Fields, Reader, Template, format_error, template
+from server.sql.jsonpath.template import Fields, Reader, Template, format_error, template
 from server.sql.type_datetime import round_time, round_timestamp, timetz_key
 
 _ISO = Env()
