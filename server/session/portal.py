@@ -68,12 +68,20 @@ def refuse_bind(
         raise PgError("42P03", f'cursor "{portal}" already exists')
 
 
-def bind_portal(session: SqlSession, prepared: Prepared, given: Given) -> None:
-    """Make the portal. Raises PgError 08P01, and what the values' types raise."""
-    params = prepared.decode(given.statement, given.formats, given.values, session.env)
+def bind_portal(
+    session: SqlSession,
+    prepared: Prepared,
+    portal: str,
+    statement: str,
+    formats: Sequence[int],
+    values: Sequence[bytes | None],
+    result_formats: Sequence[int],
+) -> None:
+    """Make the portal of a Bind. Raises PgError 08P01, and what the values' types raise."""
+    params = prepared.decode(statement, formats, values, session.env)
     columns = prepared.columns
-    shape = expand_formats(given.result_formats, len(columns)) if columns or given.result_formats else ()
-    session.portals[given.portal] = Portal(prepared, params, shape)
+    shape = expand_formats(result_formats, len(columns)) if columns or result_formats else ()
+    session.portals[portal] = Portal(prepared, params, shape)
     session.out.append(codec.BIND_COMPLETE)
 
 

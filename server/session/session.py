@@ -302,20 +302,20 @@ class SqlSession:
     ) -> Work | None:
         """Make a portal."""
         prepared = self.statements.get(statement) or self.statement(statement)
-        if self.status == b"E" or portal in self.portals:
+        if self.status == b"E" or (portal and portal in self.portals):
             refuse_bind(self, portal, statement, formats, values)
-        given = Given(portal, statement, formats, values, result_formats)
         if prepared.parsed is not None and (prepared.plan is not None or prepared.param_types):
             txn = self.txn or self.begin(implicit=True)
             if prepared.catalog is not txn.catalog:
+                given = Given(portal, statement, formats, values, result_formats)
                 return self._bind_again(given, txn.catalog)
-        bind_portal(self, prepared, given)
+        bind_portal(self, prepared, portal, statement, formats, values, result_formats)
         return None
 
     def _bind_again(self, given: Given, catalog: Catalog) -> Work:
         prepared = yield from planning.prepare_again(self, self.statement(given.statement), catalog)
         self.statements[given.statement] = prepared
-        bind_portal(self, prepared, given)
+        bind_portal(self, prepared, *given)
 
     def describe_statement(self, name: str) -> Work | None:
         """ParameterDescription and RowDescription or NoData."""
