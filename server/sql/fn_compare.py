@@ -48,6 +48,8 @@ bytea bytea 1948:byteaeq 1953:byteane 1949:bytealt 1950:byteale 1951:byteagt 195
 timestamp timestamp 2052:timestamp_eq 2053:timestamp_ne 2054:timestamp_lt 2055:timestamp_le 2057:timestamp_gt 2056:timestamp_ge
 uuid uuid 2956:uuid_eq 2959:uuid_ne 2954:uuid_lt 2955:uuid_le 2958:uuid_gt 2957:uuid_ge
 jsonb jsonb 4043:jsonb_eq 4038:jsonb_ne 4039:jsonb_lt 4041:jsonb_le 4040:jsonb_gt 4042:jsonb_ge
+tsvector tsvector 3618:tsvector_eq 3619:tsvector_ne 3616:tsvector_lt 3617:tsvector_le 3621:tsvector_gt 3620:tsvector_ge
+tsquery tsquery 3664:tsquery_eq 3665:tsquery_ne 3662:tsquery_lt 3663:tsquery_le 3667:tsquery_gt 3666:tsquery_ge
 xid xid 68:xideq 3308:xidneq - - - -
 """  # noqa: E501
 

@@ -1,8 +1,5 @@
 """Functions and operators of tsquery (PostgreSQL, chapter 9.13)."""
 
-from collections.abc import Callable
-from typing import Any
-
 from server.sql.functions import define, sql
 from server.sql.text_search.rewrite import rewritten
 from server.sql.type_tsquery import (
@@ -21,18 +18,6 @@ from server.sql.type_tsquery import (
     too_large,
     tsquery_key,
 )
-
-
-def _compared(test: Callable[[Any, Any], bool]) -> Callable[[TsQuery, TsQuery], bool]:
-    return lambda left, right: test(tsquery_key(left), tsquery_key(right))
-
-
-define("3662 tsquery_lt(tsquery,tsquery) bool", _compared(lambda left, right: left < right))
-define("3663 tsquery_le(tsquery,tsquery) bool", _compared(lambda left, right: left <= right))
-define("3664 tsquery_eq(tsquery,tsquery) bool", _compared(lambda left, right: left == right))
-define("3665 tsquery_ne(tsquery,tsquery) bool", _compared(lambda left, right: left != right))
-define("3666 tsquery_ge(tsquery,tsquery) bool", _compared(lambda left, right: left >= right))
-define("3667 tsquery_gt(tsquery,tsquery) bool", _compared(lambda left, right: left > right))
 
 
 @sql("3668 tsquery_cmp(tsquery,tsquery) int4")

@@ -1,7 +1,6 @@
 """Functions and operators of tsvector (PostgreSQL, chapter 9.13)."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from server.errors import PgError
 from server.sql.functions import define, sql
@@ -20,18 +19,6 @@ from server.sql.type_tsvector import (
     tsvector_key,
     weight,
 )
-
-
-def _compared(test: Callable[[Any, Any], bool]) -> Callable[[TsVector, TsVector], bool]:
-    return lambda left, right: test(tsvector_key(left), tsvector_key(right))
-
-
-define("3616 tsvector_lt(tsvector,tsvector) bool", _compared(lambda left, right: left < right))
-define("3617 tsvector_le(tsvector,tsvector) bool", _compared(lambda left, right: left <= right))
-define("3618 tsvector_eq(tsvector,tsvector) bool", _compared(lambda left, right: left == right))
-define("3619 tsvector_ne(tsvector,tsvector) bool", _compared(lambda left, right: left != right))
-define("3620 tsvector_ge(tsvector,tsvector) bool", _compared(lambda left, right: left >= right))
-define("3621 tsvector_gt(tsvector,tsvector) bool", _compared(lambda left, right: left > right))
 
 
 @sql("3622 tsvector_cmp(tsvector,tsvector) int4")

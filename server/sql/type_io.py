@@ -42,6 +42,41 @@ def bad_syntax(name: str, text: str) -> PgError:
     return PgError("22P02", f'invalid input syntax for type {name}: "{text}"')
 
 
+UNENDED = "Unexpected end of input."
+"""The DETAIL of a text that ends in the middle of a row or range."""
+
+
+def quoted_item(
+    text: str, place: int, ends: tuple[str, ...], unended: Callable[[], PgError]
+) -> tuple[str | None, int]:
+    """One part of the text of a row or range, from `place` on, and where the character of `ends` behind it is.
+
+    None: there is nothing, not even quotes. Raises `unended()`.
+    """
+    if text[place : place + 1] in ends:
+        return None, place
+    parts: list[str] = []
+    quoted = False
+    while quoted or text[place : place + 1] not in ends:
+        if place >= len(text):
+            raise unended()
+        char = text[place]
+        place += 1
+        if char == "\\":
+            if place >= len(text):
+                raise unended()
+            parts.append(text[place])
+            place += 1
+        elif char != '"':
+            parts.append(char)
+        elif quoted and text[place : place + 1] == '"':
+            parts.append('"')
+            place += 1
+        else:
+            quoted = not quoted
+    return "".join(parts), place
+
+
 def fixed(
     layout: str, short: str = "insufficient data left in message"
 ) -> Callable[[bytes], tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from server.errors import PgError
 from server.sql.datetime_calendar import DATE_INFINITY, DATE_MINUS_INFINITY, END_DATE
 from server.sql.env import Env
 from server.sql.sizes import ranges_fit, scannable
-from server.sql.type_io import SPACES, Io
+from server.sql.type_io import SPACES, UNENDED, Io, quoted_item
 
 if TYPE_CHECKING:
     from server.sql.types import Type
@@ -213,28 +213,7 @@ def _malformed(text: str, detail: str, what: str = "range") -> PgError:
 
 def _bound(text: str, place: int) -> tuple[str | None, int]:
     """One bound's text from `place` on and where it ends; None: infinite (range_parse_bound)."""
-    if text[place : place + 1] in (",", ")", "]"):
-        return None, place
-    parts: list[str] = []
-    quoted = False
-    while quoted or text[place : place + 1] not in (",", ")", "]"):
-        if place >= len(text):
-            raise _malformed(text, "Unexpected end of input.")
-        char = text[place]
-        place += 1
-        if char == "\\":
-            if place >= len(text):
-                raise _malformed(text, "Unexpected end of input.")
-            parts.append(text[place])
-            place += 1
-        elif char != '"':
-            parts.append(char)
-        elif quoted and text[place : place + 1] == '"':
-            parts.append('"')
-            place += 1
-        else:
-            quoted = not quoted
-    return "".join(parts), place
+    return quoted_item(text, place, (",", ")", "]"), lambda: _malformed(text, UNENDED))
 
 
 def _parse(text: str) -> tuple[str | None, str | None, bool, bool] | None:
@@ -270,7 +249,7 @@ def _end_of_range(text: str, place: int) -> int:
     quoted = escaped = False
     while True:
         if place >= len(text):
-            raise _malformed(text, "Unexpected end of input.", "multirange")
+            raise _malformed(text, UNENDED, "multirange")
         char = text[place]
         place += 1
         if char in SPACES:
@@ -299,7 +278,7 @@ def _pieces(text: str) -> Iterator[str]:
     is_first = True
     while not (is_first and text[place : place + 1] == "}"):
         if place >= len(text):
-            raise _malformed(text, "Unexpected end of input.", "multirange")
+            raise _malformed(text, UNENDED, "multirange")
         if text[place] in "[(":
             end = _end_of_range(text, place + 1)
             yield text[place:end]
@@ -310,7 +289,7 @@ def _pieces(text: str) -> Iterator[str]:
         is_first = False
         place = _skip(text, end)
         if place >= len(text):
-            raise _malformed(text, "Unexpected end of input.", "multirange")
+            raise _malformed(text, UNENDED, "multirange")
         if text[place] == "}":
             break
         if text[place] != ",":

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.errors import PgError
 from server.sql.env import Env
-from server.sql.type_io import LEFTOVER, SPACES, Io, in_part
+from server.sql.type_io import LEFTOVER, SPACES, UNENDED, Io, in_part, quoted_item
 
 _SPECIAL = frozenset('(),"\\ \t\n\r\v\f')
 
@@ -66,32 +66,6 @@ def _malformed(text: str, detail: str) -> PgError:
     return PgError("22P02", f'malformed record literal: "{text}"', detail=detail)
 
 
-def _item(text: str, place: int) -> tuple[str | None, int]:
-    """One field from `place` on and where the comma or parenthesis behind it is; None: it is empty."""
-    if text[place : place + 1] in (",", ")"):
-        return None, place
-    parts: list[str] = []
-    quoted = False
-    while quoted or text[place : place + 1] not in (",", ")"):
-        if place >= len(text):
-            raise _malformed(text, "Unexpected end of input.")
-        char = text[place]
-        place += 1
-        if char == "\\":
-            if place >= len(text):
-                raise _malformed(text, "Unexpected end of input.")
-            parts.append(text[place])
-            place += 1
-        elif char != '"':
-            parts.append(char)
-        elif quoted and text[place : place + 1] == '"':
-            parts.append('"')
-            place += 1
-        else:
-            quoted = not quoted
-    return "".join(parts), place
-
-
 def _read(text: str, width: int) -> list[str | None]:
     """record_in: the texts of a row's fields; PgError 22P02."""
     place = len(text) - len(text.lstrip(SPACES))
@@ -104,7 +78,7 @@ def _read(text: str, width: int) -> list[str | None]:
             if text[place : place + 1] != ",":
                 raise _malformed(text, "Too few columns.")
             place += 1
-        item, place = _item(text, place)
+        item, place = quoted_item(text, place, (",", ")"), lambda: _malformed(text, UNENDED))
         found.append(item)
     if text[place : place + 1] != ")":
         raise _malformed(text, "Too many columns.")
