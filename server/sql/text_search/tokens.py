@@ -8,14 +8,25 @@ from server.sql.text_search.states import BEYOND, END, NUMBER_OF, STATES, TABLE,
 
 _BASE, _PATH_FIRST = STATES["base"], STATES["path_first"]
 _HOST, _PATHS = NUMBER_OF["host"], (NUMBER_OF["url_path"], NUMBER_OF["file"])
+
+
+def _others(ascii_class: str) -> str:
+    """What else is in ASCII: [^...] of it is the class and all beyond ASCII, of which `re` is slow to make a range."""
+    return re.escape("".join(chr(code) for code in range(128) if not re.match(f"[{ascii_class}]", chr(code))))
+
+
+_LETTER = f"[^{_others('A-Za-z')}]"
+_BEYOND = r"[^\x00-\x7f]"
+_NO_MORE = f"(?![^{_others('A-Za-z0-9._@:/-')}])"
+_NO_PART = f"(?![^{_others('A-Za-z0-9-')}])"
 _PLAIN = re.compile(
-    r"""
-    [A-Za-z]+(?:(?P<asciiword>(?![A-Za-z0-9.\-_@:/\x80-\U0010ffff]))
-               |(?P<numword>[0-9][A-Za-z0-9]*(?![A-Za-z0-9.\-_@:/\x80-\U0010ffff]))
-               |(?P<word>[\x80-\U0010ffff][A-Za-z\x80-\U0010ffff]*(?![A-Za-z0-9\-\x80-\U0010ffff])))
-    |(?P<uint>[0-9]+(?![A-Za-z0-9.\-_@/\x80-\U0010ffff]))
-    |(?P<blank>[^A-Za-z0-9<\-+&~/.\x80-\U0010ffff][^A-Za-z0-9<\-+&/\x80-\U0010ffff]*)
-    |(?P<foreign>[\x80-\U0010ffff][A-Za-z\x80-\U0010ffff]*(?![A-Za-z0-9\-\x80-\U0010ffff]))
+    rf"""
+    [A-Za-z]+(?:(?P<asciiword>{_NO_MORE})
+               |(?P<numword>[0-9][A-Za-z0-9]*{_NO_MORE})
+               |(?P<word>{_BEYOND}{_LETTER}*{_NO_PART}))
+    |(?P<uint>[0-9]+(?![^{_others("A-Za-z0-9._@/-")}]))
+    |(?P<blank>[{_others("A-Za-z0-9<+&~/.-")}][{_others("A-Za-z0-9<+&/-")}]*)
+    |(?P<foreign>{_BEYOND}{_LETTER}*{_NO_PART})
     """,
     re.VERBOSE,
 )
