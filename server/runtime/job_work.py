@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -71,6 +72,17 @@ class Violated(Exception):
 
 class Gone(Exception):
     """What the job works on was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A time, and the index that is built as it is then: rows that are written after DROP INDEX have no entry."""
+
+    start_ts: int
+    table: Table
+    index: Index
+    rows: TableAccess
+    entries: IndexAccess
 
 
 class Submitting(Protocol):
@@ -185,6 +197,11 @@ class JobWork:
     def _target(self, cluster: int, job: Job) -> tuple[Catalog, Table, Index]:
         return self._target_in(self._node.catalog(cluster), job)
 
+    async def _aim(self, cluster: int, job: Job) -> Aim:
+        start_ts = await self.now()
+        _catalog, table, index = self._target(cluster, job)
+        return Aim(start_ts, table, index, TableAccess(table, cluster), IndexAccess(table, index, cluster))
+
     def _target_in(self, catalog: Catalog, job: Job) -> tuple[Catalog, Table, Index]:
         table = catalog.tables.get(job.table_oid)
         index = next((each for each in table.indexes if each.oid == job.object_oid), None) if table else None
@@ -214,11 +231,8 @@ class JobWork:
         begun = -math.inf
         while place is not None:
             if not self._may_read_on(begun):
-                start_ts, begun = await self.now(), time.monotonic()
-                # As of that time too: rows that are written after DROP INDEX have no entry.
-                _catalog, table, index = self._target(cluster, job)
-                rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
-            place = await self._validate_chunk(index, rows, entries, start_ts, place)
+                aim, begun = await self._aim(cluster, job), time.monotonic()
+            place = await self._validate_chunk(aim, place)
             await asyncio.sleep(0)
 
     async def _build_chunk(self, cluster: int, job: Job, place: bytes) -> bytes | None:
@@ -227,17 +241,15 @@ class JobWork:
         Of duplicates the first one gets the entry: the validation that follows finds the others.
         """
         while True:
-            start_ts = await self.now()
-            _catalog, table, index = self._target(cluster, job)
-            rows, entries = TableAccess(table, cluster), IndexAccess(table, index, cluster)
-            versions = self._node.versions
+            aim = await self._aim(cluster, job)
+            versions, rows, start_ts = self._node.versions, aim.rows, aim.start_ts
             items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
             writes: dict[bytes, Write] = {}
             guards: list[bytes] = []
             turns = Turns()
             for key, raw in items:
                 await turns.give()
-                entry = _entry(entries, rows.unpack(raw), key)
+                entry = _entry(aim.entries, rows.unpack(raw), key)
                 if entry is None:
                     continue
                 if entry_size(entry, key) > self._node.limits.key_bytes:
@@ -248,7 +260,7 @@ class JobWork:
                     guards.append(key)
             if not writes:
                 return more
-            checks = [store.table_key(cluster, table.oid)]
+            checks = [store.table_key(cluster, aim.table.oid)]
             try:
                 await self._commit(start_ts, list(writes.values()), checks, guards)
             except PgError as error:
@@ -258,20 +270,18 @@ class JobWork:
                 continue
             return more
 
-    async def _validate_chunk(
-        self, index: Index, rows: TableAccess, entries: IndexAccess, start_ts: int, place: bytes
-    ) -> bytes | None:
-        versions = self._node.versions
+    async def _validate_chunk(self, aim: Aim, place: bytes) -> bytes | None:
+        versions, rows, start_ts = self._node.versions, aim.rows, aim.start_ts
         items, more = versions.scan_items(place, rows.hi, start_ts, CHUNK_ROWS)
         turns = Turns()
         for key, raw in items:
             await turns.give()
-            entry = _entry(entries, rows.unpack(raw), key)
+            entry = _entry(aim.entries, rows.unpack(raw), key)
             if entry is None:
                 continue
             there = versions.get(entry.key, start_ts)
             if there is None:
-                require(index.unique, "K3: a building index is maintained by every commit")
+                require(aim.index.unique, "K3: a building index is maintained by every commit")
                 raise Missing
             if _points_elsewhere(there, entry.value):
                 raise Unfit(*DUPLICATE)
