@@ -100,6 +100,16 @@ def by_key(key: Callable[[Any], Any]) -> tuple[Less, ...]:
     return tuple(make(compare) for compare in _PYTHON)
 
 
+def three_way(key: Callable[[Any], Any]) -> Callable[[Any, Any], int]:
+    """-1, 0 or 1, of the same."""
+
+    def compare(left: Any, right: Any) -> int:
+        first, second = key(left), key(right)
+        return int(first > second) - int(first < second)
+
+    return compare
+
+
 _FLOAT = six(_float_equal, _float_less)
 _NUMERIC = six(_numeric_equal, _numeric_less)
 

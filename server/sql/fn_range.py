@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from server.errors import PgError
 from server.sql.cast_functions import numeric_to_float8
-from server.sql.fn_compare import by_key
+from server.sql.fn_compare import by_key, three_way
 from server.sql.fn_numeric import subtract
 from server.sql.functions import define, sql
 from server.sql.type_range import Multirange, Range, RangeKind, adjoin, in_order
@@ -157,14 +157,8 @@ for (_of_range, _of_multirange), _compare in zip(_ORDER, by_key(in_order)):
     define(f"{_of_multirange}(anymultirange,anymultirange) bool", _compare)
 
 
-@sql("""
-    3870 range_cmp(anyrange,anyrange) int4
-    4273 multirange_cmp(anymultirange,anymultirange) int4
-    """)
-def compare(left: Ranged, right: Ranged) -> int:
-    """-1, 0 or 1"""
-    first, second = left.order, right.order
-    return (first > second) - (first < second)
+define("3870 range_cmp(anyrange,anyrange) int4", three_way(in_order))
+define("4273 multirange_cmp(anymultirange,anymultirange) int4", three_way(in_order))
 
 
 # --- position --------------------------------------------------------------------------------------------

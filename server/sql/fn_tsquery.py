@@ -1,5 +1,6 @@
 """Functions and operators of tsquery (PostgreSQL, chapter 9.13)."""
 
+from server.sql.fn_compare import three_way
 from server.sql.functions import define, sql
 from server.sql.text_search.rewrite import rewritten
 from server.sql.type_tsquery import (
@@ -19,12 +20,7 @@ from server.sql.type_tsquery import (
     tsquery_key,
 )
 
-
-@sql("3668 tsquery_cmp(tsquery,tsquery) int4")
-def tsquery_cmp(left: TsQuery, right: TsQuery) -> int:
-    """-1, 0 or 1."""
-    one, other = tsquery_key(left), tsquery_key(right)
-    return int(one > other) - int(one < other)
+define("3668 tsquery_cmp(tsquery,tsquery) int4", three_way(tsquery_key))
 
 
 def _connected(left: TsQuery, right: TsQuery, operator: Operator) -> TsQuery:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from server.errors import PgError
+from server.sql.fn_compare import three_way
 from server.sql.functions import define, sql
 from server.sql.text_search.match import matches
 from server.sql.type_array import Array
@@ -20,12 +21,8 @@ from server.sql.type_tsvector import (
     weight,
 )
 
-
-@sql("3622 tsvector_cmp(tsvector,tsvector) int4")
-def tsvector_cmp(left: TsVector, right: TsVector) -> int:
-    """-1, 0 or 1. PostgreSQL's number is C's memcmp's, of which only the sign means something."""
-    one, other = tsvector_key(left), tsvector_key(right)
-    return int(one > other) - int(one < other)
+# PostgreSQL's number is C's memcmp's, of which only the sign means something.
+define("3622 tsvector_cmp(tsvector,tsvector) int4", three_way(tsvector_key))
 
 
 define("3711 length(tsvector) int4", lambda value: len(value.entries))
